@@ -1,0 +1,27 @@
+# One place for the flags of every target: `daffi_flags` is linked privately by each.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+add_library(daffi_flags INTERFACE)
+target_compile_definitions(daffi_flags INTERFACE _GNU_SOURCE)
+target_compile_options(daffi_flags INTERFACE
+    -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
+    -fno-common -fstack-protector-strong)
+if(DAFFI_WERROR)
+    target_compile_options(daffi_flags INTERFACE -Werror)
+endif()
+if(DAFFI_SANITIZE)
+    target_compile_options(daffi_flags INTERFACE -fsanitize=${DAFFI_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    target_link_options(daffi_flags INTERFACE -fsanitize=${DAFFI_SANITIZE})
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    include(CheckPIESupported)
+    check_pie_supported()
+    target_compile_options(daffi_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-clash-protection)
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+        target_compile_options(daffi_flags INTERFACE -fcf-protection)
+    endif()
+    target_link_options(daffi_flags INTERFACE -Wl,-z,relro,-z,now)
+endif()

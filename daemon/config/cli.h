@@ -1,0 +1,19 @@
+/* The command line.                                                        (design.md, "Outside faces") */
+#ifndef CLI_H
+#define CLI_H
+
+#include "config/config.h"
+
+enum cli_action { CLI_RUN, CLI_CHECK, CLI_HELP, CLI_VERSION };
+
+struct cli {
+    enum cli_action action;
+    struct config *config; /* finished; NULL for help and version. The caller's to free. */
+};
+
+/* Reads argv (and the file it names). 0, or -EINVAL with one line in `ret_error`: exit status 2. */
+int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_ERROR_MAX]);
+
+const char *cli_help(void); /* the text of --help, made from the same tables */
+
+#endif

@@ -1,0 +1,81 @@
+/* The daemon's configuration: command line over file over defaults, read once, then never changed. A reload
+ * makes a new one.                                                             (design.md, "Outside faces") */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CONFIG_LIST_MAX = 64, CONFIG_ERROR_MAX = 512 };
+
+enum config_scheme { CONFIG_HTTP, CONFIG_HTTPS, CONFIG_UNIX, CONFIG_TCP, CONFIG_TLS, CONFIG_ROUTER };
+enum config_native { CONFIG_NATIVE_LOOPBACK, CONFIG_NATIVE_ALL, CONFIG_NATIVE_NONE };
+enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
+enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+
+struct config_url {
+    enum config_scheme scheme;
+    char *text; /* as written */
+    char *host; /* without brackets; NULL for unix and router */
+    char *port; /* decimal text */
+    char *path; /* unix */
+};
+
+struct config_listener {
+    struct config_url url;
+    char *cert, *key; /* PEM files; NULL for http and unix */
+    enum config_native native;
+    size_t upstreams[CONFIG_LIST_MAX]; /* places in config.upstreams; the first is the one of path "/" */
+    size_t upstreams_count;
+};
+
+struct config_upstream {
+    char *name; /* "default" when none was given */
+    struct config_url url;
+    char *ca; /* tls: NULL means the system's */
+};
+
+struct config_limits {
+    size_t message_bytes, nesting, queue_high, queue_bytes, memory_bytes;
+    size_t head_bytes, headers;
+    size_t connections, connections_per_address, half_open, calls_in_flight;
+};
+
+struct config_timeouts { /* ms */
+    uint64_t tls, head, handshake, upstream_connect, slow_consumer, drain;
+};
+
+struct config {
+    struct config_listener listeners[CONFIG_LIST_MAX];
+    size_t listeners_count;
+    struct config_upstream upstreams[CONFIG_LIST_MAX];
+    size_t upstreams_count;
+    char *allow_origins[CONFIG_LIST_MAX];
+    size_t allow_origins_count;
+    char *hosts[CONFIG_LIST_MAX]; /* lower case, without port */
+    size_t hosts_count;
+    bool playground;
+    struct config_limits limits;
+    struct config_timeouts timeouts;
+    enum config_log_level log_level;
+    enum config_log_format log_format;
+};
+
+/* The defaults alone: no listener, no upstream. NULL without memory. */
+struct config *config_new(void);
+void config_free(struct config *config); /* NULL-safe */
+
+/* Reads a JSON file into `config`. 0, or -errno with one line that names file, line, key, what was found and
+ * what is expected (for an unknown key the nearest known one). */
+int config_read_file(struct config *config, const char *path, char ret_error[CONFIG_ERROR_MAX]);
+
+/* Checks what only the whole can tell (a listener there, https with cert and key, names of upstreams known, bounds
+ * among limits) and fills in what follows from the rest. 0 or -EINVAL with one line. */
+int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]);
+
+/* Reads a listener's or an upstream's URL. 0 or -EINVAL. */
+int config_url_parse(const char *text, struct config_url *ret_url, char ret_error[CONFIG_ERROR_MAX]);
+void config_url_clear(struct config_url *url);
+
+#endif

@@ -1,0 +1,47 @@
+/* A byte queue whose storage comes from a reactor's pool and goes back when it is empty: an idle
+ * connection holds none. Contiguous, so that a message in it is one span.               (design contract 6)
+ *
+ * Blocks are powers of two from BUFFER_BLOCK_MIN; the pool keeps some free ones of the small sizes. All
+ * blocks in use, by all reactors, are counted in one memory budget ("memory_bytes"). */
+#ifndef BUFFER_H
+#define BUFFER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { BUFFER_BLOCK_MIN = 16384 };
+
+struct memory_budget {
+    atomic_size_t used; /* bytes in blocks that hold data */
+    size_t limit;       /* bytes; past it buffer_reserve refuses with -ENOBUFS */
+};
+
+struct buffer_pool;
+int buffer_pool_new(struct memory_budget *budget, struct buffer_pool **ret_pool); /* 0 or -ENOMEM */
+void buffer_pool_free(struct buffer_pool *pool); /* NULL-safe; all buffers must have been cleared */
+
+struct buffer {
+    uint8_t *block;  /* NULL when empty */
+    size_t capacity; /* of block */
+    size_t begin, end;
+};
+
+static inline size_t buffer_length(const struct buffer *buffer) { return buffer->end - buffer->begin; }
+static inline uint8_t *buffer_bytes(const struct buffer *buffer) { return buffer->block + buffer->begin; }
+
+/* Makes room for `more` bytes behind the end, moving or growing what is there. Returns 0; -ENOBUFS when the
+ * budget is used up; -ENOMEM. On failure nothing changed. */
+int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more);
+static inline uint8_t *buffer_space(const struct buffer *buffer) { return buffer->block + buffer->end; }
+static inline size_t buffer_free_space(const struct buffer *buffer) { return buffer->capacity - buffer->end; }
+
+/* Copies bytes to the end; as buffer_reserve. */
+int buffer_append(struct buffer_pool *pool, struct buffer *buffer, const void *bytes, size_t length);
+
+/* Takes `length` bytes off the front; gives the block back when none is left. */
+void buffer_consume(struct buffer_pool *pool, struct buffer *buffer, size_t length);
+void buffer_clear(struct buffer_pool *pool, struct buffer *buffer);
+
+#endif

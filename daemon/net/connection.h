@@ -1,0 +1,75 @@
+/* A connection: a stream, a queue each way, and whoever handles it now. All sockets of the bridge, those
+ * accepted and those opened, are of this one kind.
+ *
+ * Life: CONNECTING (stream handshake) -> OPEN -> FLUSHING (what is queued goes out, input is thrown away)
+ * -> CLOSED. The handler's on_closed is its last call, always comes, once, and never from within a call
+ * the handler made: it comes at the end of the turn. The connection frees itself after that.
+ *
+ * Writing only queues: one write goes out at the end of the turn. */
+#ifndef CONNECTION_H
+#define CONNECTION_H
+
+#include "net/reactor.h"
+#include "net/stream.h"
+
+struct connection;
+
+struct connection_handler {
+    /* The stream's handshake is done. May be NULL. */
+    void (*on_open)(void *owner);
+    /* All unread bytes, which the handler may change in place (unmasking). It says how many it is done with;
+     * the rest comes again, with more behind it, when more has come. A negative errno aborts the connection
+     * with that reason. When it replaces the handler and leaves bytes, the new one is called at once. */
+    ssize_t (*on_input)(void *owner, uint8_t *bytes, size_t length);
+    /* The peer ended its side. May be NULL: then what is queued is flushed and the connection closed. */
+    void (*on_end)(void *owner);
+    /* What was queued fell below the low mark (half of queue_high) after having passed queue_high. May be NULL. */
+    void (*on_drained)(void *owner);
+    /* It is gone: `reason` 0 in good order (either side), else -errno: -ETIMEDOUT (a deadline),
+     * -ENOBUFS (queue_bytes or memory), -EPROTO (TLS: `detail` says what), -ECONNRESET, ...
+     * `detail` is a sentence, never NULL. */
+    void (*on_closed)(void *owner, int reason, const char *detail);
+};
+
+struct connection_limits {
+    size_t queue_high;           /* bytes queued to it past which connection_is_congested */
+    size_t queue_bytes;          /* bytes queued to it past which it is aborted with -ENOBUFS */
+    uint64_t slow_consumer_ms;   /* without a byte of progress on a non-empty queue: -ETIMEDOUT */
+    uint64_t open_ms;            /* for the stream's handshake: -ETIMEDOUT */
+};
+
+/* Takes `stream` over, in every case. `limits` is copied. 0 or -errno (then on_closed never comes). */
+int connection_new(struct reactor *reactor, struct stream *stream, const struct connection_limits *limits,
+                   const struct connection_handler *handler, void *owner, struct connection **ret_connection);
+
+/* Hands the connection to another handler: the upgrade of HTTP to WebSocket, the door to a session. */
+void connection_set_handler(struct connection *connection, const struct connection_handler *handler, void *owner);
+
+/* Queues a copy. 0; -EPIPE when it is flushing or closed already; -ENOBUFS or -ENOMEM when a bound was passed, in
+ * which case the connection is being aborted for it. */
+int connection_write(struct connection *connection, const void *bytes, size_t length);
+
+size_t connection_queued(const struct connection *connection); /* bytes */
+bool connection_is_congested(const struct connection *connection); /* queued > queue_high */
+
+/* Stops and takes up reading. Counted: as many resumes as pauses. Bytes already read are still held back. */
+void connection_pause(struct connection *connection);
+void connection_resume(struct connection *connection);
+
+/* Says how many bytes (from the front of what on_input last left) the handler needs before it can go on, so
+ * that a large message gets its room at once and on_input is not called in vain. Reset by each on_input. */
+void connection_expect(struct connection *connection, size_t bytes);
+
+/* Sends what is queued, says goodbye, waits at most `deadline_ms` for the peer's end, closes. */
+void connection_close(struct connection *connection, uint64_t deadline_ms);
+
+/* Closes now; on_closed gets `reason` and `detail` (copied). */
+void connection_abort(struct connection *connection, int reason, const char *detail);
+
+struct reactor *connection_reactor(const struct connection *connection);
+
+/* Bytes in and out since it opened. */
+uint64_t connection_bytes_read(const struct connection *connection);
+uint64_t connection_bytes_written(const struct connection *connection);
+
+#endif

@@ -1,0 +1,33 @@
+/* Listening sockets: bound once, shared by all reactors (EPOLLEXCLUSIVE), so that they can later be handed to
+ * a next process. TCP and Unix sockets. */
+#ifndef LISTENER_H
+#define LISTENER_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "net/reactor.h"
+
+struct listener_socket {
+    int fd;
+    char address[128]; /* as bound, port 0 resolved: "127.0.0.1:8443", "[::1]:8443", "/run/daffi.sock" */
+};
+
+/* Binds and listens. `host` may be a name, an address or "*"; Unix: host NULL, `path` set (a stale socket
+ * file that nobody listens on is replaced). On failure -errno and a sentence in `ret_error`. */
+int listener_open(const char *host, const char *port, const char *path, struct listener_socket *ret_socket,
+                  char *ret_error, size_t error_size);
+void listener_close(struct listener_socket *socket);
+
+struct listener;
+
+/* `peer`: where it comes from, as text without the port for TCP ("192.0.2.1"), "unix" for a Unix socket.
+ * Takes over `fd` (non-blocking, close-on-exec, TCP_NODELAY). */
+typedef void (*listener_accept_callback)(void *owner, int fd, const char *peer);
+
+/* Accepts on `reactor`. When descriptors run out it pauses for a while instead of spinning. 0 or -errno. */
+int listener_new(struct reactor *reactor, const struct listener_socket *socket, listener_accept_callback on_accept,
+                 void *owner, struct listener **ret_listener);
+void listener_free(struct listener *listener); /* NULL-safe; does not close the socket */
+
+#endif

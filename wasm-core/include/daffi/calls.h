@@ -1,0 +1,27 @@
+/* Call ids: 16 bits, never 0, never one that is in flight; the longest-unused first, so that a late
+ * answer to a finished call is as unlikely as 16 bits allow to meet a new one. 8 KiB, no allocation. */
+#ifndef DAFFI_CALLS_H
+#define DAFFI_CALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { DAFFI_CALLS_MAX = 65535 };
+
+struct daffi_calls {
+    uint64_t in_flight[1024]; /* bit set */
+    uint32_t count;
+    uint16_t last;
+};
+
+void daffi_calls_init(struct daffi_calls *calls);
+
+/* Takes an id. Returns 1 to 65535, or -EBUSY when all are in flight. */
+int daffi_calls_open(struct daffi_calls *calls);
+
+/* Gives an id back; false when it was not in flight. */
+bool daffi_calls_close(struct daffi_calls *calls, uint16_t id);
+
+bool daffi_calls_is_open(const struct daffi_calls *calls, uint16_t id);
+
+#endif
