@@ -1,0 +1,242 @@
+/* bench_echo_peer: a daffi Service named "echo" that gives every REQUEST's payload back, over daffi's own framing and over
+ * WebSocket on the same port, as the real server does. It stands behind every server that is measured, so that what
+ * differs is that server. It trusts its peers: for benchmarks alone.
+ *
+ * Prints `ready ADDRESS` once it listens; ends when its standard input ends. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "daffi/message.h"
+#include "http/request_head.h"
+#include "net/connection.h"
+#include "net/listener.h"
+#include "ws/ws_frame.h"
+#include "ws/ws_reader.h"
+#include "ws/ws_upgrade.h"
+
+static const char echo_name[] = "echo";
+
+enum caller_state { CALLER_NEW, CALLER_NATIVE, CALLER_WEBSOCKET };
+
+struct caller {
+    struct connection *connection;
+    enum caller_state state;
+    struct ws_reader reader;
+};
+
+static struct reactor *reactor;
+
+static void answer(struct caller *caller, const struct daffi_message *message) {
+    uint8_t head[DAFFI_HEAD_MAX];
+    int head_size = daffi_message_encode_head(message, head, sizeof head);
+    if (head_size < 0) {
+        connection_abort(caller->connection, head_size, "answer does not fit the wire");
+        return;
+    }
+    if (caller->state == CALLER_WEBSOCKET) {
+        uint8_t frame[WS_HEADER_MAX];
+        struct ws_frame_header header = {
+            .final = true, .opcode = WS_BINARY, .length = (uint64_t)head_size + message->payload.length};
+        connection_write(caller->connection, frame, ws_frame_encode(&header, frame));
+    }
+    connection_write(caller->connection, head, (size_t)head_size);
+    if (message->payload.length > 0) {
+        connection_write(caller->connection, message->payload.data, message->payload.length);
+    }
+}
+
+static void on_message(struct caller *caller, const struct daffi_message *message) {
+    struct daffi_message reply = *message;
+    char json[512];
+    reply.return_result = false;
+    if (message->flag == DAFFI_HANDSHAKE) {
+        int length =
+            snprintf(json, sizeof json,
+                     "{\"meta\":{\"type\":\"service\",\"error\":null},\"members\":[{\"name\":\"%s\","
+                     "\"methods\":[\"echo\"]},{\"name\":\"%.*s\",\"methods\":null}]}",
+                     echo_name, (int)message->transmitter.length, (const char *)message->transmitter.data);
+        reply.return_result = true;
+        reply.payload = daffi_span_of(json, (size_t)length);
+        answer(caller, &reply);
+    } else if (message->flag == DAFFI_REQUEST && message->return_result) {
+        reply.flag = DAFFI_RESPONSE;
+        reply.transmitter = daffi_span_text(echo_name);
+        reply.receiver = message->transmitter;
+        answer(caller, &reply);
+    }
+}
+
+static ssize_t read_first(struct caller *caller, const uint8_t *bytes, size_t length) {
+    if (length < DAFFI_PROBE_BYTES) {
+        return 0;
+    }
+    if (bytes[0] == DAFFI_PROBE) {
+        caller->state = CALLER_NATIVE;
+        return DAFFI_PROBE_BYTES;
+    }
+    static const struct request_limits limits = {.head_bytes = 16384, .headers = 100};
+    static const struct ws_reader_limits reader_limits = {
+        .limit = DAFFI_MESSAGE_MAX, .wire_limit = DAFFI_MESSAGE_MAX, .oversize_head = DAFFI_HEAD_MAX};
+    struct request_head head;
+    struct request_refusal refusal;
+    size_t size = 0;
+    char accept[WS_ACCEPT_MAX];
+    int result = request_head_parse(daffi_span_of(bytes, length), &limits, &head, &size, &refusal);
+    if (result == -EAGAIN) {
+        return 0;
+    }
+    if (result < 0 || ws_upgrade_check(&head, accept, &refusal) < 0) {
+        return -EPROTO;
+    }
+    char response[256];
+    int response_size =
+        snprintf(response, sizeof response,
+                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "Sec-WebSocket-Accept: %s\r\n\r\n",
+                 accept);
+    connection_write(caller->connection, response, (size_t)response_size);
+    caller->state = CALLER_WEBSOCKET;
+    ws_reader_init(&caller->reader, WS_SERVER, &reader_limits);
+    return (ssize_t)size;
+}
+
+static ssize_t read_native(struct caller *caller, uint8_t *bytes, size_t length) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    int result = daffi_message_decode(daffi_span_of(bytes, length), &message, &size, &fault);
+    if (result == -EAGAIN) {
+        connection_expect(caller->connection, size);
+        return 0;
+    }
+    if (result < 0) {
+        return result;
+    }
+    on_message(caller, &message);
+    return (ssize_t)size;
+}
+
+static ssize_t read_websocket(struct caller *caller, uint8_t *bytes, size_t length) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    struct ws_event event;
+    size_t consumed = 0;
+    size_t needed = 0;
+    size_t size = 0;
+    uint16_t code = 0;
+    int result = ws_reader_next(&caller->reader, bytes, length, &event, &consumed, &needed, &code, &fault);
+    if (result == 0) {
+        connection_expect(caller->connection, needed);
+        return (ssize_t)consumed;
+    }
+    if (result < 0) {
+        return result;
+    }
+    if (event.type == WS_EVENT_CLOSE) {
+        uint8_t frame[WS_HEADER_MAX];
+        struct ws_frame_header header = {.final = true, .opcode = WS_CLOSE};
+        connection_write(caller->connection, frame, ws_frame_encode(&header, frame));
+        connection_close(caller->connection, 1000);
+    } else if (event.type == WS_EVENT_MESSAGE) {
+        if (daffi_message_decode(event.data, &message, &size, &fault) < 0) {
+            return -EPROTO;
+        }
+        on_message(caller, &message);
+    }
+    return (ssize_t)consumed;
+}
+
+static ssize_t caller_on_input(void *owner, uint8_t *bytes, size_t length) {
+    struct caller *caller = owner;
+    size_t used = 0;
+    while (used < length) {
+        ssize_t taken = 0;
+        switch (caller->state) {
+        case CALLER_NEW:
+            taken = read_first(caller, bytes + used, length - used);
+            break;
+        case CALLER_NATIVE:
+            taken = read_native(caller, bytes + used, length - used);
+            break;
+        case CALLER_WEBSOCKET:
+            taken = read_websocket(caller, bytes + used, length - used);
+            break;
+        }
+        if (taken < 0) {
+            return taken;
+        }
+        if (taken == 0) {
+            break;
+        }
+        used += (size_t)taken;
+    }
+    return (ssize_t)used;
+}
+
+static void caller_on_closed(void *owner, int reason, const char *detail) {
+    (void)reason;
+    (void)detail;
+    free(owner);
+}
+
+static void on_accept(void *owner, int fd, const char *peer) {
+    (void)owner;
+    (void)peer;
+    static const struct connection_handler handler = {.on_input = caller_on_input,
+                                                      .on_closed = caller_on_closed};
+    static const struct connection_limits limits = {
+        .queue_high = 64U << 20, .queue_bytes = 512U << 20, .slow_consumer_ms = 30000, .open_ms = 30000};
+    struct stream *stream = NULL;
+    struct caller *caller = calloc(1, sizeof *caller);
+    if (caller == NULL || stream_tcp_new(fd, &stream) < 0) {
+        free(caller);
+        close(fd);
+        return;
+    }
+    if (connection_new(reactor, stream, &limits, &handler, caller, &caller->connection) < 0) {
+        free(caller);
+    }
+}
+
+static void on_stdin(struct reactor_source *source, uint32_t events) {
+    (void)events;
+    char ignored[64];
+    if (read(source->fd, ignored, sizeof ignored) <= 0) {
+        reactor_stop(reactor);
+    }
+}
+
+int main(int argc, char **argv) {
+    static struct memory_budget memory = {.limit = (size_t)8 << 30};
+    static struct reactor_source input = {.fd = STDIN_FILENO, .on_ready = on_stdin};
+    struct listener_socket socket;
+    struct listener *listener = NULL;
+    char error[256];
+    const char *path = argc == 3 && strcmp(argv[1], "--unix") == 0 ? argv[2] : NULL;
+    const char *port = argc == 3 && strcmp(argv[1], "--port") == 0 ? argv[2] : "0";
+    if (argc != 1 && argc != 3) {
+        fputs("bench_echo_peer [--port N | --unix PATH]\n", stderr);
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    int result = listener_open(path != NULL ? NULL : "127.0.0.1", port, path, &socket, error, sizeof error);
+    if (result < 0) {
+        fprintf(stderr, "bench_echo_peer: %s\n", error);
+        return 1;
+    }
+    if (reactor_new(&memory, &reactor) < 0 ||
+        listener_new(reactor, &socket, on_accept, NULL, &listener) < 0) {
+        fputs("bench_echo_peer: out of memory\n", stderr);
+        return 1;
+    }
+    printf("ready %s\n", socket.address);
+    fflush(stdout);
+    reactor_watch(reactor, &input, EPOLLIN);
+    reactor_run(reactor);
+    return 0;
+}

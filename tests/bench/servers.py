@@ -1,0 +1,164 @@
+"""The servers that are compared: each stands, with TLS, in front of the same echo peer.
+
+A server is started by a function that takes a Bench and returns a Server; its processes are ended by their ids.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Server:
+    """A running server: where load goes, and whose CPU time counts."""
+
+    name: str
+    port: int
+    ws_path: str | None
+    process: subprocess.Popen
+    tls: bool = True
+    log: Path | None = None
+
+    def pids(self) -> list[int]:
+        """The process and its children (nginx's workers)."""
+        found = [self.process.pid]
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    status = (entry / "stat").read_text()
+                except OSError:
+                    continue
+                if int(status.rsplit(")", 1)[1].split()[1]) == self.process.pid:
+                    found.append(int(entry.name))
+        return found
+
+    def cpu_seconds(self) -> float:
+        """CPU time so far, user and system, of all threads (nanosecond accounting of the scheduler)."""
+        total = 0
+        for pid in self.pids():
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                total += int((task / "schedstat").read_text().split()[0])
+        return total / 1e9
+
+    def memory_bytes(self) -> int:
+        """Resident memory that is not shared with files."""
+        total = 0
+        for pid in self.pids():
+            text = Path(f"/proc/{pid}/status").read_text()
+            total += int(re.search(r"RssAnon:\s+(\d+)", text).group(1)) * 1024
+        return total
+
+    def stop(self) -> None:
+        """Ends it, in good order where it can."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass
+class Bench:
+    """What all servers of one run share."""
+
+    build: Path
+    folder: Path
+    cert: Path = field(init=False)
+    key: Path = field(init=False)
+    echo: subprocess.Popen = field(init=False)
+    echo_port: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cert, self.key = self.folder / "cert.pem", self.folder / "key.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+             "-keyout", self.key, "-out", self.cert, "-days", "2", "-subj", "/CN=127.0.0.1",
+             "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
+            check=True, capture_output=True)
+        self.echo = subprocess.Popen([self.tool("bench_echo_peer")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     text=True)
+        self.echo_port = int(self.echo.stdout.readline().rsplit(":", 1)[1])
+
+    def tool(self, name: str) -> Path:
+        """A program of tests/bench in the build folder."""
+        return self.build / "tests" / "bench" / name
+
+    def close(self) -> None:
+        """Ends the echo peer."""
+        self.echo.stdin.close()
+        self.echo.wait(10)
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nobody holds just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(process: subprocess.Popen, port: int) -> None:
+    """Returns once the port accepts; raises when the process has ended."""
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except ConnectionRefusedError:
+            try:
+                raise RuntimeError(f"{process.args[0]} ended with {process.wait(0.02)}")
+            except subprocess.TimeoutExpired:
+                continue
+
+
+def start_bridge(bench: Bench) -> Server:
+    """daffi-bridge with its default policy, over TCP to the echo peer."""
+    log = bench.folder / "bridge.log"
+    process = subprocess.Popen(
+        [bench.build / "daffi-bridge", "--listen", "https://127.0.0.1:0", "--cert", bench.cert, "--key", bench.key,
+         "--upstream", f"tcp://127.0.0.1:{bench.echo_port}", "--log-level", "warning"],
+        stderr=subprocess.PIPE, text=True)
+    line = process.stderr.readline()
+    found = re.match(r"listening https://127\.0\.0\.1:(\d+)", line)
+    if not found:
+        raise RuntimeError(f"daffi-bridge said: {line}{process.stderr.read()}")
+    return Server("daffi-bridge", int(found.group(1)), "/", process, log=log)
+
+
+NGINX_CONFIGURATION = """
+worker_processes 2; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx-error.log;
+events {{ worker_connections 20000; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  server {{
+    listen 127.0.0.1:{port} ssl reuseport;
+    ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
+    location / {{
+      proxy_pass http://127.0.0.1:{echo_port}; proxy_http_version 1.1; proxy_read_timeout 600s;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; proxy_set_header Host $http_host;
+    }}
+  }}
+}}
+"""
+
+
+def start_nginx(bench: Bench) -> Server | None:
+    """nginx as WebSocket proxy with TLS, two workers; None where it is not installed."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        return None
+    port = free_port()
+    configuration = bench.folder / "nginx.conf"
+    configuration.write_text(NGINX_CONFIGURATION.format(folder=bench.folder, port=port, cert=bench.cert,
+                                                        key=bench.key, echo_port=bench.echo_port))
+    process = subprocess.Popen([program, "-p", str(bench.folder), "-c", str(configuration)],
+                               stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+    wait_for_port(process, port)
+    return Server("nginx", port, "/", process)
