@@ -1,0 +1,27 @@
+"use strict";
+// Through the bridge that serves this page. Straight to a bare Python server, change this one line:
+// const wsUrl = "ws://127.0.0.1:5000";
+const wsUrl = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/`;
+
+const out = document.getElementById("out");
+const show = (text) => { out.textContent = text; };
+
+async function main() {
+  const client = new DaffiClient("browser-03", { wsUrl });
+  client.addEventHandler(({ type, member }) => console.log(type, member));
+  const conn = await client.connect();
+  show("connected");
+  const go = document.getElementById("go");
+  go.addEventListener("click", async () => {
+    const a = Number(document.getElementById("a").value);
+    const b = Number(document.getElementById("b").value);
+    try {
+      show(`multiply(${a}, ${b}) = ${await conn.rpc({ timeout: 5000 }).multiply(a, b)}`);
+    } catch (error) {
+      show(`failed: ${error.message}`);
+    }
+  });
+  go.disabled = false;
+}
+
+main().catch((error) => show(`failed: ${error.message}`));

@@ -1,0 +1,21 @@
+"""A worker behind the Router: its functions are what the page calls."""
+
+import os
+import sys
+
+from daffi import Client, callback
+
+NAME = sys.argv[1] if len(sys.argv) > 1 else "py-worker"
+
+
+@callback
+def multiply(a: float, b: float) -> float:
+    """Multiplies two numbers."""
+    return a * b
+
+
+if __name__ == "__main__":
+    worker = Client(app_name=NAME, host="127.0.0.1", port=int(os.environ.get("DAFFI_PORT", "5000")))
+    worker.connect()
+    print("ready", flush=True)
+    worker.join()
