@@ -32,7 +32,7 @@ struct request_limits {
 };
 
 struct request_refusal {
-    int status;       /* 400, 405, 414, 431, 501, 505 */
+    int status;       /* 400, 405, 414, 431, 501, 505; of ws_upgrade_check 426, 500 as well */
     const char *text; /* a sentence: what was wrong, what is accepted */
 };
 
@@ -42,7 +42,9 @@ struct request_refusal {
 int request_head_parse(struct daffi_span in, const struct request_limits *limits, struct request_head *ret_head,
                        size_t *ret_size, struct request_refusal *ret_refusal);
 
-/* The value of the only field of that name (any case): NULL data when there is none. */
+/* The value of the only field of that name (any case): NULL data when there is none. A field that a
+ * reader acts on by itself (Host, Origin, Authorization, Sec-WebSocket-Key and -Version) can't come twice; of any other
+ * the first is taken. */
 struct daffi_span request_head_find(const struct request_head *head, const char *name);
 
 /* Whether a comma-separated field (all of that name together) holds `token`, any case. */

@@ -1,5 +1,5 @@
-/* WebSocket frames and how messages are made of them, as bytes: no socket, no clock, no allocation.
- *                                                                       (RFC 6455 sections 5, 7.4 and 8.1) */
+/* WebSocket frames as bytes: no socket, no clock, no allocation. How messages are made of them stands in
+ * ws_reader.h.                                                               (RFC 6455 sections 5.2, 5.3 and 7.4) */
 #ifndef WS_FRAME_H
 #define WS_FRAME_H
 
@@ -40,56 +40,5 @@ size_t ws_frame_encode(const struct ws_frame_header *header, uint8_t out[WS_HEAD
 
 /* Unmasks (or masks) in place; `offset` is the position of bytes[0] in its frame's payload. Words at a time. */
 void ws_unmask(uint8_t *bytes, size_t length, const uint8_t mask[4], size_t offset);
-
-/* Reads a connection's frames into messages, in place: fragments are moved together, so that a message is one
- * span of the input. Control frames may stand between fragments. */
-enum ws_role { WS_SERVER, WS_CLIENT }; /* a server takes masked frames only, a client unmasked ones only */
-
-enum ws_event_type {
-    WS_EVENT_MESSAGE,  /* binary or text, whole */
-    WS_EVENT_OVERSIZE, /* a message past `limit`: `data` is its first bytes, at least `oversize_head` of them or all
-                          of it; the rest is swallowed without being kept */
-    WS_EVENT_PING,
-    WS_EVENT_PONG,
-    WS_EVENT_CLOSE,    /* `code`, `data` the reason: valid UTF-8 */
-};
-
-struct ws_event {
-    enum ws_event_type type;
-    bool text;              /* MESSAGE, OVERSIZE: it was a text message */
-    uint16_t code;          /* CLOSE: 1005 when none was given */
-    struct daffi_span data; /* in the input; valid until the next call */
-};
-
-struct ws_reader_limits {
-    size_t limit;         /* bytes of a message kept */
-    size_t wire_limit;    /* bytes of a message at all: past it -EMSGSIZE */
-    size_t oversize_head; /* see WS_EVENT_OVERSIZE */
-};
-
-struct ws_reader {
-    enum ws_role role;
-    struct ws_reader_limits limits;
-    int state;
-    /* private to ws_reader.c: */
-    struct ws_frame_header frame;
-    uint64_t frame_left;   /* payload bytes of the current frame not yet seen */
-    bool in_message, message_text;
-    uint64_t message_size; /* bytes of the message seen so far */
-    size_t assembled;      /* bytes of it at the front of the input */
-    size_t held;           /* bytes at the front of the input that belong to the reader: `assembled` and what is behind */
-};
-
-void ws_reader_init(struct ws_reader *reader, enum ws_role role, const struct ws_reader_limits *limits);
-
-/* Takes the unread input (all of it from the first byte not yet consumed).
- *   1       *ret_event is set; after it has been dealt with, *ret_consumed bytes are to be dropped from the front
- *           and the rest given to the next call
- *   0       more bytes are needed; *ret_consumed bytes are to be dropped from the front, and *ret_needed is how many
- *           bytes (from the front of the rest) let the next call get on
- *   -EPROTO *ret_code (1002, 1007) and *ret_fault say how to close
- *   -EMSGSIZE as -EPROTO, with 1009 */
-int ws_reader_next(struct ws_reader *reader, uint8_t *in, size_t length, struct ws_event *ret_event,
-                   size_t *ret_consumed, size_t *ret_needed, uint16_t *ret_code, struct daffi_fault *ret_fault);
 
 #endif
