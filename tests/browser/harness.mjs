@@ -1,0 +1,142 @@
+// What the browser tests stand on: real daffi peers, the bridge, pages, and Debian's Chromium.
+import { execFileSync, spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { createServer as createHttpServer } from "node:http";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { extname, join, normalize, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+export const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
+export const BUILD = resolve(ROOT, process.env.DAFFI_BUILD ?? "build/dev");
+export const CLIENT = join(BUILD, "js-client");
+const PYTHON = process.env.DAFFI_PYTHON ?? join(ROOT, ".venv/bin/python");
+const READY_MS = 20000;
+
+/** A TCP port of the loopback that nobody holds just now. */
+export function freePort() {
+  return new Promise((done, failed) => {
+    const probe = createServer().once("error", failed).listen(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => done(port));
+    });
+  });
+}
+
+/**
+ * Starts a program and waits for the line that says it is ready.
+ * @returns {Promise<{child, match, stop: () => Promise<void>, kill: () => Promise<void>, log: () => string}>}
+ */
+export function start(program, args, ready, { env = {}, stream = "stdout" } = {}) {
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
+  let output = "";
+  const gone = new Promise((done) => child.once("close", done));
+  const end = (signal) => async () => {
+    if (signal) child.kill(signal);
+    child.stdin.end();
+    const hard = setTimeout(() => child.kill("SIGKILL"), 10000);
+    await gone;
+    clearTimeout(hard);
+  };
+  const handle = { child, gone, stop: end(stream === "stderr" ? "SIGTERM" : null), kill: end("SIGKILL"), log: () => output };
+  child.stdin.on("error", () => {});
+  return new Promise((done, failed) => {
+    const late = setTimeout(() => { child.kill("SIGKILL"); failed(new Error(`${program} ${args.join(" ")} was not ready in ${READY_MS} ms: ${output}`)); }, READY_MS);
+    const look = (text) => {
+      output += text;
+      const match = ready.exec(output);
+      if (match && !handle.match) {
+        handle.match = match;
+        clearTimeout(late);
+        done(handle);
+      }
+    };
+    child.stdout.setEncoding("utf8").on("data", look);
+    child.stderr.setEncoding("utf8").on("data", look);
+    child.once("error", failed);
+    gone.then((code) => { clearTimeout(late); failed(new Error(`${program} ended with ${code}: ${output}`)); });
+  });
+}
+
+const peerScript = join(ROOT, "tests/browser/peer.py");
+/** A real Python Router on `port`. */
+export const startRouter = (port) => start(PYTHON, [peerScript, "router", String(port)], /^ready$/m);
+/** A real Python Service on `port`. */
+export const startService = (port) => start(PYTHON, [peerScript, "service", String(port)], /^ready$/m);
+/** A real Python worker called `name` at the Router on `port`. */
+export const startWorker = (name, port) => start(PYTHON, [peerScript, "worker", name, String(port)], /^ready$/m);
+/** One of the examples' own Python files. */
+export const startExample = (file, port, ...args) =>
+  start(PYTHON, [join(ROOT, "js-client/examples", file), ...args], /^ready$/m, { env: { DAFFI_PORT: String(port) } });
+
+const scratch = mkdtempSync(join(tmpdir(), "daffi-browser-"));
+process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
+
+/** A certificate of our own for 127.0.0.1 and localhost, made once. */
+function certificate() {
+  const cert = join(scratch, "cert.pem");
+  const key = join(scratch, "key.pem");
+  if (!existsSync(cert)) {
+    execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+      "-out", cert, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"], { stdio: "ignore" });
+  }
+  return { cert, key };
+}
+
+/**
+ * The bridge on a free port, with TLS.
+ * @param {string} upstream a URL, or several
+ * @param {string[]} more further arguments
+ * @returns handle with `url` (https://127.0.0.1:N) and `wsUrl`
+ */
+export async function startBridge(upstream, more = [], { port = 0, playground = true } = {}) {
+  const { cert, key } = certificate();
+  const args = ["--listen", `https://127.0.0.1:${port}`, "--cert", cert, "--key", key, ...(playground ? ["--playground"] : []),
+    ...[upstream].flat().flatMap((url) => ["--upstream", url]), ...more];
+  const handle = await start(join(BUILD, "daffi-bridge"), args, /^listening (https:\/\/127\.0\.0\.1:(\d+))$/m, { stream: "stderr" });
+  handle.url = handle.match[1];
+  handle.port = Number(handle.match[2]);
+  handle.wsUrl = `wss://127.0.0.1:${handle.port}/`;
+  return handle;
+}
+
+const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
+  ".wasm": "application/wasm", ".css": "text/css", ".svg": "image/svg+xml" };
+
+/** Serves a folder over http on a free port: a site that knows nothing of the bridge. `pages` are made-up files. */
+export async function serveFolder(folder, pages = {}) {
+  const server = createHttpServer((request, response) => {
+    const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
+    const file = join(folder, path);
+    const body = pages[path] ?? (existsSync(file) ? readFileSync(file) : null);
+    response.writeHead(body === null ? 404 : 200, { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream" });
+    response.end(body ?? "");
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  return { url: `http://127.0.0.1:${server.address().port}`, stop: () => new Promise((done) => { server.closeAllConnections?.(); server.close(done); }) };
+}
+
+/** Debian's Chromium, as it has to be started in a container. */
+export function launchChromium() {
+  return chromium.launch({
+    executablePath: process.env.DAFFI_CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync"],
+  });
+}
+
+/**
+ * A page whose errors fail the test: script errors and refusals of the Content-Security-Policy are collected in `problems`.
+ */
+export async function openPage(browser, url, options = {}) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
+  const page = await context.newPage();
+  page.problems = [];
+  page.on("pageerror", (error) => page.problems.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error" && /Content Security Policy/.test(message.text())) page.problems.push(message.text());
+  });
+  if (url) await page.goto(url);
+  return page;
+}

@@ -1,0 +1,126 @@
+// The playground, used as a person would: look who is there, choose a function, call it, read the answer.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { BUILD, freePort, launchChromium, openPage, startBridge, startRouter, startWorker } from "./harness.mjs";
+
+describe("playground", () => {
+  let browser, router, worker, bridge, port, page;
+
+  before(async () => {
+    browser = await launchChromium();
+    port = await freePort();
+    router = await startRouter(port);
+    worker = await startWorker("calculator", port);
+    bridge = await startBridge(`tcp://127.0.0.1:${port}`);
+    page = await openPage(browser, `${bridge.url}/_bridge/`, { viewport: { width: 1280, height: 800 } });
+  });
+  after(async () => {
+    await browser?.close();
+    for (const peer of [bridge, worker, router]) await peer?.stop();
+  });
+
+  const chip = (name, member) => page.locator(`.functions button[data-function="${name}"][data-member="${member}"]`);
+  const serde = (name) => page.click(`.segments label:has(input[value="${name}"])`);
+  const firstResult = () => page.locator("#results > li").first();
+
+  async function call(name, args, outcome) {
+    const before = await page.locator("#results > li").count();
+    await page.fill("#function", name);
+    await page.fill("#arguments", args);
+    await page.click("#go");
+    await page.waitForFunction((count) => document.querySelectorAll("#results > li").length > count, before);
+    assert.equal(await firstResult().getAttribute("data-outcome"), outcome, await firstResult().innerText());
+    assert.match(await firstResult().locator(".time").innerText(), /^\d+\.\d ms$/);
+    return firstResult().locator("pre").innerText();
+  }
+
+  test("shows the members and their functions", async () => {
+    await chip("add", "calculator").waitFor();
+    assert.equal(await page.textContent("#members-count"), "1");
+    assert.match(await page.textContent("#state"), /^connected as /);
+  });
+
+  test("a press on a function and on Call shows the answer", async () => {
+    await chip("add", "calculator").click();
+    assert.equal(await page.inputValue("#receiver"), "calculator");
+    assert.equal(await call("add", "3, 4", "good"), "7");
+  });
+
+  test("every serde", async () => {
+    await serde("msgpack");
+    assert.deepEqual(JSON.parse(await call("echo", '{"a": [1, 2.5, null, "é"]}', "good")), { a: [1, 2.5, null, "é"] });
+    await serde("raw");
+    assert.match(await call("echo", "some text", "good"), /^9 bytes\n"some text"/);
+    await serde("json");
+  });
+
+  test("keyword arguments", async () => {
+    await page.fill("#kwargs", '{"b": 5}');
+    assert.equal(await call("add", "10", "good"), "15");
+    await page.fill("#kwargs", "");
+  });
+
+  test("errors are shown as errors: the worker's, ours, a field that can't be read", async () => {
+    assert.match(await call("fail", '"kaboom"', "bad"), /^remote: .*kaboom.*ValueError/s);
+    assert.match(await call("nobody_has_this", "", "bad"), /^no-such-method: /);
+    assert.match(await call("add", "3, four", "bad"), /arguments can't be read/);
+  });
+
+  test("cast and no wait", async () => {
+    await page.selectOption("#receiver", "");
+    await serde("cast");
+    assert.deepEqual(JSON.parse(await call("whoami", "", "good")), { calculator: "calculator" });
+    await serde("rpc_nowait");
+    assert.match(await call("echo", "1", "good"), /no answer is waited for/);
+    await serde("rpc");
+  });
+
+  test("members and events come and go by themselves", async () => {
+    const guest = await startWorker("guest", port);
+    await chip("add", "guest").waitFor();
+    await page.locator('#events li:has-text("guest connected")').waitFor();
+    await guest.kill();
+    await chip("add", "guest").waitFor({ state: "detached" });
+    await page.locator('#events li:has-text("guest disconnected")').waitFor();
+  });
+
+  test("a bridge that goes and comes back is told and survived", async () => {
+    const { port: same } = bridge;
+    await bridge.stop();
+    await page.waitForFunction(() => document.getElementById("state").dataset.state !== "open");
+    bridge = await startBridge(`tcp://127.0.0.1:${port}`, [], { port: same });
+    await page.waitForFunction(() => document.getElementById("state").dataset.state === "open", null, { timeout: 20000 });
+    await chip("add", "calculator").waitFor();
+    assert.equal(await call("add", "20, 22", "good"), "42");
+  });
+
+  test("a picture for people to look at", async () => {
+    mkdirSync(join(BUILD, "screenshots"), { recursive: true });
+    await page.screenshot({ path: join(BUILD, "screenshots", "playground.png") });
+  });
+
+  test("fits a phone: nothing to scroll sideways", async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(width <= 360, `the page is ${width} px wide on a phone of 360`);
+    await page.screenshot({ path: join(BUILD, "screenshots", "playground-phone.png"), fullPage: true });
+  });
+
+  test("without a script error or a refusal of the Content-Security-Policy", () => {
+    assert.deepEqual(page.problems, []);
+  });
+
+  test("is off unless asked for", async () => {
+    const plain = await openPage(browser, null);
+    const other = await startBridge(`tcp://127.0.0.1:${port}`, [], { playground: false });
+    try {
+      const answer = await plain.goto(`${other.url}/_bridge/`);
+      assert.equal(answer.status(), 404);
+    } finally {
+      await plain.context().close();
+      await other.stop();
+    }
+  });
+});
