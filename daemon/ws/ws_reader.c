@@ -123,7 +123,8 @@ static int append(struct ws_reader *reader, uint8_t *in, size_t length, const st
     if (reader->frame.masked) {
         ws_unmask(bytes, length, reader->frame.mask, (size_t)(reader->frame.length - reader->frame_left));
     }
-    if (reader->text && !ws_utf8_take(&reader->utf8, daffi_span_of(bytes, length))) {
+    bool checked = reader->text && reader->message == WS_IN_MESSAGE;
+    if (checked && !ws_utf8_take(&reader->utf8, daffi_span_of(bytes, length))) {
         return refuse(reader, out, WS_CODE_INVALID, "a text message that is not UTF-8");
     }
     uint8_t *end = in + reader->begin + reader->assembled;

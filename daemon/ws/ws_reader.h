@@ -14,7 +14,8 @@ enum ws_role { WS_SERVER, WS_CLIENT }; /* a server takes masked frames only, a c
 enum ws_event_type {
     WS_EVENT_MESSAGE,  /* binary or text, whole */
     WS_EVENT_OVERSIZE, /* a message past `limit`: `data` is its first bytes, at least `oversize_head` of them or all
-                          of it; the rest is swallowed without being kept */
+                          of it; the rest is swallowed without being kept. From the frame on whose header passes
+                          the limit, a text is not looked at any more */
     WS_EVENT_PING,
     WS_EVENT_PONG,
     WS_EVENT_CLOSE,    /* `code`, `data` the reason: valid UTF-8 */
