@@ -28,14 +28,22 @@ struct buffer {
     size_t begin, end;
 };
 
-static inline size_t buffer_length(const struct buffer *buffer) { return buffer->end - buffer->begin; }
-static inline uint8_t *buffer_bytes(const struct buffer *buffer) { return buffer->block + buffer->begin; }
+static inline size_t buffer_length(const struct buffer *buffer) {
+    return buffer->end - buffer->begin;
+}
+static inline uint8_t *buffer_bytes(const struct buffer *buffer) {
+    return buffer->block + buffer->begin;
+}
 
 /* Makes room for `more` bytes behind the end, moving or growing what is there. Returns 0; -ENOBUFS when the
  * budget is used up; -ENOMEM. On failure nothing changed. */
 int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more);
-static inline uint8_t *buffer_space(const struct buffer *buffer) { return buffer->block + buffer->end; }
-static inline size_t buffer_free_space(const struct buffer *buffer) { return buffer->capacity - buffer->end; }
+static inline uint8_t *buffer_space(const struct buffer *buffer) {
+    return buffer->block + buffer->end;
+}
+static inline size_t buffer_free_space(const struct buffer *buffer) {
+    return buffer->capacity - buffer->end;
+}
 
 /* Copies bytes to the end; as buffer_reserve. */
 int buffer_append(struct buffer_pool *pool, struct buffer *buffer, const void *bytes, size_t length);

@@ -19,23 +19,26 @@ struct connection_handler {
     void (*on_open)(void *owner);
     /* All unread bytes, which the handler may change in place (unmasking). It says how many it is done with;
      * the rest comes again, with more behind it, when more has come. A negative errno aborts the connection
-     * with that reason. When it replaces the handler and leaves bytes, the new one is called at once. */
+     * with that reason. When it replaces the handler and leaves bytes, the new one is called at once. The bytes
+     * stay valid until it returns, whatever it calls. */
     ssize_t (*on_input)(void *owner, uint8_t *bytes, size_t length);
-    /* The peer ended its side. May be NULL: then what is queued is flushed and the connection closed. */
+    /* The peer ended its side; one may still write. May be NULL: then what is queued is flushed and the
+     * connection closed. */
     void (*on_end)(void *owner);
     /* What was queued fell below the low mark (half of queue_high) after having passed queue_high. May be NULL. */
     void (*on_drained)(void *owner);
     /* It is gone: `reason` 0 in good order (either side), else -errno: -ETIMEDOUT (a deadline),
-     * -ENOBUFS (queue_bytes or memory), -EPROTO (TLS: `detail` says what), -ECONNRESET, ...
+     * -ENOBUFS (queue_bytes or memory), -EPROTO (TLS: `detail` says what), -ECONNRESET, ... The connection
+     * may not be used after this call.
      * `detail` is a sentence, never NULL. */
     void (*on_closed)(void *owner, int reason, const char *detail);
 };
 
 struct connection_limits {
-    size_t queue_high;           /* bytes queued to it past which connection_is_congested */
-    size_t queue_bytes;          /* bytes queued to it past which it is aborted with -ENOBUFS */
-    uint64_t slow_consumer_ms;   /* without a byte of progress on a non-empty queue: -ETIMEDOUT */
-    uint64_t open_ms;            /* for the stream's handshake: -ETIMEDOUT */
+    size_t queue_high;         /* bytes queued to it past which connection_is_congested */
+    size_t queue_bytes;        /* bytes queued to it past which it is aborted with -ENOBUFS */
+    uint64_t slow_consumer_ms; /* without a byte of progress on a non-empty queue: -ETIMEDOUT */
+    uint64_t open_ms;          /* for the stream's handshake: -ETIMEDOUT */
 };
 
 /* Takes `stream` over, in every case. `limits` is copied. 0 or -errno (then on_closed never comes). */
@@ -43,28 +46,36 @@ int connection_new(struct reactor *reactor, struct stream *stream, const struct 
                    const struct connection_handler *handler, void *owner, struct connection **ret_connection);
 
 /* Hands the connection to another handler: the upgrade of HTTP to WebSocket, the door to a session. */
-void connection_set_handler(struct connection *connection, const struct connection_handler *handler, void *owner);
+void connection_set_handler(struct connection *connection, const struct connection_handler *handler,
+                            void *owner);
 
 /* Queues a copy. 0; -EPIPE when it is flushing or closed already; -ENOBUFS or -ENOMEM when a bound was passed, in
- * which case the connection is being aborted for it. */
+ * which case the connection is being aborted for it. When memory_bytes is used up, the connection of this reactor
+ * with the most queued is aborted first. */
 int connection_write(struct connection *connection, const void *bytes, size_t length);
 
-size_t connection_queued(const struct connection *connection); /* bytes */
+size_t connection_queued(const struct connection *connection);     /* bytes */
 bool connection_is_congested(const struct connection *connection); /* queued > queue_high */
 
-/* Stops and takes up reading. Counted: as many resumes as pauses. Bytes already read are still held back. */
+/* Stops and takes up reading. Counted: as many resumes as pauses. Bytes already read are held back too, and come
+ * at the end of the turn that resumed. While paused, a reset is noticed, an orderly end is not. */
 void connection_pause(struct connection *connection);
 void connection_resume(struct connection *connection);
 
-/* Says how many bytes (from the front of what on_input last left) the handler needs before it can go on, so
- * that a large message gets its room at once and on_input is not called in vain. Reset by each on_input. */
+/* Says how many bytes (from the front of what on_input last left) the handler needs before it can go on:
+ * on_input is not called in vain, and room grows ahead of what comes (not at once: what a peer announces must not cost
+ * memory before it sends it). Reset by each on_input and by connection_set_handler. */
 void connection_expect(struct connection *connection, size_t bytes);
 
-/* Sends what is queued, says goodbye, waits at most `deadline_ms` for the peer's end, closes. */
+/* Sends what is queued, says goodbye, waits for the peer's end, closes: all in at most `deadline_ms`. on_closed gets 0
+ * when everything was sent, else -ETIMEDOUT. Before it is open: as connection_abort with 0. */
 void connection_close(struct connection *connection, uint64_t deadline_ms);
 
 /* Closes now; on_closed gets `reason` and `detail` (copied). */
 void connection_abort(struct connection *connection, int reason, const char *detail);
+
+/* Aborts all connections of a reactor: the program ends. */
+void connection_abort_all(struct reactor *reactor, int reason, const char *detail);
 
 struct reactor *connection_reactor(const struct connection *connection);
 

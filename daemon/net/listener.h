@@ -4,16 +4,18 @@
 #define LISTENER_H
 
 #include <stddef.h>
-#include <sys/socket.h>
+#include <sys/types.h>
 
 #include "net/reactor.h"
 
 struct listener_socket {
     int fd;
     char address[128]; /* as bound, port 0 resolved: "127.0.0.1:8443", "[::1]:8443", "/run/daffi.sock" */
+    dev_t device;      /* of a Unix socket's file, so that listener_close removes its own file only */
+    ino_t inode;       /* 0: nothing to remove */
 };
 
-/* Binds and listens. `host` may be a name, an address or "*"; Unix: host NULL, `path` set (a stale socket
+/* Binds and listens. `host` may be a name (IPv4 preferred), an address or "*" (all, IPv4 and IPv6); Unix: host NULL, `path` set (a stale socket
  * file that nobody listens on is replaced). On failure -errno and a sentence in `ret_error`. */
 int listener_open(const char *host, const char *port, const char *path, struct listener_socket *ret_socket,
                   char *ret_error, size_t error_size);
@@ -26,8 +28,8 @@ struct listener;
 typedef void (*listener_accept_callback)(void *owner, int fd, const char *peer);
 
 /* Accepts on `reactor`. When descriptors run out it pauses for a while instead of spinning. 0 or -errno. */
-int listener_new(struct reactor *reactor, const struct listener_socket *socket, listener_accept_callback on_accept,
-                 void *owner, struct listener **ret_listener);
+int listener_new(struct reactor *reactor, const struct listener_socket *socket,
+                 listener_accept_callback on_accept, void *owner, struct listener **ret_listener);
 void listener_free(struct listener *listener); /* NULL-safe; does not close the socket */
 
 #endif

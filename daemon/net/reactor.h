@@ -12,28 +12,39 @@
 
 struct reactor;
 
-/* Something with a descriptor. Embedded in its owner. */
+/* Something with a descriptor. Embedded in its owner, whose memory goes by reactor_retire: events of this turn
+ * may still name it. The descriptor is taken out (reactor_watch 0) before it is closed. */
 struct reactor_source {
     int fd;
-    uint32_t interest; /* EPOLLIN, EPOLLOUT now asked for; set by reactor_watch alone */
+    uint32_t interest; /* EPOLLIN, EPOLLOUT ... now asked for; set by reactor_watch alone */
     void (*on_ready)(struct reactor_source *source, uint32_t events);
 };
 
 /* `memory` is shared by all reactors (see buffer.h). Returns 0 or -errno. */
 int reactor_new(struct memory_budget *memory, struct reactor **ret_reactor);
-void reactor_free(struct reactor *reactor); /* NULL-safe; after reactor_run has returned */
+/* NULL-safe; after reactor_run has returned. Ends what was asked for at turn's end and frees what was retired;
+ * what was posted and has not run is forgotten. */
+void reactor_free(struct reactor *reactor);
 
 /* Runs turns until reactor_stop. A turn: wait, events, posted tasks, due timers, then the end-of-turn
  * tasks until none is left, then what was retired is freed. Returns 0, or -errno when epoll fails. */
 int reactor_run(struct reactor *reactor);
-void reactor_stop(struct reactor *reactor); /* any thread, and from signal-free contexts */
+void reactor_stop(
+    struct reactor *reactor); /* any thread, signal handlers too; the turn is brought to its end */
 
-/* Adds the source, or changes what it is asked for; 0 takes it out. The cost is one epoll_ctl where
+/* One turn that waits at most `wait_ms` (-1: without end). What reactor_run repeats; tests call it. 0 or -errno. */
+int reactor_turn(struct reactor *reactor, int wait_ms);
+
+/* Adds the source, or changes what it is asked for; 0 takes it out. EPOLLERR and EPOLLHUP are always told;
+ * `interest` EPOLLERR asks for these alone. With EPOLLEXCLUSIVE it can only be added and taken out. The cost is one epoll_ctl where
  * `interest` differs, none where it does not. Returns 0 or -errno. */
 int reactor_watch(struct reactor *reactor, struct reactor_source *source, uint32_t interest);
 
 /* Milliseconds of CLOCK_MONOTONIC as this turn began: the `now` that is passed on. */
 uint64_t reactor_now(const struct reactor *reactor);
+
+/* For tests: `clock` in place of CLOCK_MONOTONIC; read once now, then once a turn. */
+void reactor_set_clock(struct reactor *reactor, uint64_t (*clock)(void *argument), void *argument);
 
 struct timers *reactor_timers(struct reactor *reactor);
 struct buffer_pool *reactor_pool(struct reactor *reactor);
@@ -56,7 +67,11 @@ struct reactor_retired {
 };
 void reactor_retire(struct reactor *reactor, struct reactor_retired *retired);
 
-/* Hands `run(argument)` to the reactor's thread. Any thread. 0 or -ENOMEM. */
+/* Hands `run(argument)` to the reactor's thread, in the order of posting. Any thread. 0 or -ENOMEM. */
 int reactor_post(struct reactor *reactor, void (*run)(void *argument), void *argument);
+
+/* The first of the reactor's connections: connection.c alone keeps this list. */
+struct connection;
+struct connection **reactor_connections(struct reactor *reactor);
 
 #endif

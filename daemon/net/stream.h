@@ -15,11 +15,16 @@ struct stream;
 struct stream_operations {
     /* 0 when ready for data; -EAGAIN; -errno; -EPROTO when TLS failed (stream_error says why). */
     int (*handshake)(struct stream *stream);
-    /* > 0 bytes; 0 the peer has ended its side in good order; -EAGAIN; -errno. */
+    /* > 0 bytes; 0 the peer has ended its side (see `truncated`); -EAGAIN; -errno. Fewer bytes than `capacity`
+     * say that there is no more now, unless stream_pending says so. */
     ssize_t (*read)(struct stream *stream, void *out, size_t capacity);
+    /* Bytes taken, some of which may still be unsent: see stream_unsent. Fewer than `length` say that it would
+     * block; -EAGAIN; -errno. `length` 0 sends what is unsent: 0 or -EAGAIN or -errno. */
     ssize_t (*write)(struct stream *stream, const void *bytes, size_t length);
     int (*shutdown)(struct stream *stream); /* says goodbye (close_notify, FIN): 0, -EAGAIN, -errno */
-    size_t (*pending)(const struct stream *stream); /* bytes that epoll won't tell of */
+    size_t (*pending)(
+        const struct stream *stream); /* > 0: a read now gets something that epoll won't tell of */
+    size_t (*unsent)(const struct stream *stream); /* sealed bytes taken by write that are still to be sent */
     const char *(*error)(const struct stream *stream); /* a sentence on the last -EPROTO, never NULL */
     void (*close)(struct stream *stream); /* closes the descriptor and frees the stream; never blocks */
 };
@@ -27,24 +32,43 @@ struct stream_operations {
 struct stream {
     const struct stream_operations *operations;
     int fd;
-    uint32_t wants; /* EPOLLIN or EPOLLOUT: what the last -EAGAIN waits for */
+    uint32_t wants; /* EPOLLIN or EPOLLOUT: what the last -EAGAIN, short write or unsent rest waits for */
+    bool truncated; /* the peer's end came without TLS's goodbye (close_notify) */
 };
 
-static inline int stream_handshake(struct stream *s) { return s->operations->handshake(s); }
-static inline ssize_t stream_read(struct stream *s, void *out, size_t n) { return s->operations->read(s, out, n); }
-static inline ssize_t stream_write(struct stream *s, const void *b, size_t n) { return s->operations->write(s, b, n); }
-static inline int stream_shutdown(struct stream *s) { return s->operations->shutdown(s); }
-static inline size_t stream_pending(const struct stream *s) { return s->operations->pending(s); }
-static inline const char *stream_error(const struct stream *s) { return s->operations->error(s); }
-static inline void stream_close(struct stream *s) { s->operations->close(s); }
+static inline int stream_handshake(struct stream *s) {
+    return s->operations->handshake(s);
+}
+static inline ssize_t stream_read(struct stream *s, void *out, size_t n) {
+    return s->operations->read(s, out, n);
+}
+static inline ssize_t stream_write(struct stream *s, const void *b, size_t n) {
+    return s->operations->write(s, b, n);
+}
+static inline int stream_shutdown(struct stream *s) {
+    return s->operations->shutdown(s);
+}
+static inline size_t stream_pending(const struct stream *s) {
+    return s->operations->pending(s);
+}
+static inline size_t stream_unsent(const struct stream *s) {
+    return s->operations->unsent(s);
+}
+static inline const char *stream_error(const struct stream *s) {
+    return s->operations->error(s);
+}
+static inline void stream_close(struct stream *s) {
+    s->operations->close(s);
+}
 
-/* Each takes `fd` (non-blocking) over on success only. 0, -ENOMEM, or -EPROTO. handshake of a connecting TCP
- * stream waits for the connect and returns its error. */
+/* Each takes `fd` (non-blocking, connected) over on success only. 0, -ENOMEM, or -EPROTO. */
 int stream_tcp_new(int fd, struct stream **ret_stream);
 
 struct tls_context; /* net/tls_context.h */
 int stream_tls_accept(struct tls_context *context, int fd, struct stream **ret_stream);
-/* `server_name`: checked against the certificate and sent as SNI (unless it is an address literal). */
-int stream_tls_connect(struct tls_context *context, int fd, const char *server_name, struct stream **ret_stream);
+/* `server_name`: a name or an address literal without brackets; checked against the certificate, and sent as
+ * SNI when it is a name. */
+int stream_tls_connect(struct tls_context *context, int fd, const char *server_name,
+                       struct stream **ret_stream);
 
 #endif

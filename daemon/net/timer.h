@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 struct timer {
-    uint64_t due;  /* ms, of the clock that is passed in */
-    size_t place;  /* 0 when not set, else its place in the heap, from 1 */
+    uint64_t due; /* ms, of the clock that is passed in */
+    size_t place; /* 0 when not set, else its place in the heap, from 1 */
     void (*on_due)(struct timer *timer, uint64_t now);
 };
 
