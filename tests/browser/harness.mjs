@@ -59,13 +59,14 @@ export function start(program, args, ready, { env = {}, stream = "stdout" } = {}
   });
 }
 
-const peerScript = join(ROOT, "tests/browser/peer.py");
+const PEER = join(ROOT, "tests/peers/daffi_peer.py");
+const startPeer = (port, ...args) => start(PYTHON, [PEER, ...args, "--port", String(port)], /^ready$/m);
 /** A real Python Router on `port`. */
-export const startRouter = (port) => start(PYTHON, [peerScript, "router", String(port)], /^ready$/m);
+export const startRouter = (port) => startPeer(port, "router");
 /** A real Python Service on `port`. */
-export const startService = (port) => start(PYTHON, [peerScript, "service", String(port)], /^ready$/m);
+export const startService = (port) => startPeer(port, "service");
 /** A real Python worker called `name` at the Router on `port`. */
-export const startWorker = (name, port) => start(PYTHON, [peerScript, "worker", name, String(port)], /^ready$/m);
+export const startWorker = (name, port) => startPeer(port, "worker", "--name", name);
 /** One of the examples' own Python files. */
 export const startExample = (file, port, ...args) =>
   start(PYTHON, [join(ROOT, "js-client/examples", file), ...args], /^ready$/m, { env: { DAFFI_PORT: String(port) } });

@@ -1,0 +1,135 @@
+"""A page, as the bridge sees one: a WebSocket client that speaks daffi, with every byte in the test's hands."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+
+import msgpack
+import wire
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+
+class RemoteError(Exception):
+    """An ERROR answer. `args` are type, module, text."""
+
+
+class Page:
+    """Connects and, unless `name` is None, shakes hands; raises RemoteError when that is refused.
+
+    `members` and `events` are what the server told, in order.
+    """
+
+    def __init__(self, url: str, name: str | None = "page", ca: str | None = None, origin: str | None = None, **options):
+        context = ssl.create_default_context(cafile=ca) if url.startswith("wss") else None
+        self.socket = connect(url, ssl=context, origin=origin, compression=None, max_size=None, **options)
+        self.name = name
+        self.members: dict[str, list[str] | None] = {}
+        self.events: list[tuple[str, str]] = []
+        self.uuid = 1
+        if name is not None:
+            self.shake_hands()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def close(self) -> None:
+        """Closes in good order."""
+        self.socket.close()
+
+    def send(self, message: wire.Message | bytes | str) -> None:
+        """Sends a message, or any bytes, or text, as one WebSocket message."""
+        self.socket.send(message.encode() if isinstance(message, wire.Message) else message)
+
+    def receive(self, seconds: float = 10.0) -> wire.Message:
+        """The next message, news of members included; TimeoutError, or ConnectionClosed with code and reason."""
+        message = wire.decode(self.socket.recv(timeout=seconds))
+        if message.flag == wire.HANDSHAKE:
+            for member in message.json()["members"]:
+                self.members[member["name"]] = member["methods"]
+        elif message.flag == wire.EVENTS:
+            event = message.json()
+            self.events.append((event["type"], event["member"]))
+            if event["type"] != "connected":
+                self.members.pop(event["member"], None)
+        return message
+
+    def shake_hands(self) -> wire.Message:
+        """Sends the handshake and waits for its own answer."""
+        self.send(wire.handshake(self.name))
+        while True:
+            answer = self.receive()
+            if answer.uuid == 1 and answer.transmitter == self.name:
+                break
+        if answer.flag == wire.ERROR:
+            raise RemoteError(*answer.json()["args"][0][:3])
+        assert answer.flag == wire.HANDSHAKE
+        return answer
+
+    def wait_for_event(self, kind: str, member: str, seconds: float = 10.0) -> None:
+        """Reads until that event has come."""
+        deadline = time.monotonic() + seconds
+        while (kind, member) not in self.events:
+            self.receive(max(0.01, deadline - time.monotonic()))
+
+    def wait_for_member(self, member: str, seconds: float = 10.0) -> None:
+        """Reads until that member is known."""
+        deadline = time.monotonic() + seconds
+        while member not in self.members:
+            self.receive(max(0.01, deadline - time.monotonic()))
+
+    def start_call(self, function: str, *args, receiver: str, serde: str = "json", wait: int = 1, **kwargs) -> int:
+        """Sends a call; returns its id."""
+        self.uuid = self.uuid % 65535 + 1
+        message = wire.Message(self.uuid, wire.REQUEST, transmitter=self.name, receiver=receiver, function=function,
+                               return_result=wait)
+        if serde == "json":
+            message.payload = json.dumps({"args": args, "kwargs": kwargs}).encode()
+        elif serde == "msgpack":
+            message.decoder, message.is_bytes = wire.MSGPACK, 1
+            message.payload = msgpack.packb([args, kwargs])
+        else:
+            value = args[0]
+            message.decoder, message.is_bytes = wire.OPAQUE, int(isinstance(value, bytes))
+            message.payload = value if isinstance(value, bytes) else value.encode()
+        self.send(message)
+        return self.uuid
+
+    def finish_call(self, uuid: int, seconds: float = 10.0):
+        """Waits for the answer of that call: its result, or RemoteError."""
+        while True:
+            answer = self.receive(seconds)
+            if answer.uuid == uuid and answer.flag in (wire.RESPONSE, wire.ERROR):
+                return self.result(answer)
+
+    @staticmethod
+    def result(answer: wire.Message):
+        """What a RESPONSE holds; raises RemoteError for an ERROR."""
+        if answer.decoder == wire.JSON:
+            value = json.loads(answer.payload)["args"][0]
+        elif answer.decoder == wire.MSGPACK:
+            value = msgpack.unpackb(answer.payload)[0][0]
+        else:
+            value = answer.payload if answer.is_bytes else answer.payload.decode()
+        if answer.flag == wire.ERROR:
+            raise RemoteError(*(value[:3] if isinstance(value, list) else [value]))
+        return value
+
+    def call(self, function: str, *args, receiver: str = "w1", serde: str = "json", seconds: float = 10.0, **kwargs):
+        """A call from beginning to end."""
+        return self.finish_call(self.start_call(function, *args, receiver=receiver, serde=serde, **kwargs), seconds)
+
+    def expect_close(self, seconds: float = 10.0) -> tuple[int, str]:
+        """Reads on until the server closes; its code and reason."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.receive(max(0.01, deadline - time.monotonic()))
+            except ConnectionClosed as closed:
+                assert closed.rcvd is not None, "the connection ended without a close frame"
+                return closed.rcvd.code, closed.rcvd.reason

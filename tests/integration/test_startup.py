@@ -1,0 +1,103 @@
+"""What can be wrong before the first connection: exit status 2 and one line that a person can act on."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+
+import pytest
+from processes import BUILD, free_port
+
+
+def run(*options: str) -> subprocess.CompletedProcess:
+    """The daemon, which has to end by itself."""
+    return subprocess.run([BUILD / "daffi-bridge", *options], capture_output=True, text=True, timeout=20)
+
+
+def refused(*options: str) -> str:
+    """The one line of a start that is refused."""
+    done = run(*options)
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 2, done.stderr
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+UPSTREAM = ("--upstream", "tcp://127.0.0.1:5000")
+
+
+def test_port_taken():
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        line = refused("--listen", f"http://127.0.0.1:{port}", *UPSTREAM)
+    assert str(port) in line
+    assert "in use" in line
+
+
+def test_no_upstream_has_a_hint():
+    assert "--upstream" in refused("--listen", "http://127.0.0.1:0")
+
+
+def test_no_listener_has_a_hint():
+    assert "--listen" in refused(*UPSTREAM)
+
+
+def test_https_without_certificate():
+    assert "--cert" in refused("--listen", "https://127.0.0.1:0", *UPSTREAM)
+
+
+def test_certificate_missing(certificate):
+    line = refused("--listen", "https://127.0.0.1:0", "--cert", "/nowhere/cert.pem", "--key", certificate.key, *UPSTREAM)
+    assert "/nowhere/cert.pem" in line
+
+
+def test_certificate_unreadable(certificate, tmp_path):
+    broken = tmp_path / "cert.pem"
+    broken.write_text("not a certificate")
+    line = refused("--listen", "https://127.0.0.1:0", "--cert", str(broken), "--key", certificate.key, *UPSTREAM)
+    assert str(broken) in line
+
+
+def test_key_of_another_certificate(certificate, tmp_path):
+    key = tmp_path / "other.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key], check=True, capture_output=True)
+    line = refused("--listen", "https://127.0.0.1:0", "--cert", certificate.cert, "--key", str(key), *UPSTREAM)
+    assert str(key) in line
+    assert certificate.cert in line
+
+
+def test_configuration_not_there():
+    assert "/nowhere.json" in refused("-c", "/nowhere.json")
+
+
+@pytest.mark.parametrize("text, wanted", [
+    ('{"limits": {"message_bites": 1}}', ["line 1", "message_bites", "message_bytes"]),
+    ('{\n "limits": {\n  "nesting": "deep"\n }\n}', ["line 3", "nesting", "deep"]),
+    ('{\n "limits": {\n  "nesting": 0\n }\n}', ["line 3", "nesting", "0"]),
+    ("{\n  oops\n}", ["line 2"]),
+    ('{"listen": [{"url": "ftp://x"}]}', ["listen", "ftp://x", "https://"]),
+], ids=["unknown key", "wrong type", "out of bounds", "no JSON", "wrong URL"])
+def test_configuration_wrong(tmp_path, text, wanted):
+    file = tmp_path / "bridge.json"
+    file.write_text(text)
+    line = refused("-c", str(file), "--listen", "http://127.0.0.1:0", *UPSTREAM)
+    for part in [str(file), *wanted]:
+        assert part in line, line
+
+
+def test_check_mode(tmp_path):
+    file = tmp_path / "bridge.json"
+    file.write_text(json.dumps({"listen": [{"url": f"http://127.0.0.1:{free_port()}"}], "upstreams": {"default": "tcp://127.0.0.1:5000"}}))
+    done = run("-c", str(file), "-t")
+    assert done.returncode == 0, done.stderr
+    file.write_text("{")
+    assert run("-c", str(file), "-t").returncode == 2
+
+
+def test_unknown_option_and_help():
+    assert "--lisen" in refused("--lisen", "http://127.0.0.1:0")
+    done = run("--help")
+    assert done.returncode == 0
+    for option in ("--listen", "--cert", "--key", "--upstream", "--allow-origin", "--native", "--playground", "--log-level", "--log-format"):
+        assert option in done.stdout

@@ -1,0 +1,103 @@
+"""A real daffi peer for the tests: a Router, a Service, or a worker.
+
+    daffi_peer.py router|service|worker [--name NAME] [--port N | --unix PATH] [--tls] [--cert F --key F] [--ca F]
+
+Prints `ready` once it listens or is connected. Ends when its standard input does.
+"""
+
+import argparse
+import hashlib
+import sys
+import time
+
+from daffi import Client, Router, Service, callback
+
+parser = argparse.ArgumentParser()
+parser.add_argument("role", choices=["router", "service", "worker"])
+parser.add_argument("--name")
+parser.add_argument("--port", type=int, default=0)
+parser.add_argument("--unix", help="socket path; the reference wants it as the host of port 0")
+parser.add_argument("--tls", action="store_true")
+parser.add_argument("--cert", default="")
+parser.add_argument("--key", default="")
+parser.add_argument("--ca", default="")
+parser.add_argument("--threads", type=int, default=1, help="worker threads that run the functions")
+options = parser.parse_args()
+NAME = options.name or options.role
+
+
+@callback
+def add(a, b):
+    """Adds."""
+    return a + b
+
+
+@callback
+def echo(value):
+    """Gives back what it got, of any serde."""
+    return value
+
+
+@callback
+def kind(value):
+    """The Python type of what came, and its repr."""
+    return [type(value).__name__, repr(value)]
+
+
+@callback
+def fail(text):
+    """Raises."""
+    raise ValueError(text)
+
+
+@callback
+def slow(seconds):
+    """Answers late."""
+    time.sleep(seconds)
+    return seconds
+
+
+@callback
+def whoami():
+    """The member that answers."""
+    return NAME
+
+
+@callback
+def digest(value):
+    """Length and SHA-256 of bytes, as text: whether all of them arrived."""
+    return f"{len(value)} {hashlib.sha256(value).hexdigest()}"
+
+
+@callback
+def not_a_number():
+    """What Python writes as NaN, and JSON does not know."""
+    return float("nan")
+
+
+received = []
+
+
+@callback
+def note(value):
+    """Keeps what it got, for `notes`."""
+    received.append(value)
+
+
+@callback
+def notes():
+    """What `note` got so far."""
+    return received
+
+
+where = {"host": options.unix or "127.0.0.1", "port": 0 if options.unix else options.port}
+secure = {"tls": options.tls, "cert_file": options.cert, "key_file": options.key, "ca_file": options.ca}
+if options.role == "worker":
+    peer = Client(app_name=NAME, workers=options.threads, **where, **secure)
+    peer.connect()
+else:
+    peer = (Router if options.role == "router" else Service)(app_name=NAME, workers=options.threads, **where, **secure)
+    peer.start()
+print("ready", flush=True)
+sys.stdin.read()
+peer.stop()
