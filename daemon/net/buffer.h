@@ -52,4 +52,8 @@ int buffer_append(struct buffer_pool *pool, struct buffer *buffer, const void *b
 void buffer_consume(struct buffer_pool *pool, struct buffer *buffer, size_t length);
 void buffer_clear(struct buffer_pool *pool, struct buffer *buffer);
 
+/* Little is left and will be for a while: gives back the block of an empty buffer, and a larger one than needed for
+ * the smallest. */
+void buffer_shrink(struct buffer_pool *pool, struct buffer *buffer);
+
 #endif

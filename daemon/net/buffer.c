@@ -1,0 +1,185 @@
+#include "net/buffer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef __has_feature
+#define __has_feature(feature) 0 /* gcc */
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size)   ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
+
+/* Free blocks are kept for the sizes that come and go with every turn; larger ones go back to malloc, which
+ * gives them back to the system. */
+enum { POOL_SIZES = 4 }; /* BUFFER_BLOCK_MIN, and twice, four and eight times that */
+static const size_t pool_keep[POOL_SIZES] = {64, 16, 16, 4};
+
+struct free_block {
+    struct free_block *next;
+};
+
+struct buffer_pool {
+    struct memory_budget *budget;
+    struct free_block *free[POOL_SIZES];
+    size_t kept[POOL_SIZES];
+};
+
+int buffer_pool_new(struct memory_budget *budget, struct buffer_pool **ret_pool) {
+    struct buffer_pool *pool = calloc(1, sizeof *pool);
+    if (!pool) {
+        return -ENOMEM;
+    }
+    pool->budget = budget;
+    *ret_pool = pool;
+    return 0;
+}
+
+/* The pool's place for blocks of `capacity`, POOL_SIZES when it keeps none. */
+static size_t size_place(size_t capacity) {
+    size_t place = 0;
+    for (size_t size = BUFFER_BLOCK_MIN; size < capacity && place < POOL_SIZES; size *= 2) {
+        place++;
+    }
+    return place;
+}
+
+static struct free_block *take_kept(struct buffer_pool *pool, size_t place) {
+    struct free_block *block = pool->free[place];
+    if (block) {
+        ASAN_UNPOISON_MEMORY_REGION(block, (size_t)BUFFER_BLOCK_MIN << place);
+        pool->free[place] = block->next;
+        pool->kept[place]--;
+    }
+    return block;
+}
+
+void buffer_pool_free(struct buffer_pool *pool) {
+    if (!pool) {
+        return;
+    }
+    for (size_t place = 0; place < POOL_SIZES; place++) {
+        while (pool->free[place]) {
+            free(take_kept(pool, place));
+        }
+    }
+    free(pool);
+}
+
+/* 0, -ENOBUFS, -ENOMEM. */
+static int take_block(struct buffer_pool *pool, size_t capacity, uint8_t **ret_block) {
+    size_t used = atomic_fetch_add_explicit(&pool->budget->used, capacity, memory_order_relaxed);
+    int error = used + capacity > pool->budget->limit ? -ENOBUFS : 0;
+    if (!error) {
+        size_t place = size_place(capacity);
+        void *block = place < POOL_SIZES ? take_kept(pool, place) : NULL;
+        if (!block) {
+            block = malloc(capacity);
+        }
+        if (block) {
+            *ret_block = block;
+            return 0;
+        }
+        error = -ENOMEM;
+    }
+    atomic_fetch_sub_explicit(&pool->budget->used, capacity, memory_order_relaxed);
+    return error;
+}
+
+static void give_block(struct buffer_pool *pool, uint8_t *memory, size_t capacity) {
+    atomic_fetch_sub_explicit(&pool->budget->used, capacity, memory_order_relaxed);
+    size_t place = size_place(capacity);
+    if (place < POOL_SIZES && pool->kept[place] < pool_keep[place]) {
+        struct free_block *block = (struct free_block *)(void *)memory;
+        block->next = pool->free[place];
+        pool->free[place] = block;
+        pool->kept[place]++;
+        ASAN_POISON_MEMORY_REGION(memory, capacity);
+        return;
+    }
+    free(memory);
+}
+
+static int move_to_block(struct buffer_pool *pool, struct buffer *buffer, size_t capacity) {
+    uint8_t *block = NULL;
+    int r = take_block(pool, capacity, &block);
+    if (r < 0) {
+        return r;
+    }
+    size_t length = buffer_length(buffer);
+    if (length > 0) {
+        memcpy(block, buffer_bytes(buffer), length);
+    }
+    if (buffer->block) {
+        give_block(pool, buffer->block, buffer->capacity);
+    }
+    *buffer = (struct buffer){.block = block, .capacity = capacity, .end = length};
+    return 0;
+}
+
+int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more) {
+    size_t length = buffer_length(buffer);
+    if (more <= buffer_free_space(buffer) && buffer->block) {
+        return 0;
+    }
+    if (more > SIZE_MAX / 4 - length) {
+        return -ENOMEM;
+    }
+    /* Moving to the front pays only when it wins room in proportion to the block: a queue that is appended to and
+     * taken from in small steps would else be copied whole at each step. */
+    size_t quarter = buffer->capacity / 4;
+    if (length + more <= buffer->capacity && (buffer->begin >= quarter || more >= quarter)) {
+        memmove(buffer->block, buffer_bytes(buffer), length);
+        buffer->begin = 0;
+        buffer->end = length;
+        return 0;
+    }
+    size_t capacity = BUFFER_BLOCK_MIN;
+    while (capacity < length + more) {
+        capacity *= 2;
+    }
+    if (capacity == buffer->capacity) {
+        capacity *= 2;
+    }
+    return move_to_block(pool, buffer, capacity);
+}
+
+int buffer_append(struct buffer_pool *pool, struct buffer *buffer, const void *bytes, size_t length) {
+    if (length == 0) {
+        return 0;
+    }
+    int r = buffer_reserve(pool, buffer, length);
+    if (r < 0) {
+        return r;
+    }
+    memcpy(buffer_space(buffer), bytes, length);
+    buffer->end += length;
+    return 0;
+}
+
+void buffer_shrink(struct buffer_pool *pool, struct buffer *buffer) {
+    if (buffer->block && buffer_length(buffer) == 0) {
+        buffer_clear(pool, buffer);
+    } else if (buffer->capacity > BUFFER_BLOCK_MIN && buffer_length(buffer) <= BUFFER_BLOCK_MIN) {
+        /* Without memory for the small block it stays in the large one. */
+        (void)move_to_block(pool, buffer, BUFFER_BLOCK_MIN);
+    }
+}
+
+void buffer_consume(struct buffer_pool *pool, struct buffer *buffer, size_t length) {
+    buffer->begin += length;
+    if (buffer->begin >= buffer->end) {
+        buffer_clear(pool, buffer);
+    }
+}
+
+void buffer_clear(struct buffer_pool *pool, struct buffer *buffer) {
+    if (buffer->block) {
+        give_block(pool, buffer->block, buffer->capacity);
+    }
+    *buffer = (struct buffer){0};
+}
