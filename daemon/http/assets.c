@@ -59,7 +59,7 @@ static const char *type_of(const char *name) {
         return "application/wasm";
     }
     if (end != NULL && strcmp(end, ".ts") == 0) {
-        return "application/typescript; charset=utf-8";
+        return "text/plain; charset=utf-8";
     }
     return "text/javascript; charset=utf-8";
 }

@@ -1,0 +1,166 @@
+#include "http/pages.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static const char root[] = "/_bridge/";
+
+/* `unsafe-inline` and foreign hosts are out. Web sockets may go anywhere: the playground's address field is free. */
+static const char policy[] =
+    "Content-Security-Policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; "
+    "style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; base-uri 'none'; "
+    "frame-ancestors 'none'; form-action 'none'\r\n"
+    "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n"
+    "Referrer-Policy: no-referrer\r\n";
+
+static int hex_digit(uint8_t c) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool is_plain(int c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '.' || c == '~';
+}
+
+int pages_decode_path(struct daffi_span path, char out[PAGES_PATH_MAX + 1]) {
+    int length = 0;
+    if (path.length == 0 || path.data[0] != '/') {
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < path.length; i++) {
+        int c = path.data[i];
+        bool after_slash = length > 0 && out[length - 1] == '/';
+        if (length == PAGES_PATH_MAX || (c == '/' && after_slash)) {
+            return -EINVAL;
+        }
+        if (c == '%') {
+            if (path.length - i < 3 || hex_digit(path.data[i + 1]) < 0 || hex_digit(path.data[i + 2]) < 0) {
+                return -EINVAL;
+            }
+            c = hex_digit(path.data[i + 1]) << 4 | hex_digit(path.data[i + 2]);
+            i += 2;
+            if (!is_plain(c)) { /* an encoded slash is none */
+                return -EINVAL;
+            }
+        }
+        if ((c != '/' && !is_plain(c)) || (c == '.' && after_slash)) {
+            return -EINVAL;
+        }
+        out[length++] = (char)c;
+    }
+    out[length] = '\0';
+    return length;
+}
+
+static const struct embedded_file *find_file(const struct pages *pages, const char *name) {
+    for (size_t i = 0; i < pages->files->count; i++) {
+        if (strcmp(pages->files->files[i].name, name) == 0) {
+            return &pages->files->files[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *type_of(const char *name) {
+    static const struct {
+        const char *ending, *type;
+    } types[] = {
+        {".html", "text/html; charset=utf-8"},
+        {".js", "text/javascript; charset=utf-8"},
+        {".mjs", "text/javascript; charset=utf-8"},
+        {".css", "text/css; charset=utf-8"},
+        {".json", "application/json"},
+        {".svg", "image/svg+xml"},
+        {".png", "image/png"},
+        {".ico", "image/x-icon"},
+        {".wasm", "application/wasm"},
+    };
+    const char *ending = strrchr(name, '.');
+    for (size_t i = 0; ending != NULL && i < sizeof types / sizeof *types; i++) {
+        if (strcmp(ending, types[i].ending) == 0) {
+            return types[i].type;
+        }
+    }
+    return "text/plain; charset=utf-8"; /* Python files and whatever else is to be read */
+}
+
+static int answer_text(const struct request_head *head, int status, const char *fields, const char *text,
+                       const struct response_sink *sink) {
+    const struct response response = {.status = status,
+                                      .type = "text/plain; charset=utf-8",
+                                      .fields = fields,
+                                      .body = daffi_span_text(text),
+                                      .to_head = head->method == REQUEST_HEAD,
+                                      .close = true};
+    return response_write(&response, sink);
+}
+
+static int answer_absent(const struct request_head *head, const struct response_sink *sink) {
+    return answer_text(head, 404, "Cache-Control: no-store\r\n", "there is nothing at this path\n", sink);
+}
+
+static int answer_file(const struct request_head *head, const struct embedded_file *file,
+                       const struct response_sink *sink) {
+    unsigned brotli = file->brotli.data != NULL ? response_coding_quality(head, "br") : 0;
+    unsigned gzip = file->gzip.data != NULL ? response_coding_quality(head, "gzip") : 0;
+    const struct embedded_bytes *bytes = &file->plain;
+    const char *encoding = "";
+    if (brotli > 0 && brotli >= gzip) {
+        bytes = &file->brotli;
+        encoding = "Content-Encoding: br\r\n";
+    } else if (gzip > 0) {
+        bytes = &file->gzip;
+        encoding = "Content-Encoding: gzip\r\n";
+    }
+    char fields[1024];
+    snprintf(fields, sizeof fields, "ETag: %s\r\nCache-Control: no-cache\r\nVary: Accept-Encoding\r\n%s%s",
+             bytes->etag, encoding, policy);
+    const struct response response = {.status = response_is_unchanged(head, bytes->etag) ? 304 : 200,
+                                      .type = type_of(file->name),
+                                      .fields = fields,
+                                      .body = daffi_span_of(bytes->data, bytes->length),
+                                      .to_head = head->method == REQUEST_HEAD,
+                                      .close = true};
+    return response_write(&response, sink);
+}
+
+/* `path` is a decoded one below /_bridge. */
+static int answer_page(const struct pages *pages, const struct request_head *head, const char *path,
+                       const struct response_sink *sink) {
+    char name[PAGES_PATH_MAX + sizeof "/index.html"];
+    const char *below = path[sizeof root - 2] == '/' ? path + sizeof root - 1 : "";
+    size_t length = strlen(path);
+    bool folder = path[length - 1] == '/';
+    snprintf(name, sizeof name, "%s%s", below, folder ? "index.html" : "");
+    const struct embedded_file *file = find_file(pages, name);
+    if (file != NULL) {
+        return answer_file(head, file, sink);
+    }
+    snprintf(name, sizeof name, "%s%sindex.html", below, below[0] != '\0' ? "/" : "");
+    if (!folder && find_file(pages, name) != NULL) {
+        char fields[PAGES_PATH_MAX + 64];
+        snprintf(fields, sizeof fields, "Location: %s/\r\nCache-Control: no-cache\r\n", path);
+        return answer_text(head, 308, fields, "this is a folder: its address ends in a slash\n", sink);
+    }
+    return answer_absent(head, sink);
+}
+
+int pages_answer(const struct pages *pages, const struct request_head *head,
+                 const struct response_sink *sink) {
+    char path[PAGES_PATH_MAX + 1];
+    if (pages_decode_path(head->path, path) < 0) {
+        return answer_absent(head, sink);
+    }
+    if (strcmp(path, "/healthz") == 0) {
+        return answer_text(head, 200, "Cache-Control: no-store\r\n", "ok\n", sink);
+    }
+    bool below = strncmp(path, root, sizeof root - 1) == 0 || strcmp(path, "/_bridge") == 0;
+    if (pages->playground && below) {
+        return answer_page(pages, head, path, sink);
+    }
+    return answer_absent(head, sink);
+}
