@@ -2,6 +2,8 @@
 #ifndef CLI_H
 #define CLI_H
 
+#include <stdio.h>
+
 #include "config/config.h"
 
 enum cli_action { CLI_RUN, CLI_CHECK, CLI_HELP, CLI_VERSION };
@@ -14,6 +16,7 @@ struct cli {
 /* Reads argv (and the file it names). 0, or -EINVAL with one line in `ret_error`: exit status 2. */
 int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_ERROR_MAX]);
 
-const char *cli_help(void); /* the text of --help, made from the same tables */
+/* Writes the text of --help, made from the same tables. */
+void cli_print_help(FILE *out);
 
 #endif

@@ -78,4 +78,7 @@ int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]);
 int config_url_parse(const char *text, struct config_url *ret_url, char ret_error[CONFIG_ERROR_MAX]);
 void config_url_clear(struct config_url *url);
 
+/* Whether an upstream may be called so: 1 to 64 letters, digits, '-', '_', '.'; it is part of a URL's path. */
+bool config_name_is_sound(const char *name);
+
 #endif

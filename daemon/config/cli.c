@@ -1,0 +1,392 @@
+#include "config/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_table.h"
+#include "config/nearest.h"
+
+enum option {
+    OPTION_FILE,
+    OPTION_CHECK,
+    OPTION_LISTEN,
+    OPTION_CERT,
+    OPTION_KEY,
+    OPTION_UPSTREAM,
+    OPTION_ORIGIN,
+    OPTION_NATIVE,
+    OPTION_PLAYGROUND,
+    OPTION_LEVEL,
+    OPTION_FORMAT,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_COUNT,
+};
+
+struct option_row {
+    const char *name;  /* long form, with its dashes */
+    const char *brief; /* short form, or NULL */
+    const char *value; /* what it takes, or NULL */
+    const char *help;
+};
+
+static const struct option_row rows[OPTION_COUNT] = {
+    [OPTION_FILE] = {"--config", "-c", "FILE", "configuration file (JSON); the command line wins over it"},
+    [OPTION_CHECK] = {"--check", "-t", NULL, "check the configuration and what it names, then exit"},
+    [OPTION_LISTEN] =
+        {"--listen", NULL, "URL",
+         "(repeatable) https://HOST:PORT, http://HOST:PORT or unix:/PATH; port 0 takes a free one"},
+    [OPTION_CERT] = {"--cert", NULL, "FILE", "certificate for https:// listeners: PEM, chain included"},
+    [OPTION_KEY] = {"--key", NULL, "FILE", "its private key: PEM"},
+    [OPTION_UPSTREAM] =
+        {"--upstream", NULL, "[NAME=]URL",
+         "(repeatable) tcp://HOST:PORT, tls://HOST:PORT or unix:/PATH of a Python Router or Service"},
+    [OPTION_ORIGIN] = {"--allow-origin", NULL, "ORIGIN",
+                       "(repeatable) pages that may connect besides the bridge's own; http://127.0.0.1:* "
+                       "takes any port, null pages from disk, * all"},
+    [OPTION_NATIVE] =
+        {"--native", NULL, "WHICH",
+         "listeners that take Python peers: loopback (and Unix sockets; the default), all, none"},
+    [OPTION_PLAYGROUND] = {"--playground", NULL, NULL, "serve the playground under /_bridge/"},
+    [OPTION_LEVEL] = {"--log-level", NULL, "LEVEL", "error, warning, info (the default) or debug"},
+    [OPTION_FORMAT] = {"--log-format", NULL, "FORMAT", "text (the default) or json"},
+    [OPTION_HELP] = {"--help", "-h", NULL, "print this and exit"},
+    [OPTION_VERSION] = {"--version", NULL, NULL, "print the version and exit"},
+};
+
+/* What the command line says, before it is laid over the file. */
+struct given {
+    const char *file, *cert, *key, *native, *level, *format;
+    const char *listen[CONFIG_LIST_MAX], *upstream[CONFIG_LIST_MAX], *origin[CONFIG_LIST_MAX];
+    size_t listen_count, upstream_count, origin_count;
+    bool playground;
+    enum cli_action action;
+};
+
+__attribute__((format(printf, 2, 3))) static int refuse(char *ret_error, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(ret_error, CONFIG_ERROR_MAX, format, arguments);
+    va_end(arguments);
+    return -EINVAL;
+}
+
+static int unknown(const char *argument, char *ret_error) {
+    const char *names[OPTION_COUNT + 1] = {NULL};
+    if (strcmp(argument, "dev") == 0) {
+        return refuse(ret_error,
+                      "\"daffi-bridge dev\" is not there yet; give --listen, --upstream and --playground");
+    }
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        names[i] = rows[i].name;
+    }
+    const char *nearest = nearest_word(argument, names);
+    if (nearest != NULL) {
+        return refuse(ret_error, "unknown option %.100s; did you mean %s?", argument, nearest);
+    }
+    return refuse(ret_error, "unknown argument %.100s; see daffi-bridge --help", argument);
+}
+
+static int append(const char **list, size_t *count, const char *value, const char *name, char *ret_error) {
+    if (*count == CONFIG_LIST_MAX) {
+        return refuse(ret_error, "%s is given more than %d times", name, CONFIG_LIST_MAX);
+    }
+    list[(*count)++] = value;
+    return 0;
+}
+
+static int take(struct given *given, enum option option, const char *value, char *ret_error) {
+    switch (option) {
+    case OPTION_FILE:
+        given->file = value;
+        return 0;
+    case OPTION_CHECK:
+        given->action = CLI_CHECK;
+        return 0;
+    case OPTION_LISTEN:
+        return append(given->listen, &given->listen_count, value, "--listen", ret_error);
+    case OPTION_CERT:
+        given->cert = value;
+        return 0;
+    case OPTION_KEY:
+        given->key = value;
+        return 0;
+    case OPTION_UPSTREAM:
+        return append(given->upstream, &given->upstream_count, value, "--upstream", ret_error);
+    case OPTION_ORIGIN:
+        return append(given->origin, &given->origin_count, value, "--allow-origin", ret_error);
+    case OPTION_NATIVE:
+        given->native = value;
+        return 0;
+    case OPTION_PLAYGROUND:
+        given->playground = true;
+        return 0;
+    case OPTION_LEVEL:
+        given->level = value;
+        return 0;
+    case OPTION_FORMAT:
+        given->format = value;
+        return 0;
+    case OPTION_HELP:
+        given->action = CLI_HELP;
+        return 0;
+    case OPTION_VERSION:
+        given->action = CLI_VERSION;
+        return 0;
+    case OPTION_COUNT:
+        break;
+    }
+    return -EINVAL;
+}
+
+/* Whether `argument` is this option, alone or with =VALUE behind it; the value, if any, in *ret_value. */
+static bool matches(const struct option_row *row, const char *argument, const char **ret_value) {
+    size_t length = strlen(row->name);
+    *ret_value = NULL;
+    if (strcmp(argument, row->name) == 0 || (row->brief != NULL && strcmp(argument, row->brief) == 0)) {
+        return true;
+    }
+    if (row->value != NULL && strncmp(argument, row->name, length) == 0 && argument[length] == '=') {
+        *ret_value = argument + length + 1;
+        return true;
+    }
+    return false;
+}
+
+static int read_arguments(int argc, char **argv, struct given *given, char *ret_error) {
+    for (int i = 1; i < argc && given->action != CLI_HELP; i++) {
+        const char *value = NULL;
+        enum option option = 0;
+        while (option < OPTION_COUNT && !matches(&rows[option], argv[i], &value)) {
+            option++;
+        }
+        if (option == OPTION_COUNT) {
+            return unknown(argv[i], ret_error);
+        }
+        if (rows[option].value != NULL && value == NULL) {
+            if (i + 1 == argc) {
+                return refuse(ret_error, "%s needs %s: %s", rows[option].name, rows[option].value,
+                              rows[option].help);
+            }
+            value = argv[++i];
+        }
+        int result = take(given, option, value, ret_error);
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+static int copy(const char *text, char **out) {
+    free(*out);
+    *out = strdup(text);
+    return *out != NULL ? 0 : -ENOMEM;
+}
+
+static int apply_listeners(const struct given *given, struct config *config, char *ret_error) {
+    char error[CONFIG_ERROR_MAX];
+    for (size_t i = 0; i < config->listeners_count && given->listen_count > 0; i++) {
+        struct config_listener *listener = &config->listeners[i];
+        config_url_clear(&listener->url);
+        free(listener->cert);
+        free(listener->key);
+        *listener = (struct config_listener){0};
+    }
+    if (given->listen_count > 0) {
+        config->listeners_count = 0;
+    }
+    for (size_t i = 0; i < given->listen_count; i++) {
+        struct config_listener *listener = &config->listeners[config->listeners_count];
+        if (config_url_parse(given->listen[i], &listener->url, error) < 0) {
+            return refuse(ret_error, "--listen %s", error);
+        }
+        config->listeners_count++;
+        enum config_scheme scheme = listener->url.scheme;
+        if (scheme != CONFIG_HTTPS && scheme != CONFIG_HTTP && scheme != CONFIG_UNIX) {
+            return refuse(ret_error,
+                          "--listen \"%.200s\": can't be listened on; https://, http:// or unix: is expected",
+                          given->listen[i]);
+        }
+    }
+    for (size_t i = 0; i < config->listeners_count; i++) {
+        struct config_listener *listener = &config->listeners[i];
+        if (listener->url.scheme != CONFIG_HTTPS) {
+            continue;
+        }
+        if ((given->cert != NULL && copy(given->cert, &listener->cert) < 0) ||
+            (given->key != NULL && copy(given->key, &listener->key) < 0)) {
+            return refuse(ret_error, "out of memory");
+        }
+    }
+    return 0;
+}
+
+static int apply_native(const struct given *given, struct config *config, char *ret_error) {
+    if (given->native == NULL) {
+        return 0;
+    }
+    int place = config_choice_find(config_native_words, given->native);
+    if (place < 0) {
+        return refuse(ret_error, "--native \"%.50s\" is not known; loopback, all or none is expected",
+                      given->native);
+    }
+    for (size_t i = 0; i < config->listeners_count; i++) {
+        config->listeners[i].native = (enum config_native)place;
+    }
+    return 0;
+}
+
+/* [NAME=]URL; the first without a name is "default". Upstreams of the command line take the place of the file's. */
+static int apply_upstreams(const struct given *given, struct config *config, char *ret_error) {
+    char error[CONFIG_ERROR_MAX];
+    for (size_t i = 0; i < config->upstreams_count && given->upstream_count > 0; i++) {
+        config_url_clear(&config->upstreams[i].url);
+        free(config->upstreams[i].name);
+        free(config->upstreams[i].ca);
+        config->upstreams[i] = (struct config_upstream){0};
+    }
+    if (given->upstream_count > 0) {
+        config->upstreams_count = 0;
+        for (size_t i = 0; i < config->listeners_count; i++) {
+            config->listeners[i].upstreams_count = 0;
+        }
+    }
+    for (size_t i = 0; i < given->upstream_count; i++) {
+        struct config_upstream *upstream = &config->upstreams[i];
+        const char *equals = strchr(given->upstream[i], '=');
+        const char *colon = strchr(given->upstream[i], ':');
+        bool named = equals != NULL && (colon == NULL || equals < colon);
+        upstream->name =
+            named ? strndup(given->upstream[i], (size_t)(equals - given->upstream[i])) : strdup("default");
+        config->upstreams_count = i + 1;
+        if (upstream->name == NULL) {
+            return refuse(ret_error, "out of memory");
+        }
+        if (!config_name_is_sound(upstream->name)) {
+            return refuse(ret_error, "--upstream %.100s: a name has letters, digits, '-', '_' and '.' only",
+                          given->upstream[i]);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(config->upstreams[j].name, upstream->name) == 0) {
+                return refuse(ret_error,
+                              "--upstream %.100s: the name \"%.64s\" is taken; give another, as NAME=URL",
+                              given->upstream[i], upstream->name);
+            }
+        }
+        if (config_url_parse(named ? equals + 1 : given->upstream[i], &upstream->url, error) < 0) {
+            return refuse(ret_error, "--upstream %s", error);
+        }
+        if (upstream->url.scheme == CONFIG_HTTP || upstream->url.scheme == CONFIG_HTTPS) {
+            return refuse(ret_error, "--upstream \"%.200s\": tcp://, tls:// or unix: is expected",
+                          given->upstream[i]);
+        }
+    }
+    return 0;
+}
+
+static int apply_rest(const struct given *given, struct config *config, char *ret_error) {
+    const struct {
+        const char *word, *section, *name, *option;
+    } words[] = {{given->level, "log", "level", "--log-level"},
+                 {given->format, "log", "format", "--log-format"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const struct config_row *row = config_row_find(words[i].section, words[i].name);
+        if (words[i].word == NULL || row == NULL) {
+            continue;
+        }
+        int place = config_choice_find(row->choices, words[i].word);
+        if (place < 0) {
+            return refuse(ret_error, "%s \"%.50s\" is not known; see daffi-bridge --help", words[i].option,
+                          words[i].word);
+        }
+        config_row_store(row, config, (uint64_t)place);
+    }
+    if (given->playground) {
+        config->playground = true;
+    }
+    for (size_t i = 0; i < given->origin_count; i++) {
+        if (config->allow_origins_count == CONFIG_LIST_MAX) {
+            return refuse(ret_error, "more than %d allowed origins", CONFIG_LIST_MAX);
+        }
+        if (copy(given->origin[i], &config->allow_origins[config->allow_origins_count++]) < 0) {
+            return refuse(ret_error, "out of memory");
+        }
+    }
+    return 0;
+}
+
+int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_ERROR_MAX]) {
+    struct given given = {.action = CLI_RUN};
+    int result = read_arguments(argc, argv, &given, ret_error);
+    if (result < 0) {
+        return result;
+    }
+    if (given.action == CLI_HELP || given.action == CLI_VERSION) {
+        *ret_cli = (struct cli){.action = given.action};
+        return 0;
+    }
+    struct config *config = config_new();
+    if (config == NULL) {
+        return refuse(ret_error, "out of memory");
+    }
+    if (given.file != NULL) {
+        result = config_read_file(config, given.file, ret_error);
+    }
+    if (result == 0) {
+        result = apply_listeners(&given, config, ret_error);
+    }
+    if (result == 0) {
+        result = apply_native(&given, config, ret_error);
+    }
+    if (result == 0) {
+        result = apply_upstreams(&given, config, ret_error);
+    }
+    if (result == 0) {
+        result = apply_rest(&given, config, ret_error);
+    }
+    if (result == 0) {
+        result = config_finish(config, ret_error);
+    }
+    if (result < 0) {
+        config_free(config);
+        return result;
+    }
+    *ret_cli = (struct cli){.action = given.action, .config = config};
+    return 0;
+}
+
+void cli_print_help(FILE *out) {
+    fputs("daffi-bridge: web pages call Python, safely\n\n"
+          "  daffi-bridge --listen https://127.0.0.1:8443 --cert cert.pem --key key.pem --upstream "
+          "tcp://127.0.0.1:5000\n"
+          "  daffi-bridge -c FILE [-t]\n\n"
+          "options\n",
+          out);
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option_row *row = &rows[i];
+        char left[40];
+        snprintf(left, sizeof left, "%s%s%s%s%s", row->brief != NULL ? row->brief : "",
+                 row->brief != NULL ? ", " : "", row->name, row->value != NULL ? " " : "",
+                 row->value != NULL ? row->value : "");
+        fprintf(out, "  %-26s %s\n", left, row->help);
+    }
+    fputs(
+        "\nkeys of the file that are numbers or words (the rest: listen, upstreams, allow_origins, hosts)\n",
+        out);
+    for (size_t i = 0; i < config_table_rows; i++) {
+        const struct config_row *row = &config_table[i];
+        char left[64];
+        snprintf(left, sizeof left, "%s%s%s", row->section != NULL ? row->section : "",
+                 row->section != NULL ? "." : "", row->name);
+        fprintf(out, "  %-32s %s", left, row->help);
+        if (row->type == CONFIG_SIZE || row->type == CONFIG_MS) {
+            fprintf(out, "; %llu%s", (unsigned long long)row->standard, row->type == CONFIG_MS ? " ms" : "");
+        }
+        fputc('\n', out);
+    }
+    fputs("\nexit status: 0 done, 1 failed while running, 2 usage or configuration error\n", out);
+}
