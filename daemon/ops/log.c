@@ -1,5 +1,6 @@
 #include "ops/log.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -8,156 +9,213 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 2048, PEER_LINES_A_SECOND = 50 };
+#include "ops/log_limit.h"
 
-static atomic_int threshold = CONFIG_LOG_INFO;
-static atomic_int output_format = CONFIG_LOG_TEXT;
+enum { RECORD_MAX = LOG_LINE_MAX - 160 }; /* leaves room for time, level and JSON's names */
 
-static const char *const level_words[] = {"error", "warning", "info", "debug"};
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
-/* The lines of one second that peers caused. One lock: it is taken for lines that are due, which are few. */
-static struct {
-    pthread_mutex_t lock;
-    time_t second;
-    unsigned written, suppressed;
-} peer_rate = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static _Atomic(enum config_log_level) least = CONFIG_LOG_INFO;
+static _Atomic(enum config_log_format) line_format = CONFIG_LOG_TEXT;
+static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_limit limit; /* under limit_lock */
 
 void log_start(enum config_log_level level, enum config_log_format format) {
-    atomic_store(&threshold, (int)level);
-    atomic_store(&output_format, (int)format);
+    atomic_store(&least, level);
+    atomic_store(&line_format, format);
 }
 
-/* One write for a line, so that lines of several threads don't mix. What can't be written is lost: there is nobody to tell. */
-static void put_line(const char *line, size_t length) {
-    ssize_t written = write(STDERR_FILENO, line, length);
-    (void)written;
-}
-
-static void append(char *line, size_t *length, const char *text) {
-    while (*text != '\0' && *length < LINE_BYTES - 2) {
-        line[(*length)++] = *text++;
-    }
-}
-
-/* The message as it may stand between the quotes of JSON; it holds ASCII controls only where a caller forgot log_quote. */
-static void append_json(char *line, size_t *length, const char *text) {
-    for (; *text != '\0' && *length < LINE_BYTES - 16; text++) {
-        unsigned char c = (unsigned char)*text;
-        char escaped[8] = {(char)c, '\0'};
-        if (c == '"' || c == '\\') {
-            snprintf(escaped, sizeof escaped, "\\%c", c);
-        } else if (c < 0x20) {
-            snprintf(escaped, sizeof escaped, "\\u%04x", c);
+static void put(const char *line, size_t length) {
+    int kept = errno; /* whoever logs a failure may still look at it */
+    while (length > 0) {
+        ssize_t written = write(STDERR_FILENO, line, length);
+        if (written < 0 && errno != EINTR) {
+            break; /* nobody is left to be told */
         }
-        append(line, length, escaped);
+        if (written > 0) {
+            line += written;
+            length -= (size_t)written;
+        }
     }
+    errno = kept;
 }
 
-static void put_record(enum config_log_level level, const char *message) {
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void format_time(char *out, size_t size) {
     struct timespec now;
     struct tm utc;
-    char stamp[40];
-    char line[LINE_BYTES];
-    size_t length = 0;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    size_t used = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(stamp + used, sizeof stamp - used, ".%03ldZ", now.tv_nsec / 1000000);
-    if (atomic_load(&output_format) == CONFIG_LOG_JSON) {
-        append(line, &length, "{\"time\":\"");
-        append(line, &length, stamp);
-        append(line, &length, "\",\"level\":\"");
-        append(line, &length, level_words[level]);
-        append(line, &length, "\",\"message\":\"");
-        append_json(line, &length, message);
-        line[length++] = '"';
-        line[length++] = '}';
-    } else {
-        append(line, &length, stamp);
-        append(line, &length, " ");
-        append(line, &length, level_words[level]);
-        append(line, &length, ": ");
-        append(line, &length, message);
+    size_t length = strftime(out, size, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(out + length, size - length, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+/* The length of the UTF-8 sequence at `bytes`, or 0 when there is none. Overlong forms and surrogates are not told
+ * apart: what is written here is our own text, with a path from the configuration at most. */
+static size_t utf8_length(const unsigned char *bytes) {
+    size_t length = bytes[0] < 0x80   ? 1
+                    : bytes[0] < 0xC2 ? 0
+                    : bytes[0] < 0xE0 ? 2
+                    : bytes[0] < 0xF0 ? 3
+                    : bytes[0] < 0xF5 ? 4
+                                      : 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((bytes[i] & 0xC0) != 0x80) {
+            return 0;
+        }
     }
-    line[length++] = '\n';
-    put_line(line, length);
+    return length;
+}
+
+/* Copies `text` so that it stays on one line: as the inside of a JSON string, or with control characters escaped. Cut at
+ * `size`, whole characters alone. Returns how many bytes it took. */
+static size_t copy_escaped(char *out, size_t size, const char *text, bool json) {
+    static const char cut[] = "...";
+    size_t used = 0;
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
+        char piece[8];
+        size_t length = utf8_length(at);
+        size_t taken = length > 0 ? length : 1;
+        bool quoted = json && (*at == '"' || *at == '\\');
+        if (quoted) {
+            piece[0] = '\\';
+            piece[1] = (char)*at;
+            length = 2;
+        } else if (length == 0 || *at < 0x20 || *at == 0x7F) {
+            length = (size_t)snprintf(piece, sizeof piece, json ? "\\u%04x" : "\\x%02x", *at);
+        } else {
+            memcpy(piece, at, length);
+        }
+        if (used + length + sizeof cut > size) {
+            memcpy(out + used, cut, sizeof cut - 1);
+            return used + sizeof cut - 1;
+        }
+        memcpy(out + used, piece, length);
+        used += length;
+        at += taken;
+    }
+    return used;
+}
+
+static void write_record(enum config_log_level level, const char *text) {
+    char line[LOG_LINE_MAX];
+    char when[40];
+    format_time(when, sizeof when);
+    bool json = atomic_load(&line_format) == CONFIG_LOG_JSON;
+    int head =
+        snprintf(line, sizeof line, json ? "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"" : "%s %-7s  ",
+                 when, level_names[level]);
+    const char *tail = json ? "\"}\n" : "\n";
+    size_t used = (size_t)head;
+    used += copy_escaped(line + used, sizeof line - used - strlen(tail), text, json);
+    memcpy(line + used, tail, strlen(tail));
+    put(line, used + strlen(tail));
+}
+
+static void write_formatted(enum config_log_level level, const char *format, va_list arguments) {
+    char text[RECORD_MAX];
+    vsnprintf(text, sizeof text, format, arguments);
+    write_record(level, text);
+}
+
+/* Not under the lock: a standard error that blocks holds up who writes, not everybody. */
+static void say_left_out(uint64_t now, bool any) {
+    const char *kind;
+    uint64_t count;
+    for (;;) {
+        pthread_mutex_lock(&limit_lock);
+        bool taken = log_limit_take_left_out(&limit, now, any, &kind, &count);
+        pthread_mutex_unlock(&limit_lock);
+        if (!taken) {
+            return;
+        }
+        char text[RECORD_MAX];
+        snprintf(text, sizeof text, "%llu more lines of this kind were left out: %.200s",
+                 (unsigned long long)count, kind);
+        write_record(CONFIG_LOG_WARNING, text);
+    }
 }
 
 void log_write(enum config_log_level level, const char *format, ...) {
-    char message[LINE_BYTES / 2];
-    va_list arguments;
-    if ((int)level > atomic_load(&threshold)) {
+    if (level > atomic_load(&least)) {
         return;
     }
+    say_left_out(now_ms(), false);
+    va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    write_formatted(level, format, arguments);
     va_end(arguments);
-    put_record(level, message);
-}
-
-/* Whether this second still has room for a line; *ret_suppressed is what the last one left out. */
-static bool peer_line_is_due(unsigned *ret_suppressed) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    pthread_mutex_lock(&peer_rate.lock);
-    *ret_suppressed = 0;
-    if (now.tv_sec != peer_rate.second) {
-        *ret_suppressed = peer_rate.suppressed;
-        peer_rate.second = now.tv_sec;
-        peer_rate.written = 0;
-        peer_rate.suppressed = 0;
-    }
-    bool due = peer_rate.written < PEER_LINES_A_SECOND;
-    peer_rate.written += due;
-    peer_rate.suppressed += !due;
-    pthread_mutex_unlock(&peer_rate.lock);
-    return due;
 }
 
 void log_peer(enum config_log_level level, const char *format, ...) {
-    char message[LINE_BYTES / 2];
-    unsigned suppressed = 0;
-    va_list arguments;
-    if ((int)level > atomic_load(&threshold) || !peer_line_is_due(&suppressed)) {
+    if (level > atomic_load(&least)) {
         return;
     }
-    if (suppressed > 0) {
-        log_write(CONFIG_LOG_WARNING, "%u more lines about peers were left out of the log", suppressed);
+    uint64_t now = now_ms();
+    say_left_out(now, false);
+    pthread_mutex_lock(&limit_lock);
+    bool pass = log_limit_pass(&limit, format, LOG_PER_PEER_BURST, now);
+    pthread_mutex_unlock(&limit_lock);
+    if (!pass) {
+        return;
     }
+    va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    write_formatted(level, format, arguments);
     va_end(arguments);
-    put_record(level, message);
+}
+
+void log_flush(void) {
+    say_left_out(now_ms(), true);
+}
+
+/* Writes one byte, escaped where it has to be. Returns the length, 1 to 4. */
+static size_t quote_byte(char piece[5], unsigned char byte) {
+    if (byte == '"' || byte == '\\') {
+        piece[0] = '\\';
+        piece[1] = (char)byte;
+        return 2;
+    }
+    if (byte < 0x20 || byte >= 0x7F) {
+        return (size_t)snprintf(piece, 5, "\\x%02x", byte);
+    }
+    piece[0] = (char)byte;
+    return 1;
 }
 
 const char *log_quote(char *out, size_t size, const void *bytes, size_t length) {
-    static const char digits[] = "0123456789abcdef";
-    const unsigned char *in = bytes;
-    size_t used = 0;
-    size_t i = 0;
+    static const char cut[] = "...";
+    const unsigned char *at = bytes;
+    char piece[5];
+    size_t used = 0, whole = 0; /* `whole`: as far as a cut would leave room for its mark */
     if (size == 0) {
         return out;
     }
-    for (; i < length && used + 8 < size; i++) {
-        unsigned char c = in[i];
-        if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
-            out[used++] = (char)c;
-        } else {
-            out[used++] = '\\';
-            out[used++] = 'x';
-            out[used++] = digits[c >> 4];
-            out[used++] = digits[c & 15];
+    for (size_t i = 0; i < length; i++) {
+        size_t piece_length = quote_byte(piece, at[i]);
+        if (used + piece_length >= size) {
+            size_t mark = size - whole - 1 < sizeof cut - 1 ? size - whole - 1 : sizeof cut - 1;
+            memcpy(out + whole, cut, mark);
+            used = whole + mark;
+            break;
         }
-    }
-    for (size_t dots = 0; i < length && dots < 3 && used + 1 < size; dots++) {
-        out[used++] = '.';
+        memcpy(out + used, piece, piece_length);
+        used += piece_length;
+        whole = used + sizeof cut <= size ? used : whole;
     }
     out[used] = '\0';
     return out;
 }
 
 void log_listening(const char *url) {
-    char line[512];
+    char line[LOG_LINE_MAX];
     int length = snprintf(line, sizeof line, "listening %s\n", url);
-    put_line(line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
+    if (length > 0 && (size_t)length < sizeof line) {
+        put(line, (size_t)length);
+    }
 }

@@ -1,0 +1,44 @@
+#include "ops/notify.h"
+
+#ifdef DAFFI_SYSTEMD
+
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+void notify_ready(const char *status) {
+    (void)sd_notifyf(0, "READY=1\nSTATUS=%s", status);
+}
+
+void notify_reloading(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us);
+}
+
+void notify_stopping(void) {
+    (void)sd_notify(0, "STOPPING=1");
+}
+
+uint64_t notify_watchdog_ms(void) {
+    uint64_t patience_us = 0;
+    return sd_watchdog_enabled(0, &patience_us) > 0 ? patience_us / 2000 : 0;
+}
+
+void notify_alive(void) {
+    (void)sd_notify(0, "WATCHDOG=1");
+}
+
+#else
+
+void notify_ready(const char *status) {
+    (void)status;
+}
+void notify_reloading(void) {}
+void notify_stopping(void) {}
+uint64_t notify_watchdog_ms(void) {
+    return 0;
+}
+void notify_alive(void) {}
+
+#endif
