@@ -132,8 +132,8 @@ static int answer_file(const struct request_head *head, const struct embedded_fi
 static int answer_page(const struct pages *pages, const struct request_head *head, const char *path,
                        const struct response_sink *sink) {
     char name[PAGES_PATH_MAX + sizeof "/index.html"];
-    const char *below = path[sizeof root - 2] == '/' ? path + sizeof root - 1 : "";
     size_t length = strlen(path);
+    const char *below = length >= sizeof root - 1 ? path + sizeof root - 1 : "";
     bool folder = path[length - 1] == '/';
     snprintf(name, sizeof name, "%s%s", below, folder ? "index.html" : "");
     const struct embedded_file *file = find_file(pages, name);

@@ -237,7 +237,12 @@ static int read_control(struct ws_reader *reader, uint8_t *in, size_t length, co
 int ws_reader_next(struct ws_reader *reader, uint8_t *in, size_t length, struct ws_event *ret_event,
                    size_t *ret_consumed, size_t *ret_needed, uint16_t *ret_code,
                    struct daffi_fault *ret_fault) {
-    const struct output out = {ret_event, ret_consumed, ret_needed, ret_code, ret_fault};
+    struct output out;
+    out.event = ret_event;
+    out.consumed = ret_consumed;
+    out.needed = ret_needed;
+    out.code = ret_code;
+    out.fault = ret_fault;
     for (;;) {
         int r = 0;
         int done = 0;

@@ -143,8 +143,8 @@ static void without_the_playground_only_health_is_told(void **state) {
 static void pages_come_under_a_strict_policy(void **state) {
     (void)state;
     assert_int_equal(ask(&pages, "GET", "/_bridge/", ""), 200);
-    static const char *const parts[] = {"\r\nContent-Security-Policy: default-src 'none'; script-src 'self' "
-                                        "'wasm-unsafe-eval'; style-src 'self'; ",
+    static const char *const parts[] = {"\r\nContent-Security-Policy: default-src 'none'; ",
+                                        " script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; ",
                                         " connect-src 'self' ws: wss:; ",
                                         " img-src 'self' data:; ",
                                         " base-uri 'none'; frame-ancestors 'none'; ",

@@ -199,32 +199,31 @@ static void what_follows_a_close_is_thrown_away(void **state) {
 static void order_and_masks_are_insisted_on(void **state) {
     struct script *script = *state;
     static const struct {
-        struct {
-            bool final;
-            enum ws_opcode opcode;
-            bool masked;
-            const char *text;
-        } frames[3];
         enum ws_role role;
-        const char *events;
         uint16_t code;
+        const char *events;
+        struct {
+            const char *text;
+            enum ws_opcode opcode;
+            bool final, masked;
+        } frames[3];
     } cases[] = {
-        {{{true, WS_BINARY, false, "x"}}, WS_SERVER, "", 1002},
-        {{{true, WS_PING, false, ""}}, WS_SERVER, "", 1002},
-        {{{true, WS_BINARY, true, "x"}}, WS_CLIENT, "", 1002},
-        {{{true, WS_CONTINUATION, true, "x"}}, WS_SERVER, "", 1002},
-        {{{false, WS_CONTINUATION, true, ""}}, WS_SERVER, "", 1002},
-        {{{false, WS_BINARY, true, "x"}, {true, WS_BINARY, true, "y"}}, WS_SERVER, "", 1002},
-        {{{false, WS_TEXT, true, "x"}, {true, WS_PING, true, "p"}, {false, WS_TEXT, true, "y"}},
-         WS_SERVER,
+        {WS_SERVER, 1002, "", {{"x", WS_BINARY, true, false}}},
+        {WS_SERVER, 1002, "", {{"", WS_PING, true, false}}},
+        {WS_CLIENT, 1002, "", {{"x", WS_BINARY, true, true}}},
+        {WS_SERVER, 1002, "", {{"x", WS_CONTINUATION, true, true}}},
+        {WS_SERVER, 1002, "", {{"", WS_CONTINUATION, false, true}}},
+        {WS_SERVER, 1002, "", {{"x", WS_BINARY, false, true}, {"y", WS_BINARY, true, true}}},
+        {WS_SERVER,
+         1002,
          "ping:p;",
-         1002},
-        {{{true, WS_BINARY, true, "x"}, {true, WS_CONTINUATION, true, "y"}}, WS_SERVER, "message:x;", 1002},
-        {{{true, WS_CLOSE, true, "\x03"}}, WS_SERVER, "", 1002},
-        {{{true, WS_CLOSE, true, "\x03\xe8\xc3\x28"}}, WS_SERVER, "", 1007},
-        {{{true, WS_CLOSE, true, "\x03\xe8\xe2\x82"}}, WS_SERVER, "", 1007},
-        {{{true, (enum ws_opcode)3, true, "x"}}, WS_SERVER, "", 1002},
-        {{{false, WS_PING, true, "x"}}, WS_SERVER, "", 1002},
+         {{"x", WS_TEXT, false, true}, {"p", WS_PING, true, true}, {"y", WS_TEXT, false, true}}},
+        {WS_SERVER, 1002, "message:x;", {{"x", WS_BINARY, true, true}, {"y", WS_CONTINUATION, true, true}}},
+        {WS_SERVER, 1002, "", {{"\x03", WS_CLOSE, true, true}}},
+        {WS_SERVER, 1007, "", {{"\x03\xe8\xc3\x28", WS_CLOSE, true, true}}},
+        {WS_SERVER, 1007, "", {{"\x03\xe8\xe2\x82", WS_CLOSE, true, true}}},
+        {WS_SERVER, 1002, "", {{"x", (enum ws_opcode)3, true, true}}},
+        {WS_SERVER, 1002, "", {{"x", WS_PING, false, true}}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         script->length = 0;
