@@ -112,8 +112,8 @@ static void write_record(enum config_log_level level, const char *text) {
                  when, level_names[level]);
     const char *tail = json ? "\"}\n" : "\n";
     size_t used = (size_t)head;
-    used += copy_escaped(line + used, sizeof line - used - strlen(tail), text, json);
-    memcpy(line + used, tail, strlen(tail));
+    used += copy_escaped(line + used, sizeof line - used - strlen(tail) - 1, text, json);
+    memcpy(line + used, tail, strlen(tail) + 1);
     put(line, used + strlen(tail));
 }
 
