@@ -1,4 +1,5 @@
-/* What may pass: a pure verdict of a policy, a session and a message.           (design contracts 1 to 3) */
+/* What may pass: a pure verdict of a policy, a session and a message. No I/O, no clock, no allocation.
+ *                                                                              (design contracts 1 to 3) */
 #ifndef GUARD_H
 #define GUARD_H
 
@@ -8,8 +9,8 @@
 enum guard_kind { GUARD_BROWSER, GUARD_NATIVE };
 
 struct guard_policy {
-    unsigned nesting;
-    size_t message_bytes;
+    unsigned nesting;     /* levels of arrays and objects in a payload */
+    size_t message_bytes; /* of a whole message from a peer */
 };
 
 struct guard_session {
@@ -19,23 +20,37 @@ struct guard_session {
 
 enum guard_action {
     GUARD_PASS,
-    GUARD_ANSWER, /* answer the call with an ERROR of `error` and `text`; nothing when it does not wait for one */
-    GUARD_CLOSE,  /* end the session with WebSocket close `code` and `text` */
+    GUARD_ANSWER,  /* its sender is answered with an ERROR of `error` and `text`, if it waits for an answer */
+    GUARD_REPLACE, /* an answer: in its place an ERROR of `error` and `text` goes on to whoever waits for it */
+    GUARD_TRANSLATE, /* an ERROR of the upstream: what it says goes on as JSON, see daffi/remote_error.h */
+    GUARD_CLOSE,     /* end the session with WebSocket close `code` and `text` */
 };
+
+enum { GUARD_NO_OFFSET = -1 };
 
 struct guard_verdict {
     enum guard_action action;
     enum daffi_error_code error;
     uint16_t code;
     const char *text; /* static: a sentence that names what was wrong and what is accepted */
+    ptrdiff_t offset; /* in the payload, of the first byte that does not fit; or GUARD_NO_OFFSET */
 };
 
-/* A message from the peer, after its handshake. */
-struct guard_verdict guard_check_from_peer(const struct guard_policy *policy, const struct guard_session *session,
+/* A message from the peer, after its handshake: REQUESTs of either kind, RESPONSEs and ERRORs of native peers;
+ * under the session's name; PICKLE from native peers alone; with a payload that every peer can decode. */
+struct guard_verdict guard_check_from_peer(const struct guard_policy *policy,
+                                           const struct guard_session *session,
                                            const struct daffi_message *message);
 
-/* A message from the upstream, for the peer. */
-struct guard_verdict guard_check_from_upstream(const struct guard_policy *policy, const struct guard_session *session,
+/* A message from the peer of which only header and metadata are there, as the whole of it (`size` bytes) is larger
+ * than the policy takes: never GUARD_PASS. `text` does not name the sizes: the caller knows them. */
+struct guard_verdict guard_check_oversize(const struct guard_session *session,
+                                          const struct daffi_message *message);
+
+/* A message from the upstream, for the peer; HANDSHAKE and EVENTS are not asked about, they are written anew.
+ * Payloads are not looked at: what a worker answers is its caller's to read, and Python writes what is no JSON (NaN).
+ * But a browser is never sent PICKLE, and, as it exposes nothing, no REQUEST. */
+struct guard_verdict guard_check_from_upstream(const struct guard_session *session,
                                                const struct daffi_message *message);
 
 #endif

@@ -1,45 +1,94 @@
 /* A session: one named peer, whatever its transport, and its attachment to one backend.
  *                                                                        (design.md, "Contracts between rooms")
- * AWAITING_HANDSHAKE -> ATTACHING -> OPEN -> CLOSING. One reactor; the transport owns the session's
- * end of the wire, the backend the other; both know the session by these calls alone. */
+ * AWAITING_HANDSHAKE -> ATTACHING -> OPEN -> CLOSING. One reactor; the transport owns the session's end of the
+ * wire, the backend the other; both know the session by these calls alone. */
 #ifndef SESSION_H
 #define SESSION_H
 
+#include "bridge/bridge.h"
 #include "bridge/guard.h"
-#include "config/config.h"
 #include "daffi/handshake.h"
-#include "net/reactor.h"
 
-struct session;
+enum { SESSION_REASON_MAX = 512 };
+/* A peer's first message: names of at most DAFFI_METHODS_MAX functions fit. */
+enum { SESSION_HANDSHAKE_BYTES = 2 * 1024 * 1024 };
 
-/* How a session reaches its peer: made by ws/ws_peer.c and bridge/native_peer.c. */
+/* How a session reaches its peer: made by ws_peer.c and native_peer.c. */
 struct session_transport {
     /* Queues one whole daffi message, head and payload. 0; a negative errno: the transport is closing itself. */
     int (*send)(void *transport, struct daffi_span head, struct daffi_span payload);
     /* Ends it: `code` and `reason` are a WebSocket close's; native transports say what they can. After this the
      * transport calls session_on_closed, never from within. */
     void (*close)(void *transport, uint16_t code, const char *reason);
-    void (*pause)(void *transport);  /* stop reading the peer (browsers only), counted */
+    void (*pause)(void *transport); /* stop reading the peer: browsers only */
     void (*resume)(void *transport);
-    bool (*is_congested)(void *transport);
+    bool (*is_congested)(const void *transport);
+    void (*on_open)(void *transport); /* the peer has proved itself and is attached */
 };
 
-/* How a session reaches the rest of the world: upstream.c, later router.c. Upward calls come by the
- * session_on_attached ... functions, never from within a downward call. */
-struct backend;
+struct session_setup {
+    struct bridge *bridge;
+    enum guard_kind kind;
+    struct backend
+        *backend; /* NULL: there is none of that name; its handshake will be refused with `no_backend` */
+    const char *no_backend; /* copied */
+    bool wants_offer;       /* our own client: it may be told of the bridge */
+    const char *address;    /* copied */
+    const struct session_transport *transport;
+    void *transport_owner;
+};
+
+/* 0 or -ENOMEM. The session ends with session_on_closed, after which it may not be used. */
+int session_new(const struct session_setup *setup, struct session **ret_session);
+
+/* Ends it: the program stops, or some other reason of our own. Nothing where it is closing already. */
+void session_close(struct session *session, uint16_t code, const char *reason);
+
+/* -- from the transport -- */
+
+/* One whole message; `bytes` are all of its bytes. */
+void session_on_message(struct session *session, const struct daffi_message *message,
+                        struct daffi_span bytes);
+/* A message of `size` bytes, past message_bytes: header and metadata alone. The rest is swallowed. */
+void session_on_oversize(struct session *session, const struct daffi_message *message, size_t size);
+/* Bytes that are no message: the session ends with 1002. */
+void session_on_malformed(struct session *session, const char *text);
+void session_on_drained(struct session *session);
+/* The peer is gone, or about to go: nothing can be sent to it any more. `detail` says why, for the log. The session
+ * is freed at the end of the turn. */
+void session_on_closed(struct session *session, const char *detail);
+
+/* -- between session and backend -- */
+
+/* How a session reaches the rest of the world: upstream.c, later the router. Upward calls come by session_on_backend_...,
+ * never from within a downward call. */
 struct attachment;
 struct backend_operations {
-    /* Joins as the handshake's member. 0 and *ret_attachment; the answer comes later. -errno at once. */
+    /* Joins as the handshake's only member; the peer's call id stays. What the other side answers comes by
+     * session_on_backend_message. 0 and *ret_attachment, or -errno (then nothing comes). */
     int (*attach)(struct backend *backend, struct session *session, const struct daffi_handshake *handshake,
                   uint16_t uuid, struct attachment **ret_attachment);
-    /* Queues one whole checked message. 0, or -EBUSY (answer `busy`), or another -errno: it is being lost. */
+    /* Queues one whole checked message. 0, or -EBUSY (its caller is answered `busy`), or another -errno: it is being
+     * lost, session_on_backend_lost comes. */
     int (*send)(struct attachment *attachment, struct daffi_span head, struct daffi_span payload);
-    void (*detach)(struct attachment *attachment); /* NULL-safe; no upward call comes after it */
+    void (*detach)(
+        struct attachment *attachment); /* what is queued still goes; no upward call comes after it */
     bool (*is_congested)(const struct attachment *attachment);
 };
 struct backend {
     const struct backend_operations *operations;
     const char *name;
 };
+
+/* One whole message, HANDSHAKE and EVENTS included. The session may detach within it. */
+void session_on_backend_message(struct session *session, const struct daffi_message *message,
+                                struct daffi_span bytes);
+/* No attachment can be had (WebSocket close `code`: 1013 not there, 1011 our fault), or it is lost (1012), or it
+ * spoke nonsense (1011). The session detaches within this call. */
+void session_on_backend_lost(struct session *session, uint16_t code, const char *reason);
+void session_on_backend_drained(struct session *session);
+
+/* Of a bridge, for its end: the next session of the list, or the first for NULL. */
+struct session *session_next(const struct bridge *bridge, struct session *session);
 
 #endif

@@ -1,0 +1,153 @@
+#include "bridge/admission.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { BUCKETS = 4096 }; /* a power of two */
+
+struct admission_address {
+    struct admission_address *next;
+    size_t bucket;
+    size_t connections;
+    char text[ADDRESS_MAX];
+};
+
+/* A lock, and not atomic counters: it is taken as a connection comes and goes, never on the data path, and three
+ * limits are checked and counted as one. */
+struct admission {
+    pthread_mutex_t lock;
+    struct config_limits limits;
+    uint64_t seed; /* so that it is not known which addresses share a bucket */
+    size_t connections, half_open;
+    struct admission_address *buckets[BUCKETS];
+};
+
+int admission_new(const struct config_limits *limits, struct admission **ret_admission) {
+    struct admission *admission = calloc(1, sizeof *admission);
+    if (admission == NULL) {
+        return -ENOMEM;
+    }
+    if (pthread_mutex_init(&admission->lock, NULL) != 0) {
+        free(admission);
+        return -ENOMEM;
+    }
+    admission->limits = *limits;
+    if (getrandom(&admission->seed, sizeof admission->seed, GRND_NONBLOCK) < 0) {
+        admission->seed = (uint64_t)(uintptr_t)admission;
+    }
+    *ret_admission = admission;
+    return 0;
+}
+
+void admission_free(struct admission *admission) {
+    if (admission == NULL) {
+        return;
+    }
+    pthread_mutex_destroy(&admission->lock);
+    free(admission);
+}
+
+/* FNV-1a. */
+static size_t bucket_of(const struct admission *admission, const char *text) {
+    uint64_t hash = 14695981039346656037U ^ admission->seed;
+    for (; *text != '\0'; text++) {
+        hash = (hash ^ (uint8_t)*text) * 1099511628211U;
+    }
+    return (size_t)(hash >> 32) % BUCKETS;
+}
+
+/* With the lock held: the record of an address, made where there is none; NULL without memory. */
+static struct admission_address *find_address(struct admission *admission, const char *text) {
+    size_t bucket = bucket_of(admission, text);
+    for (struct admission_address *at = admission->buckets[bucket]; at != NULL; at = at->next) {
+        if (strcmp(at->text, text) == 0) {
+            return at;
+        }
+    }
+    struct admission_address *address = calloc(1, sizeof *address);
+    if (address == NULL) {
+        return NULL;
+    }
+    strncpy(address->text, text, sizeof address->text - 1);
+    address->bucket = bucket;
+    address->next = admission->buckets[bucket];
+    admission->buckets[bucket] = address;
+    return address;
+}
+
+static void forget_address(struct admission *admission, struct admission_address *address) {
+    struct admission_address **link = &admission->buckets[address->bucket];
+    while (*link != address) {
+        link = &(*link)->next;
+    }
+    *link = address->next;
+    free(address);
+}
+
+static int enter_locked(struct admission *admission, const char *text, struct admission_ticket *ret_ticket,
+                        const char **ret_reason) {
+    if (admission->connections >= admission->limits.connections) {
+        *ret_reason = "limits.connections is reached";
+        return -EUSERS;
+    }
+    if (admission->half_open >= admission->limits.half_open) {
+        *ret_reason = "limits.half_open is reached: too many have not yet said who they are";
+        return -EUSERS;
+    }
+    struct admission_address *address = NULL;
+    if (strcmp(text, "unix") != 0) {
+        address = find_address(admission, text);
+        if (address == NULL) {
+            *ret_reason = "out of memory";
+            return -ENOMEM;
+        }
+        if (address->connections >= admission->limits.connections_per_address) {
+            *ret_reason = "limits.connections_per_address is reached";
+            return -EUSERS;
+        }
+        address->connections++;
+    }
+    admission->connections++;
+    admission->half_open++;
+    *ret_ticket = (struct admission_ticket){.admission = admission, .address = address, .half_open = true};
+    return 0;
+}
+
+int admission_enter(struct admission *admission, const char *address, struct admission_ticket *ret_ticket,
+                    const char **ret_reason) {
+    char text[ADDRESS_MAX] = "";
+    strncpy(text, address, sizeof text - 1);
+    pthread_mutex_lock(&admission->lock);
+    int status = enter_locked(admission, text, ret_ticket, ret_reason);
+    pthread_mutex_unlock(&admission->lock);
+    return status;
+}
+
+void admission_settle(struct admission_ticket *ticket) {
+    if (!ticket->half_open) {
+        return;
+    }
+    ticket->half_open = false;
+    pthread_mutex_lock(&ticket->admission->lock);
+    ticket->admission->half_open--;
+    pthread_mutex_unlock(&ticket->admission->lock);
+}
+
+void admission_leave(struct admission_ticket *ticket) {
+    struct admission *admission = ticket->admission;
+    if (admission == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&admission->lock);
+    admission->connections--;
+    admission->half_open -= ticket->half_open ? 1 : 0;
+    if (ticket->address != NULL && --ticket->address->connections == 0) {
+        forget_address(admission, ticket->address);
+    }
+    pthread_mutex_unlock(&admission->lock);
+    *ticket = (struct admission_ticket){0};
+}

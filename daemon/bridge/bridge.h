@@ -1,0 +1,41 @@
+/* What the bridge's rooms share on one reactor. Made by server.c; touched by its reactor's thread alone. */
+#ifndef BRIDGE_H
+#define BRIDGE_H
+
+#include "bridge/admission.h"
+#include "config/config.h"
+#include "net/connection.h"
+#include "net/reactor.h"
+
+struct backend;
+struct session;
+struct door_visit;
+
+struct bridge {
+    struct reactor *reactor;
+    const struct config *config;               /* never changes while a session lives */
+    struct admission *admission;               /* of all reactors */
+    struct backend *backends[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
+    struct session *sessions;                  /* first of a list that session.c keeps */
+    struct door_visit *visits;                 /* first of a list that door.c keeps */
+    size_t connections;                        /* not yet closed: accepted and opened ones */
+    bool stopping;                             /* nobody is let in any more */
+};
+
+/* An accepted connection, as it is handed from the door to whoever speaks with it. */
+struct visitor {
+    struct connection *connection;
+    struct admission_ticket ticket;
+    char address[ADDRESS_MAX];
+};
+
+/* A connection of this reactor has closed. When the program stops and it was the last, so does the reactor. */
+void bridge_forget_connection(struct bridge *bridge);
+
+/* Lets nobody in any more, tells everybody, and stops the reactor when the last has gone. */
+void bridge_stop(struct bridge *bridge);
+
+/* The limits of a connection, by the configuration; `open_ms` for its stream's handshake. */
+struct connection_limits bridge_connection_limits(const struct config *config, uint64_t open_ms);
+
+#endif

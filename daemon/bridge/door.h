@@ -1,0 +1,33 @@
+/* The door: takes connections in, and finds out by their first bytes who they are: nine 0x1F are a native daffi peer,
+ * anything else has to be an HTTP request: for an asset, a page, or an upgrade to WebSocket.       (design.md)
+ * One for each listener and reactor. */
+#ifndef DOOR_H
+#define DOOR_H
+
+#include "bridge/session.h"
+#include "http/assets.h"
+#include "http/forward.h"
+#include "net/listener.h"
+#include "net/tls_context.h"
+
+struct door;
+
+struct door_setup {
+    struct bridge *bridge;
+    const struct config_listener *config;
+    const struct listener_socket *socket;
+    struct tls_context *tls; /* NULL: no TLS */
+    const struct assets *assets;
+    struct forward_route *site; /* NULL: there are no pages */
+};
+
+/* All of `setup` is borrowed. 0 or -errno. */
+int door_new(const struct door_setup *setup, struct door **ret_door);
+/* NULL-safe; nobody else is let in. Those inside stay. */
+void door_shut(struct door *door);
+void door_free(struct door *door); /* NULL-safe; after all visits */
+
+/* Ends the connections that are not sessions: the program stops. */
+void door_end_visits(struct bridge *bridge);
+
+#endif

@@ -1,0 +1,90 @@
+#include "bridge/door_route.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "ops/log.h"
+
+enum { QUOTED_MAX = 160 };
+
+static const char OFFER[] = "daffi-bridge=1";
+
+static bool has_parameter(struct daffi_span query, struct daffi_span parameter) {
+    while (query.length > 0) {
+        const uint8_t *stop = memchr(query.data, '&', query.length);
+        size_t length = stop == NULL ? query.length : (size_t)(stop - query.data);
+        if (daffi_span_equal(daffi_span_of(query.data, length), parameter)) {
+            return true;
+        }
+        size_t skipped = stop == NULL ? length : length + 1;
+        query = daffi_span_of(query.data + skipped, query.length - skipped);
+    }
+    return false;
+}
+
+static void append(char out[DOOR_ROUTE_TEXT_MAX], const char *text) {
+    size_t length = strlen(out);
+    snprintf(out + length, DOOR_ROUTE_TEXT_MAX - length, "%s", text);
+}
+
+/* `/` is the first, `/NAME` the one of that name. */
+static void find_upstream(const struct config *config, const struct config_listener *listener,
+                          struct daffi_span path, struct door_route *route) {
+    const struct daffi_span name = daffi_span_of(path.data + 1, path.length - 1);
+    route->upstream = SIZE_MAX;
+    route->text[0] = '\0';
+    for (size_t i = 0; i < listener->upstreams_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[listener->upstreams[i]];
+        if (name.length == 0 || daffi_span_equal(name, daffi_span_text(upstream->name))) {
+            route->upstream = listener->upstreams[i];
+            return;
+        }
+    }
+    char quoted[QUOTED_MAX];
+    snprintf(route->text, sizeof route->text, "no upstream called \"%s\"; there are: ",
+             log_quote(quoted, sizeof quoted, name.data, name.length));
+    for (size_t i = 0; i < listener->upstreams_count; i++) {
+        append(route->text, i == 0 ? "" : ", ");
+        append(route->text, config->upstreams[listener->upstreams[i]].name);
+    }
+}
+
+int door_route_find(const struct config *config, const struct config_listener *listener,
+                    const struct origin_rule *rule, const struct request_head *head,
+                    struct door_route *ret_route, struct request_refusal *ret_refusal) {
+    struct door_route route = {.wants_offer = has_parameter(head->query, daffi_span_text(OFFER))};
+    char quoted[QUOTED_MAX];
+    int status = ws_upgrade_check(head, route.accept, ret_refusal);
+    if (status < 0) {
+        return status;
+    }
+    const struct daffi_span host = request_head_find(head, "Host");
+    const struct daffi_span origin = request_head_find(head, "Origin");
+    if (!origin_host_is_own(rule, host)) {
+        log_quote(quoted, sizeof quoted, host.data, host.length);
+        snprintf(ret_route->text, sizeof ret_route->text,
+                 "host %s is not one of this bridge's own; add its name to \"hosts\" in the configuration",
+                 quoted);
+        *ret_refusal = (struct request_refusal){
+            .status = 403,
+            .text = "this host name is not one of this bridge's own: see \"hosts\" in its configuration"};
+        return -EACCES;
+    }
+    if (!origin_is_allowed(rule, origin, host)) {
+        log_quote(quoted, sizeof quoted, origin.data, origin.length);
+        snprintf(ret_route->text, sizeof ret_route->text,
+                 "origin %s is not allowed; add it by --allow-origin %s", quoted, quoted);
+        *ret_refusal = (struct request_refusal){
+            .status = 403,
+            .text = "pages of this origin may not connect here: see --allow-origin of the bridge"};
+        return -EACCES;
+    }
+    find_upstream(config, listener, head->path, &route);
+    *ret_route = route;
+    return 0;
+}
+
+bool door_is_local(const char *address) {
+    return strcmp(address, "unix") == 0 || strcmp(address, "::1") == 0 || strncmp(address, "127.", 4) == 0 ||
+           strncmp(address, "::ffff:127.", 11) == 0;
+}

@@ -1,0 +1,29 @@
+/* What a request for an upgrade asks for, and whether it may: pure.            (design.md, "Paths"; RFC 6455, 4.2) */
+#ifndef DOOR_ROUTE_H
+#define DOOR_ROUTE_H
+
+#include "config/config.h"
+#include "http/origin.h"
+#include "http/request_head.h"
+#include "ws/ws_upgrade.h"
+
+enum { DOOR_ROUTE_TEXT_MAX = 512 };
+
+struct door_route {
+    char accept[WS_ACCEPT_MAX];
+    size_t
+        upstream; /* its place in config.upstreams, or SIZE_MAX: there is none of that name, `text` says so */
+    bool wants_offer; /* our own client, see "Between our client and our bridge" */
+    char text[DOOR_ROUTE_TEXT_MAX];
+};
+
+/* 0 and *ret_route; -EPROTO with *ret_refusal: nothing more is to be said; -EACCES with *ret_refusal, and a line for the log
+ * in ret_route->text. */
+int door_route_find(const struct config *config, const struct config_listener *listener,
+                    const struct origin_rule *rule, const struct request_head *head,
+                    struct door_route *ret_route, struct request_refusal *ret_refusal);
+
+/* Whether an address (as struct listener tells it) is this machine's own. */
+bool door_is_local(const char *address);
+
+#endif

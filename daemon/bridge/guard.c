@@ -1,0 +1,111 @@
+#include "bridge/guard.h"
+
+#include <errno.h>
+
+#include "daffi/payload.h"
+
+enum { CLOSE_PROTOCOL = 1002, CLOSE_POLICY = 1008, CLOSE_INTERNAL = 1011 };
+
+static const struct guard_verdict PASS = {.action = GUARD_PASS, .text = "", .offset = GUARD_NO_OFFSET};
+
+static struct guard_verdict close_with(uint16_t code, const char *text) {
+    return (struct guard_verdict){
+        .action = GUARD_CLOSE, .code = code, .text = text, .offset = GUARD_NO_OFFSET};
+}
+
+/* What becomes of a message that is well formed but may not pass: who waits for it hears why. */
+static struct guard_verdict refuse(const struct daffi_message *message, enum daffi_error_code error,
+                                   const char *text, ptrdiff_t offset) {
+    return (struct guard_verdict){
+        .action = message->flag == DAFFI_REQUEST ? GUARD_ANSWER : GUARD_REPLACE,
+        .error = error,
+        .text = text,
+        .offset = offset,
+    };
+}
+
+/* Flag and transmitter: what ends the session. */
+static struct guard_verdict check_sender(const struct guard_session *session,
+                                         const struct daffi_message *message) {
+    switch (message->flag) {
+    case DAFFI_REQUEST:
+        break;
+    case DAFFI_RESPONSE:
+    case DAFFI_ERROR:
+        if (session->kind == GUARD_BROWSER) {
+            return close_with(CLOSE_POLICY,
+                              "a page exposes no functions here: it may send REQUESTs, not answers");
+        }
+        break;
+    case DAFFI_HANDSHAKE:
+        return close_with(CLOSE_POLICY,
+                          "a second HANDSHAKE on a connection: only the first message may be one");
+    case DAFFI_EVENTS:
+        return close_with(CLOSE_POLICY, "EVENTS are sent by servers only: a client may send REQUESTs");
+    }
+    if (!daffi_span_equal(message->transmitter, session->name)) {
+        return close_with(CLOSE_POLICY,
+                          "the transmitter of a message must be the name of this connection's handshake");
+    }
+    return PASS;
+}
+
+struct guard_verdict guard_check_from_peer(const struct guard_policy *policy,
+                                           const struct guard_session *session,
+                                           const struct daffi_message *message) {
+    struct guard_verdict verdict = check_sender(session, message);
+    if (verdict.action != GUARD_PASS) {
+        return verdict;
+    }
+    if (message->decoder == DAFFI_PICKLE && session->kind == GUARD_BROWSER) {
+        return refuse(message, DAFFI_ERROR_REFUSED,
+                      "PICKLE is not taken from pages: use json, msgpack or raw", GUARD_NO_OFFSET);
+    }
+    struct daffi_fault fault;
+    if (daffi_payload_check(message, policy->nesting, &fault) < 0) {
+        return refuse(message, DAFFI_ERROR_REFUSED, fault.text, (ptrdiff_t)fault.offset);
+    }
+    return PASS;
+}
+
+struct guard_verdict guard_check_oversize(const struct guard_session *session,
+                                          const struct daffi_message *message) {
+    struct guard_verdict verdict = check_sender(session, message);
+    if (verdict.action != GUARD_PASS) {
+        return verdict;
+    }
+    return refuse(message, DAFFI_ERROR_REFUSED, "the message is larger than this bridge takes",
+                  GUARD_NO_OFFSET);
+}
+
+struct guard_verdict guard_check_from_upstream(const struct guard_session *session,
+                                               const struct daffi_message *message) {
+    if (!daffi_span_equal(message->receiver, session->name)) {
+        return close_with(CLOSE_INTERNAL, "the upstream sent a message for somebody else");
+    }
+    if (session->kind == GUARD_NATIVE) {
+        return PASS;
+    }
+    switch (message->flag) {
+    case DAFFI_REQUEST:
+        return refuse(message, DAFFI_ERROR_NO_SUCH_METHOD, "this member is a page that exposes no functions",
+                      GUARD_NO_OFFSET);
+    case DAFFI_RESPONSE:
+        if (message->decoder == DAFFI_PICKLE) {
+            return refuse(message, DAFFI_ERROR_REFUSED, "the answer is PICKLE, which pages are never sent",
+                          GUARD_NO_OFFSET);
+        }
+        return PASS;
+    case DAFFI_ERROR:
+        if (message->decoder == DAFFI_PICKLE || message->decoder == DAFFI_OPAQUE) {
+            struct guard_verdict translate = PASS;
+            translate.action = GUARD_TRANSLATE;
+            return translate;
+        }
+        return PASS;
+    case DAFFI_HANDSHAKE:
+    case DAFFI_EVENTS:
+        break;
+    }
+    return close_with(CLOSE_INTERNAL, "HANDSHAKE and EVENTS are written anew, never passed on");
+}

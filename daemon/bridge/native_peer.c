@@ -1,0 +1,196 @@
+#include "bridge/native_peer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum native_peer_state {
+    NATIVE_PEER_OPEN,
+    NATIVE_PEER_SKIPPING, /* over the rest of a message that is too large */
+    NATIVE_PEER_ENDING,
+};
+
+struct native_peer {
+    struct reactor_retired retired;
+    enum native_peer_state state;
+    struct bridge *bridge;
+    struct session *session; /* NULL once it has been told of the end */
+    struct visitor visitor;
+    size_t skip; /* bytes, while SKIPPING */
+};
+
+static void end_session(struct native_peer *peer, const char *detail) {
+    struct session *session = peer->session;
+    peer->session = NULL;
+    if (session != NULL) {
+        session_on_closed(session, detail);
+    }
+}
+
+/* -- what the session calls -- */
+
+static int transport_send(void *owner, struct daffi_span head, struct daffi_span payload) {
+    struct native_peer *peer = owner;
+    if (peer->state == NATIVE_PEER_ENDING) {
+        return -EPIPE;
+    }
+    int status = connection_write(peer->visitor.connection, head.data, head.length);
+    if (status == 0 && payload.length > 0) {
+        status = connection_write(peer->visitor.connection, payload.data, payload.length);
+    }
+    return status;
+}
+
+/* daffi has no way to say why, save in the answer to a handshake: see refuse_handshake of session.c. */
+static void transport_close(void *owner, uint16_t code, const char *reason) {
+    (void)code;
+    (void)reason;
+    struct native_peer *peer = owner;
+    peer->state = NATIVE_PEER_ENDING;
+    connection_close(peer->visitor.connection, peer->bridge->config->timeouts.drain);
+}
+
+static void transport_ignore(void *owner) {
+    (void)owner; /* native peers are always read: they break when they are not */
+}
+
+static bool transport_is_congested(const void *owner) {
+    const struct native_peer *peer = owner;
+    return connection_is_congested(peer->visitor.connection);
+}
+
+static void transport_on_open(void *owner) {
+    struct native_peer *peer = owner;
+    admission_settle(&peer->visitor.ticket);
+}
+
+static const struct session_transport transport = {
+    .send = transport_send,
+    .close = transport_close,
+    .pause = transport_ignore,
+    .resume = transport_ignore,
+    .is_congested = transport_is_congested,
+    .on_open = transport_on_open,
+};
+
+/* -- what comes -- */
+
+/* Bytes dealt with; 0 when more are needed. */
+static size_t take_oversize(struct native_peer *peer, struct daffi_span in) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    int status = daffi_message_decode_head(in, &message, &size, &fault);
+    if (status == -EAGAIN) {
+        connection_expect(peer->visitor.connection, in.length + 1);
+        return 0;
+    }
+    if (status < 0) {
+        session_on_malformed(peer->session, fault.text);
+        return in.length;
+    }
+    peer->state = NATIVE_PEER_SKIPPING;
+    peer->skip = size;
+    session_on_oversize(peer->session, &message, size);
+    return 0;
+}
+
+static size_t skip(struct native_peer *peer, size_t available) {
+    size_t taken = peer->skip < available ? peer->skip : available;
+    peer->skip -= taken;
+    if (peer->skip == 0) {
+        peer->state = NATIVE_PEER_OPEN;
+    }
+    return taken;
+}
+
+/* Likewise. */
+static size_t take_message(struct native_peer *peer, struct daffi_span in) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    int status = daffi_message_decode(in, &message, &size, &fault);
+    if (status == -EAGAIN && size > peer->bridge->config->limits.message_bytes) {
+        return take_oversize(peer, in);
+    }
+    if (status == -EAGAIN) {
+        connection_expect(peer->visitor.connection, size);
+        return 0;
+    }
+    if (status < 0) {
+        session_on_malformed(peer->session, fault.text);
+        return in.length;
+    }
+    if (size > peer->bridge->config->limits.message_bytes) {
+        return take_oversize(peer, in);
+    }
+    session_on_message(peer->session, &message, daffi_span_of(in.data, size));
+    return size;
+}
+
+static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
+    struct native_peer *peer = owner;
+    size_t at = 0;
+    while (at < length && peer->state != NATIVE_PEER_ENDING) {
+        const struct daffi_span rest = daffi_span_of(bytes + at, length - at);
+        size_t taken;
+        if (peer->state == NATIVE_PEER_SKIPPING) {
+            taken = skip(peer, rest.length);
+        } else {
+            taken = take_message(peer, rest);
+            if (taken == 0 && peer->state == NATIVE_PEER_OPEN) {
+                break;
+            }
+        }
+        at += taken;
+    }
+    return (ssize_t)(peer->state == NATIVE_PEER_ENDING ? length : at);
+}
+
+static void on_end(void *owner) {
+    struct native_peer *peer = owner;
+    end_session(peer, "by the peer");
+    peer->state = NATIVE_PEER_ENDING;
+    connection_close(peer->visitor.connection, peer->bridge->config->timeouts.drain);
+}
+
+static void release(struct reactor_retired *retired) {
+    free((struct native_peer *)(void *)((char *)retired - offsetof(struct native_peer, retired)));
+}
+
+static void on_closed(void *owner, int reason, const char *detail) {
+    (void)reason;
+    struct native_peer *peer = owner;
+    peer->state = NATIVE_PEER_ENDING;
+    end_session(peer, detail);
+    admission_leave(&peer->visitor.ticket);
+    bridge_forget_connection(peer->bridge);
+    peer->retired.release = release;
+    reactor_retire(peer->bridge->reactor, &peer->retired);
+}
+
+static const struct connection_handler handler = {
+    .on_input = on_input, .on_end = on_end, .on_closed = on_closed};
+
+int native_peer_new(struct bridge *bridge, struct backend *backend, const struct visitor *visitor) {
+    struct native_peer *peer = calloc(1, sizeof *peer);
+    if (peer == NULL) {
+        return -ENOMEM;
+    }
+    const struct session_setup session = {
+        .bridge = bridge,
+        .kind = GUARD_NATIVE,
+        .backend = backend,
+        .address = visitor->address,
+        .transport = &transport,
+        .transport_owner = peer,
+    };
+    int status = session_new(&session, &peer->session);
+    if (status < 0) {
+        free(peer);
+        return status;
+    }
+    peer->bridge = bridge;
+    peer->visitor = *visitor;
+    connection_set_handler(visitor->connection, &handler, peer);
+    return 0;
+}

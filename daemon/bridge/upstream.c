@@ -1,0 +1,262 @@
+#include "bridge/upstream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bridge/own_message.h"
+#include "net/connector.h"
+
+enum { CLOSE_INTERNAL = 1011, CLOSE_UPSTREAM_LOST = 1012, CLOSE_TRY_LATER = 1013 };
+
+struct upstream {
+    struct backend backend;
+    struct bridge *bridge;
+    const struct config_upstream *config;
+    struct tls_context *tls;
+    struct endpoint *endpoint;
+};
+
+enum attachment_state {
+    ATTACHMENT_CONNECTING, /* no connection yet */
+    ATTACHMENT_OPENING,    /* TLS's handshake */
+    ATTACHMENT_OPEN,
+    ATTACHMENT_ENDING, /* detached, or lost: the session is not told anything any more */
+};
+
+struct attachment {
+    struct reactor_retired retired;
+    enum attachment_state state;
+    struct upstream *upstream;
+    struct session *session;
+    struct connector *connector;   /* while CONNECTING */
+    struct connection *connection; /* from OPENING on */
+    struct own_message greeting;   /* the handshake, until it has been queued */
+};
+
+/* -- the end -- */
+
+static void release(struct reactor_retired *retired) {
+    struct attachment *attachment =
+        (struct attachment *)(void *)((char *)retired - offsetof(struct attachment, retired));
+    own_message_clear(&attachment->greeting);
+    free(attachment);
+}
+
+static void retire(struct attachment *attachment) {
+    attachment->retired.release = release;
+    reactor_retire(attachment->upstream->bridge->reactor, &attachment->retired);
+}
+
+/* Tells the session, which detaches. */
+static void lose(struct attachment *attachment, uint16_t code, const char *what, const char *detail) {
+    char reason[SESSION_REASON_MAX];
+    snprintf(reason, sizeof reason, "the upstream \"%s\" %s: %s", attachment->upstream->config->name, what,
+             detail);
+    session_on_backend_lost(attachment->session, code, reason);
+}
+
+static void upstream_detach(struct attachment *attachment) {
+    struct bridge *bridge = attachment->upstream->bridge;
+    attachment->state = ATTACHMENT_ENDING;
+    connector_free(attachment->connector);
+    attachment->connector = NULL;
+    if (attachment->connection != NULL) {
+        connection_close(attachment->connection, bridge->config->timeouts.drain);
+    } else {
+        retire(attachment);
+    }
+}
+
+/* -- the connection -- */
+
+static void on_open(void *owner) {
+    static const uint8_t probe[DAFFI_PROBE_BYTES] = {DAFFI_PROBE, DAFFI_PROBE, DAFFI_PROBE,
+                                                     DAFFI_PROBE, DAFFI_PROBE, DAFFI_PROBE,
+                                                     DAFFI_PROBE, DAFFI_PROBE, DAFFI_PROBE};
+    struct attachment *attachment = owner;
+    if (attachment->state != ATTACHMENT_OPENING) {
+        return;
+    }
+    attachment->state = ATTACHMENT_OPEN;
+    const struct own_message *greeting = &attachment->greeting;
+    /* A refused write ends in on_closed. */
+    (void)connection_write(attachment->connection, probe, sizeof probe);
+    (void)connection_write(attachment->connection, greeting->head.data, greeting->head.length);
+    (void)connection_write(attachment->connection, greeting->payload.data, greeting->payload.length);
+    own_message_clear(&attachment->greeting);
+}
+
+static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
+    struct attachment *attachment = owner;
+    size_t at = 0;
+    while (at < length && attachment->state == ATTACHMENT_OPEN) {
+        struct daffi_message message;
+        struct daffi_fault fault;
+        size_t size = 0;
+        int status = daffi_message_decode(daffi_span_of(bytes + at, length - at), &message, &size, &fault);
+        if (status == -EAGAIN) {
+            connection_expect(attachment->connection, size);
+            return (ssize_t)at;
+        }
+        if (status < 0) {
+            lose(attachment, CLOSE_INTERNAL, "sent what is no daffi message", fault.text);
+            break;
+        }
+        session_on_backend_message(attachment->session, &message, daffi_span_of(bytes + at, size));
+        at += size;
+    }
+    return (ssize_t)(attachment->state == ATTACHMENT_OPEN ? at : length);
+}
+
+static void on_drained(void *owner) {
+    struct attachment *attachment = owner;
+    if (attachment->state == ATTACHMENT_OPEN) {
+        session_on_backend_drained(attachment->session);
+    }
+}
+
+static void on_end(void *owner) {
+    struct attachment *attachment = owner;
+    if (attachment->state != ATTACHMENT_ENDING) {
+        lose(attachment, CLOSE_UPSTREAM_LOST, "closed the connection", "it ended, or dropped this member");
+    }
+}
+
+static void on_closed(void *owner, int reason, const char *detail) {
+    (void)reason;
+    struct attachment *attachment = owner;
+    bridge_forget_connection(attachment->upstream->bridge);
+    enum attachment_state state = attachment->state;
+    attachment->connection = NULL;
+    if (state == ATTACHMENT_OPENING) {
+        lose(attachment, CLOSE_TRY_LATER, "can't be reached", detail);
+    } else if (state == ATTACHMENT_OPEN) {
+        lose(attachment, CLOSE_UPSTREAM_LOST, "was lost", detail);
+    }
+    if (state == ATTACHMENT_ENDING) {
+        retire(attachment);
+    }
+}
+
+static const struct connection_handler handler = {.on_open = on_open,
+                                                  .on_input = on_input,
+                                                  .on_end = on_end,
+                                                  .on_drained = on_drained,
+                                                  .on_closed = on_closed};
+
+/* Takes `fd` over in every case. */
+static int open_connection(struct attachment *attachment, int fd) {
+    struct upstream *upstream = attachment->upstream;
+    struct bridge *bridge = upstream->bridge;
+    const struct config_url *url = &upstream->config->url;
+    struct stream *stream = NULL;
+    int status = url->scheme == CONFIG_TLS ? stream_tls_connect(upstream->tls, fd, url->host, &stream)
+                                           : stream_tcp_new(fd, &stream);
+    if (status < 0) {
+        close(fd);
+        return status;
+    }
+    const struct connection_limits limits =
+        bridge_connection_limits(bridge->config, bridge->config->timeouts.upstream_connect);
+    status = connection_new(bridge->reactor, stream, &limits, &handler, attachment, &attachment->connection);
+    if (status == 0) {
+        bridge->connections++;
+        attachment->state = ATTACHMENT_OPENING;
+    }
+    return status;
+}
+
+static void on_connected(void *owner, int fd, const char *detail) {
+    struct attachment *attachment = owner;
+    connector_free(attachment->connector);
+    attachment->connector = NULL;
+    if (fd < 0) {
+        lose(attachment, CLOSE_TRY_LATER, "can't be reached", detail);
+        return;
+    }
+    int status = open_connection(attachment, fd);
+    if (status < 0) {
+        lose(attachment, CLOSE_INTERNAL, "can't be reached", strerror(-status));
+    }
+}
+
+/* -- what sessions call -- */
+
+static int upstream_attach(struct backend *backend, struct session *session,
+                           const struct daffi_handshake *handshake, uint16_t uuid,
+                           struct attachment **ret_attachment) {
+    struct upstream *upstream =
+        (struct upstream *)(void *)((char *)backend - offsetof(struct upstream, backend));
+    struct attachment *attachment = calloc(1, sizeof *attachment);
+    if (attachment == NULL) {
+        return -ENOMEM;
+    }
+    attachment->upstream = upstream;
+    attachment->session = session;
+    const struct daffi_message envelope = {
+        .uuid = uuid, .return_result = true, .transmitter = daffi_span_text(handshake->members[0].name)};
+    int status = own_message_handshake(&envelope, handshake, &attachment->greeting);
+    if (status == 0) {
+        status = connector_new(upstream->endpoint, upstream->bridge->config->timeouts.upstream_connect,
+                               on_connected, attachment, &attachment->connector);
+    }
+    if (status < 0) {
+        release(&attachment->retired);
+        return status;
+    }
+    *ret_attachment = attachment;
+    return 0;
+}
+
+static int upstream_send(struct attachment *attachment, struct daffi_span head, struct daffi_span payload) {
+    if (attachment->state != ATTACHMENT_OPEN) {
+        return -EPIPE;
+    }
+    int status = connection_write(attachment->connection, head.data, head.length);
+    return status < 0 ? status : connection_write(attachment->connection, payload.data, payload.length);
+}
+
+static bool upstream_is_congested(const struct attachment *attachment) {
+    return attachment->state == ATTACHMENT_OPEN && connection_is_congested(attachment->connection);
+}
+
+static const struct backend_operations operations = {
+    .attach = upstream_attach,
+    .send = upstream_send,
+    .detach = upstream_detach,
+    .is_congested = upstream_is_congested,
+};
+
+int upstream_new(struct bridge *bridge, const struct config_upstream *config, struct tls_context *tls,
+                 struct upstream **ret_upstream) {
+    struct upstream *upstream = calloc(1, sizeof *upstream);
+    if (upstream == NULL) {
+        return -ENOMEM;
+    }
+    upstream->backend = (struct backend){.operations = &operations, .name = config->name};
+    upstream->bridge = bridge;
+    upstream->config = config;
+    upstream->tls = tls;
+    int status = endpoint_new(bridge->reactor, config->url.host, config->url.port, config->url.path,
+                              &upstream->endpoint);
+    if (status < 0) {
+        upstream_free(upstream);
+        return status;
+    }
+    *ret_upstream = upstream;
+    return 0;
+}
+
+void upstream_free(struct upstream *upstream) {
+    if (upstream == NULL) {
+        return;
+    }
+    endpoint_free(upstream->endpoint);
+    free(upstream);
+}
+
+struct backend *upstream_backend(struct upstream *upstream) {
+    return &upstream->backend;
+}

@@ -1,0 +1,312 @@
+#include "bridge/ws_peer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ws/ws_reader.h"
+
+enum {
+    CLOSE_ECHO_MS = 2000, /* for the peer's own close frame to come */
+    REASON_MAX = WS_CONTROL_MAX - 2,
+};
+
+enum ws_peer_state {
+    WS_PEER_OPEN,
+    WS_PEER_CLOSE_SENT, /* waiting for the peer's close frame */
+    WS_PEER_ENDING,     /* the connection is closing: nothing is read, nothing written */
+};
+
+struct ws_peer {
+    struct reactor_retired retired;
+    enum ws_peer_state state;
+    bool paused;
+    struct bridge *bridge;
+    struct session *session; /* NULL once it has been told of the end */
+    struct visitor visitor;
+    struct ws_reader reader;
+    struct timer close_deadline;
+};
+
+/* -- frames -- */
+
+static int send_frame(struct ws_peer *peer, enum ws_opcode opcode, struct daffi_span head,
+                      struct daffi_span payload) {
+    struct connection *connection = peer->visitor.connection;
+    const struct ws_frame_header header = {
+        .final = true, .opcode = opcode, .length = (uint64_t)head.length + payload.length};
+    uint8_t bytes[WS_HEADER_MAX];
+    int status = connection_write(connection, bytes, ws_frame_encode(&header, bytes));
+    if (status == 0 && head.length > 0) {
+        status = connection_write(connection, head.data, head.length);
+    }
+    if (status == 0 && payload.length > 0) {
+        status = connection_write(connection, payload.data, payload.length);
+    }
+    return status;
+}
+
+/* `reason` is cut between characters where it is too long for a control frame. */
+static void send_close(struct ws_peer *peer, uint16_t code, const char *reason) {
+    uint8_t code_bytes[2] = {(uint8_t)(code >> 8), (uint8_t)code};
+    size_t length = strlen(reason);
+    if (length > REASON_MAX) {
+        length = REASON_MAX;
+        while (length > 0 && ((unsigned char)reason[length] & 0xC0) == 0x80) {
+            length--;
+        }
+    }
+    (void)send_frame(peer, WS_CLOSE, daffi_span_of(code_bytes, code == WS_CODE_NONE ? 0 : sizeof code_bytes),
+                     daffi_span_of(reason, code == WS_CODE_NONE ? 0 : length));
+}
+
+static void end_session(struct ws_peer *peer, const char *detail) {
+    struct session *session = peer->session;
+    peer->session = NULL;
+    if (session != NULL) {
+        session_on_closed(session, detail);
+    }
+}
+
+static void end_connection(struct ws_peer *peer) {
+    peer->state = WS_PEER_ENDING;
+    timer_clear(reactor_timers(peer->bridge->reactor), &peer->close_deadline);
+    connection_close(peer->visitor.connection, peer->bridge->config->timeouts.drain);
+}
+
+static void on_close_deadline(struct timer *timer, uint64_t now) {
+    (void)now;
+    end_connection((struct ws_peer *)(void *)((char *)timer - offsetof(struct ws_peer, close_deadline)));
+}
+
+/* -- what the session calls -- */
+
+static int transport_send(void *owner, struct daffi_span head, struct daffi_span payload) {
+    struct ws_peer *peer = owner;
+    return peer->state == WS_PEER_OPEN ? send_frame(peer, WS_BINARY, head, payload) : -EPIPE;
+}
+
+static void transport_close(void *owner, uint16_t code, const char *reason) {
+    struct ws_peer *peer = owner;
+    if (peer->state != WS_PEER_OPEN) {
+        return;
+    }
+    send_close(peer, code, reason);
+    peer->state = WS_PEER_CLOSE_SENT;
+    if (peer->paused) {
+        peer->paused = false;
+        connection_resume(peer->visitor.connection);
+    }
+    struct reactor *reactor = peer->bridge->reactor;
+    if (timer_set(reactor_timers(reactor), &peer->close_deadline, reactor_now(reactor) + CLOSE_ECHO_MS) < 0) {
+        end_connection(peer);
+    }
+}
+
+static void transport_pause(void *owner) {
+    struct ws_peer *peer = owner;
+    if (peer->state == WS_PEER_OPEN && !peer->paused) {
+        peer->paused = true;
+        connection_pause(peer->visitor.connection);
+    }
+}
+
+static void transport_resume(void *owner) {
+    struct ws_peer *peer = owner;
+    if (peer->state == WS_PEER_OPEN && peer->paused) {
+        peer->paused = false;
+        connection_resume(peer->visitor.connection);
+    }
+}
+
+static bool transport_is_congested(const void *owner) {
+    const struct ws_peer *peer = owner;
+    return peer->state == WS_PEER_OPEN && connection_is_congested(peer->visitor.connection);
+}
+
+static void transport_on_open(void *owner) {
+    struct ws_peer *peer = owner;
+    admission_settle(&peer->visitor.ticket);
+}
+
+static const struct session_transport transport = {
+    .send = transport_send,
+    .close = transport_close,
+    .pause = transport_pause,
+    .resume = transport_resume,
+    .is_congested = transport_is_congested,
+    .on_open = transport_on_open,
+};
+
+/* -- what comes -- */
+
+static void take_message(struct ws_peer *peer, struct daffi_span data) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    int status = daffi_message_decode(data, &message, &size, &fault);
+    if (status == -EPROTO) {
+        session_on_malformed(peer->session, fault.text);
+    } else if (status == -EAGAIN) {
+        session_on_malformed(peer->session, "the message is shorter than its header says, or than a header");
+    } else if (size != data.length) {
+        session_on_malformed(peer->session, "the message is longer than its header says");
+    } else {
+        session_on_message(peer->session, &message, data);
+    }
+}
+
+static void take_oversize(struct ws_peer *peer, struct daffi_span data) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    int status = daffi_message_decode_head(data, &message, &size, &fault);
+    if (status == -EPROTO) {
+        session_on_malformed(peer->session, fault.text);
+    } else if (status == -EAGAIN || size <= peer->bridge->config->limits.message_bytes) {
+        session_on_malformed(peer->session, "the message is longer than its header says");
+    } else {
+        session_on_oversize(peer->session, &message, size);
+    }
+}
+
+/* The peer says goodbye first: its session is over before the answer is out. */
+static void take_close(struct ws_peer *peer, uint16_t code) {
+    if (peer->state == WS_PEER_OPEN) {
+        send_close(peer, code, "");
+    }
+    end_session(peer, "by the page");
+    end_connection(peer);
+}
+
+static void take_event(struct ws_peer *peer, const struct ws_event *event) {
+    if (event->type == WS_EVENT_CLOSE) {
+        take_close(peer, event->code);
+        return;
+    }
+    if (peer->state != WS_PEER_OPEN) {
+        return;
+    }
+    switch (event->type) {
+    case WS_EVENT_MESSAGE:
+    case WS_EVENT_OVERSIZE:
+        if (event->text) {
+            session_close(peer->session, WS_CODE_UNSUPPORTED,
+                          "text messages are not taken: daffi messages are binary");
+        } else if (event->type == WS_EVENT_MESSAGE) {
+            take_message(peer, event->data);
+        } else {
+            take_oversize(peer, event->data);
+        }
+        break;
+    case WS_EVENT_PING:
+        /* A peer that does not read its pongs gets no more of them (RFC 6455, 5.5.3 lets us answer the last alone). */
+        if (!connection_is_congested(peer->visitor.connection)) {
+            (void)send_frame(peer, WS_PONG, event->data, daffi_span_of(NULL, 0));
+        }
+        break;
+    case WS_EVENT_PONG:
+    case WS_EVENT_CLOSE:
+        break;
+    }
+}
+
+/* A fault of framing: what comes behind it can't be told apart any more, so no close frame is waited for. */
+static void end_for_fault(struct ws_peer *peer, uint16_t code, const char *text) {
+    if (peer->state == WS_PEER_OPEN) {
+        session_close(peer->session, code, text);
+    }
+    end_connection(peer);
+}
+
+static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
+    struct ws_peer *peer = owner;
+    size_t at = 0;
+    while (peer->state != WS_PEER_ENDING && !peer->paused) {
+        struct ws_event event;
+        size_t consumed = 0;
+        size_t needed = 0;
+        uint16_t code = 0;
+        struct daffi_fault fault;
+        int status =
+            ws_reader_next(&peer->reader, bytes + at, length - at, &event, &consumed, &needed, &code, &fault);
+        if (status < 0) {
+            end_for_fault(peer, code, fault.text);
+            break;
+        }
+        if (status == 1) {
+            take_event(peer, &event);
+        }
+        at += consumed;
+        if (status == 0) {
+            connection_expect(peer->visitor.connection, needed);
+            return (ssize_t)at;
+        }
+    }
+    return (ssize_t)(peer->state == WS_PEER_ENDING ? length : at);
+}
+
+static void on_drained(void *owner) {
+    struct ws_peer *peer = owner;
+    if (peer->session != NULL) {
+        session_on_drained(peer->session);
+    }
+}
+
+static void on_end(void *owner) {
+    struct ws_peer *peer = owner;
+    end_session(peer, "the connection ended without a close frame");
+    end_connection(peer);
+}
+
+static void release(struct reactor_retired *retired) {
+    free((struct ws_peer *)(void *)((char *)retired - offsetof(struct ws_peer, retired)));
+}
+
+static void on_closed(void *owner, int reason, const char *detail) {
+    (void)reason;
+    struct ws_peer *peer = owner;
+    struct reactor *reactor = peer->bridge->reactor;
+    peer->state = WS_PEER_ENDING;
+    end_session(peer, detail);
+    timer_clear(reactor_timers(reactor), &peer->close_deadline);
+    admission_leave(&peer->visitor.ticket);
+    bridge_forget_connection(peer->bridge);
+    peer->retired.release = release;
+    reactor_retire(reactor, &peer->retired);
+}
+
+static const struct connection_handler handler = {
+    .on_input = on_input, .on_end = on_end, .on_drained = on_drained, .on_closed = on_closed};
+
+int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor) {
+    struct ws_peer *peer = calloc(1, sizeof *peer);
+    if (peer == NULL) {
+        return -ENOMEM;
+    }
+    const struct session_setup session = {
+        .bridge = setup->bridge,
+        .kind = GUARD_BROWSER,
+        .backend = setup->backend,
+        .no_backend = setup->no_backend,
+        .wants_offer = setup->wants_offer,
+        .address = visitor->address,
+        .transport = &transport,
+        .transport_owner = peer,
+    };
+    int status = session_new(&session, &peer->session);
+    if (status < 0) {
+        free(peer);
+        return status;
+    }
+    const struct ws_reader_limits limits = {
+        .limit = setup->bridge->config->limits.message_bytes,
+        .wire_limit = DAFFI_MESSAGE_MAX,
+        .oversize_head = DAFFI_HEAD_MAX,
+    };
+    ws_reader_init(&peer->reader, WS_SERVER, &limits);
+    peer->bridge = setup->bridge;
+    peer->visitor = *visitor;
+    peer->close_deadline.on_due = on_close_deadline;
+    connection_set_handler(visitor->connection, &handler, peer);
+    return 0;
+}

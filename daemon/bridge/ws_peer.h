@@ -1,0 +1,18 @@
+/* A browser as a session's peer: daffi messages in binary WebSocket messages, one in each.  (RFC 6455; protocol.md) */
+#ifndef WS_PEER_H
+#define WS_PEER_H
+
+#include "bridge/session.h"
+
+struct ws_peer_setup {
+    struct bridge *bridge;
+    struct backend *backend; /* as in struct session_setup */
+    const char *no_backend;
+    bool wants_offer;
+};
+
+/* Takes over the visitor, whose connection has been upgraded, when it returns 0; else -errno, and the visitor is the
+ * caller's still. */
+int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor);
+
+#endif

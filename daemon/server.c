@@ -1,0 +1,283 @@
+#include "server.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bridge/door.h"
+#include "bridge/upstream.h"
+#include "http/site.h"
+#include "ops/log.h"
+
+enum { REACTORS_MAX = 64 };
+
+/* A reactor and what is on it. */
+struct floor {
+    struct bridge bridge;
+    struct tls_context
+        *listener_tls[CONFIG_LIST_MAX]; /* by their places in config.listeners; OpenSSL contends
+                                                          where threads share one */
+    struct tls_context *upstream_tls[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
+    struct upstream *upstreams[CONFIG_LIST_MAX];
+    struct door *doors[CONFIG_LIST_MAX];
+    struct forward_route *site;
+    struct timer stop_deadline;
+    pthread_t thread;
+    bool has_thread;
+};
+
+struct server {
+    const struct config *config;
+    struct memory_budget memory;
+    struct admission *admission;
+    struct site *site;
+    struct listener_socket sockets[CONFIG_LIST_MAX];
+    size_t sockets_count;
+    size_t floors_count;
+    struct floor floors[];
+};
+
+static int describe_errno(int status, const char *what, char ret_error[CONFIG_ERROR_MAX]) {
+    snprintf(ret_error, CONFIG_ERROR_MAX, "%s: %s", what, strerror(-status));
+    return status;
+}
+
+/* -- the beginning -- */
+
+static int load_listener_tls(struct floor *floor, const struct config *config,
+                             char ret_error[CONFIG_ERROR_MAX]) {
+    for (size_t i = 0; i < config->listeners_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        if (listener->url.scheme != CONFIG_HTTPS) {
+            continue;
+        }
+        int status = tls_context_new_server(listener->cert, listener->key, &floor->listener_tls[i], ret_error,
+                                            CONFIG_ERROR_MAX);
+        if (status < 0) {
+            return status;
+        }
+    }
+    return 0;
+}
+
+static int make_upstreams(struct floor *floor, const struct config *config,
+                          char ret_error[CONFIG_ERROR_MAX]) {
+    for (size_t i = 0; i < config->upstreams_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+        int status = 0;
+        if (upstream->url.scheme == CONFIG_TLS) {
+            status =
+                tls_context_new_client(upstream->ca, &floor->upstream_tls[i], ret_error, CONFIG_ERROR_MAX);
+            if (status < 0) {
+                return status;
+            }
+        }
+        status = upstream_new(&floor->bridge, upstream, floor->upstream_tls[i], &floor->upstreams[i]);
+        if (status < 0) {
+            char what[CONFIG_ERROR_MAX / 2];
+            snprintf(what, sizeof what, "upstream \"%s\" (%s)", upstream->name, upstream->url.text);
+            return describe_errno(status, what, ret_error);
+        }
+        floor->bridge.backends[i] = upstream_backend(floor->upstreams[i]);
+    }
+    return 0;
+}
+
+static int make_floor(struct server *server, struct floor *floor, char ret_error[CONFIG_ERROR_MAX]) {
+    floor->bridge.config = server->config;
+    floor->bridge.admission = server->admission;
+    int status = reactor_new(&server->memory, &floor->bridge.reactor);
+    if (status < 0) {
+        return describe_errno(status, "no event loop can be made", ret_error);
+    }
+    status = load_listener_tls(floor, server->config, ret_error);
+    return status < 0 ? status : make_upstreams(floor, server->config, ret_error);
+}
+
+static size_t count_cores(void) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > REACTORS_MAX ? REACTORS_MAX : (size_t)cores;
+}
+
+int server_new(const struct config *config, struct server **ret_server, char ret_error[CONFIG_ERROR_MAX]) {
+    size_t floors = count_cores();
+    struct server *server = calloc(1, sizeof *server + floors * sizeof server->floors[0]);
+    if (server == NULL) {
+        return describe_errno(-ENOMEM, "the server can't be made", ret_error);
+    }
+    server->config = config;
+    server->memory.limit = config->limits.memory_bytes;
+    server->floors_count = floors;
+    int status = admission_new(&config->limits, &server->admission);
+    if (status < 0) {
+        describe_errno(status, "the server can't be made", ret_error);
+    }
+    for (size_t i = 0; i < floors && status == 0; i++) {
+        status = make_floor(server, &server->floors[i], ret_error);
+    }
+    if (status < 0) {
+        server_free(server);
+        return status;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+static int bind_listeners(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
+    for (size_t i = 0; i < server->config->listeners_count; i++) {
+        const struct config_url *url = &server->config->listeners[i].url;
+        int status =
+            listener_open(url->host, url->port, url->path, &server->sockets[i], ret_error, CONFIG_ERROR_MAX);
+        if (status < 0) {
+            return status;
+        }
+        server->sockets_count++;
+    }
+    return 0;
+}
+
+static int open_doors(struct server *server, struct floor *floor) {
+    int status = forward_route_new(floor->bridge.reactor, site_port(server->site), site_secret(server->site),
+                                   &floor->site);
+    for (size_t i = 0; i < server->config->listeners_count && status == 0; i++) {
+        const struct door_setup setup = {
+            .bridge = &floor->bridge,
+            .config = &server->config->listeners[i],
+            .socket = &server->sockets[i],
+            .tls = floor->listener_tls[i],
+            .assets = assets_embedded(),
+            .site = floor->site,
+        };
+        status = door_new(&setup, &floor->doors[i]);
+    }
+    return status;
+}
+
+/* A reactor that fails ends the program, in good order: main waits for this signal. */
+static void *run_floor(void *argument) {
+    struct floor *floor = argument;
+    int status = reactor_run(floor->bridge.reactor);
+    if (status < 0) {
+        log_write(CONFIG_LOG_ERROR, "an event loop failed: %s", strerror(-status));
+        kill(getpid(), SIGTERM);
+    }
+    return NULL;
+}
+
+static void say_listening(const struct server *server) {
+    static const char *const schemes[] = {
+        [CONFIG_HTTP] = "http://", [CONFIG_HTTPS] = "https://", [CONFIG_UNIX] = "unix:"};
+    for (size_t i = 0; i < server->sockets_count; i++) {
+        char url[sizeof server->sockets[i].address + 16];
+        snprintf(url, sizeof url, "%s%s", schemes[server->config->listeners[i].url.scheme],
+                 server->sockets[i].address);
+        log_listening(url);
+    }
+}
+
+int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
+    const struct pages pages = {.files = &embedded_site, .playground = server->config->playground};
+    int status = bind_listeners(server, ret_error);
+    if (status < 0) {
+        return status;
+    }
+    status = site_start(&pages, &server->site, ret_error, CONFIG_ERROR_MAX);
+    if (status < 0) {
+        return status;
+    }
+    for (size_t i = 0; i < server->floors_count; i++) {
+        status = open_doors(server, &server->floors[i]);
+        if (status < 0) {
+            return describe_errno(status, "the listeners can't be watched", ret_error);
+        }
+    }
+    for (size_t i = 0; i < server->floors_count; i++) {
+        struct floor *floor = &server->floors[i];
+        status = -pthread_create(&floor->thread, NULL, run_floor, floor);
+        if (status < 0) {
+            server_stop(server);
+            return describe_errno(status, "a thread can't be started", ret_error);
+        }
+        floor->has_thread = true;
+    }
+    say_listening(server);
+    return 0;
+}
+
+/* -- the end -- */
+
+static void on_stop_deadline(struct timer *timer, uint64_t now) {
+    (void)now;
+    struct floor *floor = (struct floor *)(void *)((char *)timer - offsetof(struct floor, stop_deadline));
+    log_write(CONFIG_LOG_WARNING, "%zu connections did not end in time and are cut",
+              floor->bridge.connections);
+    connection_abort_all(floor->bridge.reactor, -ETIMEDOUT, "the bridge has shut down");
+    reactor_stop(floor->bridge.reactor);
+}
+
+/* On the floor's own thread. */
+static void stop_floor(void *argument) {
+    struct floor *floor = argument;
+    struct reactor *reactor = floor->bridge.reactor;
+    for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
+        door_shut(floor->doors[i]);
+    }
+    floor->stop_deadline.on_due = on_stop_deadline;
+    uint64_t due = reactor_now(reactor) + floor->bridge.config->timeouts.drain;
+    if (timer_set(reactor_timers(reactor), &floor->stop_deadline, due) < 0) {
+        on_stop_deadline(&floor->stop_deadline, due);
+    }
+    bridge_stop(&floor->bridge);
+}
+
+void server_stop(struct server *server) {
+    for (size_t i = 0; i < server->floors_count; i++) {
+        struct floor *floor = &server->floors[i];
+        if (floor->has_thread && reactor_post(floor->bridge.reactor, stop_floor, floor) < 0) {
+            reactor_stop(floor->bridge.reactor);
+        }
+    }
+    for (size_t i = 0; i < server->floors_count; i++) {
+        struct floor *floor = &server->floors[i];
+        if (floor->has_thread) {
+            pthread_join(floor->thread, NULL);
+            floor->has_thread = false;
+        }
+    }
+}
+
+static void free_floor(struct floor *floor) {
+    struct reactor *reactor = floor->bridge.reactor;
+    if (reactor != NULL) {
+        timer_clear(reactor_timers(reactor), &floor->stop_deadline);
+    }
+    for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
+        door_free(floor->doors[i]);
+        upstream_free(floor->upstreams[i]);
+    }
+    forward_route_free(floor->site);
+    reactor_free(reactor);
+    for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
+        tls_context_free(floor->listener_tls[i]);
+        tls_context_free(floor->upstream_tls[i]);
+    }
+}
+
+void server_free(struct server *server) {
+    if (server == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < server->floors_count; i++) {
+        free_floor(&server->floors[i]);
+    }
+    for (size_t i = 0; i < server->sockets_count; i++) {
+        listener_close(&server->sockets[i]);
+    }
+    site_stop(server->site);
+    admission_free(server->admission);
+    free(server);
+}

@@ -1,0 +1,23 @@
+/* Puts the rooms together: a reactor for each core, on each of them every listener's door and every upstream; and the
+ * site. Its caller's thread only starts and stops it. */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include "config/config.h"
+
+struct server;
+
+/* Everything that can be wrong before a socket is bound: certificates are read, memory is taken. `config` is
+ * borrowed. 0, or -errno and one line in `ret_error`. */
+int server_new(const struct config *config, struct server **ret_server, char ret_error[CONFIG_ERROR_MAX]);
+
+/* Binds the listeners, starts the threads, and says `listening URL` for each listener. The threads take over the
+ * caller's signal mask. 0, or -errno and one line in `ret_error`. */
+int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]);
+
+/* Stops accepting, tells everybody, and returns when all have gone, at the latest after timeouts.drain. */
+void server_stop(struct server *server);
+
+void server_free(struct server *server); /* NULL-safe; after server_stop, or where it was never started */
+
+#endif
