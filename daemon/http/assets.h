@@ -16,6 +16,7 @@ const struct assets *assets_embedded(void);
 /* Answers GET and HEAD of an asset: the smallest form that Accept-Encoding takes, or 304.
  * 0; -ENOENT and nothing written when the path is no asset; or what the sink said. The answer says
  * `Connection: close` unless response_keeps_alive. */
-int assets_answer(const struct assets *assets, const struct request_head *head, const struct response_sink *sink);
+int assets_answer(const struct assets *assets, const struct request_head *head,
+                  const struct response_sink *sink);
 
 #endif

@@ -18,7 +18,8 @@ enum {
 struct forward_route;
 
 /* `secret` is copied. 0, -ENOMEM or another -errno. */
-int forward_route_new(struct reactor *reactor, unsigned port, const char *secret, struct forward_route **ret_route);
+int forward_route_new(struct reactor *reactor, unsigned port, const char *secret,
+                      struct forward_route **ret_route);
 void forward_route_free(struct forward_route *route); /* NULL-safe; after all of its forwards are freed */
 
 struct forward;
@@ -29,8 +30,9 @@ typedef void (*forward_callback)(void *owner, int r, bool keeps);
 
 /* Starts. Nothing of `head` is needed after the call; `sink` is copied. 0; -ENOENT: no page has such a path, a 404 is to be
  * given; another -errno: a 503. On failure nothing was written and the callback never comes. */
-int forward_new(struct forward_route *route, const struct request_head *head, const struct response_sink *sink,
-                forward_callback on_done, void *owner, struct forward **ret_forward);
+int forward_new(struct forward_route *route, const struct request_head *head,
+                const struct response_sink *sink, forward_callback on_done, void *owner,
+                struct forward **ret_forward);
 
 /* Cleans up after the callback (fine from within it), or gives up: no callback comes after this. NULL-safe. */
 void forward_free(struct forward *forward);

@@ -14,7 +14,8 @@ struct pages {
 
 /* Answers GET or HEAD of `head`, always: 200, 304, 308 (a folder without its slash) or 404. 0, or what the sink
  * said. The answer says `Connection: close`. */
-int pages_answer(const struct pages *pages, const struct request_head *head, const struct response_sink *sink);
+int pages_answer(const struct pages *pages, const struct request_head *head,
+                 const struct response_sink *sink);
 
 enum { PAGES_PATH_MAX = 256 };
 

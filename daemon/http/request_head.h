@@ -39,8 +39,8 @@ struct request_refusal {
 /*  0       *ret_head is set (it borrows `in`) and *ret_size is the head's size, its empty line included
  *  -EAGAIN more bytes are needed
  *  -EPROTO *ret_refusal says how to answer; the connection must be closed behind the answer */
-int request_head_parse(struct daffi_span in, const struct request_limits *limits, struct request_head *ret_head,
-                       size_t *ret_size, struct request_refusal *ret_refusal);
+int request_head_parse(struct daffi_span in, const struct request_limits *limits,
+                       struct request_head *ret_head, size_t *ret_size, struct request_refusal *ret_refusal);
 
 /* The value of the only field of that name (any case): NULL data when there is none. A field that a
  * reader acts on by itself (Host, Origin, Authorization, Sec-WebSocket-Key and -Version) can't come twice; of any other

@@ -18,8 +18,9 @@ struct response_sink {
 
 struct response {
     int status;
-    const char *type;       /* Content-Type; NULL: none */
-    const char *fields;     /* more header fields, each line ended by CR LF; NULL: none. Ours, never a peer's bytes. */
+    const char *type; /* Content-Type; NULL: none */
+    const char
+        *fields; /* more header fields, each line ended by CR LF; NULL: none. Ours, never a peer's bytes. */
     struct daffi_span body; /* not sent to a HEAD, or with 204 and 304; its length is, except with 304 */
     bool to_head;           /* it answers a HEAD */
     bool close;             /* the connection will be closed behind it: said in Connection */

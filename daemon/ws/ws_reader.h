@@ -12,13 +12,13 @@
 enum ws_role { WS_SERVER, WS_CLIENT }; /* a server takes masked frames only, a client unmasked ones only */
 
 enum ws_event_type {
-    WS_EVENT_MESSAGE,  /* binary or text, whole */
+    WS_EVENT_MESSAGE, /* binary or text, whole */
     WS_EVENT_OVERSIZE, /* a message past `limit`: `data` is its first bytes, at least `oversize_head` of them or all
                           of it; the rest is swallowed without being kept. From the frame on whose header passes
                           the limit, a text is not looked at any more */
     WS_EVENT_PING,
     WS_EVENT_PONG,
-    WS_EVENT_CLOSE,    /* `code`, `data` the reason: valid UTF-8 */
+    WS_EVENT_CLOSE, /* `code`, `data` the reason: valid UTF-8 */
 };
 
 struct ws_event {
@@ -73,6 +73,7 @@ void ws_reader_init(struct ws_reader *reader, enum ws_role role, const struct ws
  * Behind a close event or a refusal all input is thrown away. `*ret_consumed` may be 0 with an event: what is left
  * must still be given to the next call, at once. */
 int ws_reader_next(struct ws_reader *reader, uint8_t *in, size_t length, struct ws_event *ret_event,
-                   size_t *ret_consumed, size_t *ret_needed, uint16_t *ret_code, struct daffi_fault *ret_fault);
+                   size_t *ret_consumed, size_t *ret_needed, uint16_t *ret_code,
+                   struct daffi_fault *ret_fault);
 
 #endif
