@@ -45,7 +45,7 @@ int daffi_handshake_parse_client(struct daffi_span json, struct daffi_handshake 
                                  struct daffi_fault *ret_fault);
 
 /* Reads what a server sends: type service or router, any number of members up to DAFFI_MEMBERS_MAX,
- * unknown fields ignored. Returns as above. */
+ * unknown fields ignored, and members whose name or functions could not be called left out. Returns as above. */
 int daffi_handshake_parse_server(struct daffi_span json, struct daffi_handshake **ret_handshake,
                                  struct daffi_fault *ret_fault);
 
