@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <msgpack/sysdep.h>
 #include <msgpack/timestamp.h>
 #include <msgpack/unpack.h>
