@@ -1,0 +1,41 @@
+# What the scripts share. Sourced by bash, with `set -eu` and ROOT being the project's folder.
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    say "${0##*/}: $*"
+    exit 1
+}
+
+# Which Python makes the virtual environment: Debian's own where it is there.
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        printf '%s\n' "$PYTHON"
+    elif [ -x /usr/bin/python3 ]; then
+        printf '%s\n' /usr/bin/python3
+    else
+        command -v python3 || fail "no python3; scripts/install-deps installs it"
+    fi
+}
+
+# ensure_venv REQUIREMENTS: .venv with what the file pins. Nothing is done when that was done before.
+ensure_venv() {
+    local requirements=$1 python stamp
+    python=$(find_python)
+    stamp="$ROOT/.venv/installed-$(cat "$ROOT/scripts/requirements.txt" "$requirements" | sha256sum | cut -c1-16)"
+    [ -e "$stamp" ] && "$ROOT/.venv/bin/python" -c '' 2>/dev/null && return
+    say "Python packages of ${requirements#"$ROOT"/} into .venv"
+    "$python" -m venv "$ROOT/.venv"
+    "$ROOT/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements" </dev/null
+    touch "$stamp"
+}
+
+# ensure_node_modules: tests/node_modules as the lock file says.
+ensure_node_modules() {
+    local stamp
+    stamp="$ROOT/tests/node_modules/.installed-$(sha256sum <"$ROOT/tests/package-lock.json" | cut -c1-16)"
+    [ -e "$stamp" ] && return
+    say "Node packages of tests/package-lock.json into tests/node_modules"
+    npm ci --prefix "$ROOT/tests" --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null
+    touch "$stamp"
+}
