@@ -1,0 +1,143 @@
+/* buffer.h: content, bounds, and that every block comes back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/buffer.h"
+
+static struct memory_budget budget;
+static struct buffer_pool *pool;
+
+static int setup(void **state) {
+    (void)state;
+    atomic_store(&budget.used, 0);
+    budget.limit = 16 * 1024 * 1024;
+    return buffer_pool_new(&budget, &pool);
+}
+
+static int teardown(void **state) {
+    (void)state;
+    assert_int_equal(atomic_load(&budget.used), 0);
+    buffer_pool_free(pool);
+    return 0;
+}
+
+static void test_empty_holds_nothing(void **state) {
+    (void)state;
+    struct buffer buffer = {0};
+    assert_int_equal(buffer_length(&buffer), 0);
+    buffer_clear(pool, &buffer);
+    assert_int_equal(buffer_append(pool, &buffer, "", 0), 0);
+    assert_null(buffer.block);
+    assert_int_equal(buffer_append(pool, &buffer, "abc", 3), 0);
+    assert_int_equal(atomic_load(&budget.used), BUFFER_BLOCK_MIN);
+    buffer_consume(pool, &buffer, 1);
+    assert_memory_equal(buffer_bytes(&buffer), "bc", 2);
+    buffer_consume(pool, &buffer, 2);
+    assert_null(buffer.block);
+    assert_int_equal(atomic_load(&budget.used), 0);
+    buffer_pool_free(NULL);
+}
+
+static void test_grows_by_powers_of_two(void **state) {
+    (void)state;
+    struct buffer buffer = {0};
+    assert_int_equal(buffer_append(pool, &buffer, "head", 4), 0);
+    assert_int_equal(buffer_reserve(pool, &buffer, 100000), 0);
+    assert_int_equal(buffer.capacity, 131072);
+    assert_true(buffer_free_space(&buffer) >= 100000);
+    assert_memory_equal(buffer_bytes(&buffer), "head", 4);
+    assert_int_equal(atomic_load(&budget.used), 131072);
+    buffer_shrink(pool, &buffer);
+    assert_int_equal(buffer.capacity, BUFFER_BLOCK_MIN);
+    assert_memory_equal(buffer_bytes(&buffer), "head", 4);
+    buffer_clear(pool, &buffer);
+    assert_int_equal(buffer_reserve(pool, &buffer, 1), 0);
+    buffer_shrink(pool, &buffer);
+    assert_null(buffer.block);
+}
+
+static void test_budget(void **state) {
+    (void)state;
+    struct buffer a = {0}, b = {0};
+    budget.limit = 3 * BUFFER_BLOCK_MIN;
+    assert_int_equal(buffer_append(pool, &a, "a", 1), 0);
+    assert_int_equal(buffer_reserve(pool, &b, 2 * BUFFER_BLOCK_MIN), 0);
+    assert_int_equal(buffer_reserve(pool, &a, BUFFER_BLOCK_MIN), -ENOBUFS);
+    assert_memory_equal(buffer_bytes(&a), "a", 1);
+    assert_int_equal(atomic_load(&budget.used), 3 * BUFFER_BLOCK_MIN);
+    buffer_clear(pool, &b);
+    budget.limit = 4 * BUFFER_BLOCK_MIN;
+    assert_int_equal(buffer_reserve(pool, &a, BUFFER_BLOCK_MIN), 0);
+    assert_int_equal(buffer_reserve(pool, &a, SIZE_MAX - 1), -ENOMEM);
+    buffer_clear(pool, &a);
+}
+
+/* A long queue that is added to and taken from in small steps is not copied at each of them. */
+static void test_steady_queue_moves_seldom(void **state) {
+    (void)state;
+    struct buffer buffer = {0};
+    static char bulk[200000];
+    assert_int_equal(buffer_append(pool, &buffer, bulk, sizeof bulk), 0);
+    unsigned moves = 0;
+    for (int i = 0; i < 100000; i++) {
+        size_t begin = buffer.begin;
+        const uint8_t *block = buffer.block;
+        assert_int_equal(buffer_append(pool, &buffer, "0123456789", 10), 0);
+        moves += buffer.begin < begin || buffer.block != block;
+        buffer_consume(pool, &buffer, 10);
+    }
+    assert_true(moves < 40);
+    assert_true(buffer.capacity <= 524288);
+    buffer_clear(pool, &buffer);
+}
+
+static void test_against_a_plain_array(void **state) {
+    (void)state;
+    static uint8_t reference[400000], bytes[60000];
+    size_t length = 0;
+    struct buffer buffer = {0};
+    srand(3);
+    for (int i = 0; i < 20000; i++) {
+        size_t n = (size_t)(rand() % (i % 10 == 0 ? 60000 : 300));
+        if (rand() % 2 && length + n <= sizeof reference) {
+            for (size_t k = 0; k < n; k++) {
+                bytes[k] = (uint8_t)rand();
+            }
+            assert_int_equal(buffer_append(pool, &buffer, bytes, n), 0);
+            memcpy(reference + length, bytes, n);
+            length += n;
+        } else {
+            n = n < length ? n : length;
+            if (n > 0) {
+                buffer_consume(pool, &buffer, n);
+                memmove(reference, reference + n, length - n);
+                length -= n;
+            }
+        }
+        assert_int_equal(buffer_length(&buffer), length);
+        if (length > 0) {
+            assert_memory_equal(buffer_bytes(&buffer), reference, length);
+        } else {
+            assert_null(buffer.block);
+        }
+    }
+    buffer_clear(pool, &buffer);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_empty_holds_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_grows_by_powers_of_two, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_steady_queue_moves_seldom, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_against_a_plain_array, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
