@@ -1,66 +1,25 @@
-#include "bridge/session.h"
+#include "bridge/session_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bridge/own_message.h"
-#include "ops/log.h"
-
-enum {
-    CLOSE_PROTOCOL = 1002,
-    CLOSE_POLICY = 1008,
-    CLOSE_TOO_LARGE = 1009,
-    CLOSE_INTERNAL = 1011,
-    CLOSE_TRY_LATER = 1013,
-    QUOTED_MAX = 128, /* of a peer's text in a log line */
-    WHO_MAX = 512,
-    BRIDGE_ABI = 1, /* of what our client is told about the bridge */
-};
-
-enum session_state {
-    SESSION_AWAITING_HANDSHAKE,
-    SESSION_ATTACHING, /* its handshake is with the backend */
-    SESSION_OPEN,
-    SESSION_CLOSING, /* detached; the transport is on its way to session_on_closed */
-};
-
-struct session {
-    struct reactor_retired retired;
-    struct session *next, *previous; /* of bridge->sessions */
-    struct bridge *bridge;
-    enum session_state state;
-    enum guard_kind kind;
-    bool wants_offer;
-    bool paused;   /* the peer is not read: see update_reading */
-    uint16_t uuid; /* of the peer's handshake */
-    char *name;    /* of its member; NULL until then */
-    struct timer deadline;
-    struct backend *backend;
-    struct attachment *attachment;
-    const struct session_transport *transport;
-    void *transport_owner;
-    char address[ADDRESS_MAX];
-    char no_backend[SESSION_REASON_MAX];
-    char ending[SESSION_REASON_MAX]; /* why it closes */
-};
-
 static struct session *session_of_deadline(struct timer *timer) {
     return (struct session *)(void *)((char *)timer - offsetof(struct session, deadline));
 }
 
-static struct daffi_span name_of(const struct session *session) {
+struct daffi_span session_name(const struct session *session) {
     return session->name == NULL ? daffi_span_of(NULL, 0) : daffi_span_text(session->name);
 }
 
-static struct guard_session guarded(const struct session *session) {
-    return (struct guard_session){.kind = session->kind, .name = name_of(session)};
+struct guard_session session_guarded(const struct session *session) {
+    return (struct guard_session){.kind = session->kind, .name = session_name(session)};
 }
 
 /* -- what is written to the log -- */
 
 /* `page "name" from 192.0.2.1, upstream default` */
-static const char *describe(const struct session *session, char *out, size_t size) {
+const char *session_describe(const struct session *session, char *out, size_t size) {
     char name[QUOTED_MAX] = "";
     if (session->name != NULL) {
         log_quote(name, sizeof name, session->name, strlen(session->name));
@@ -70,13 +29,6 @@ static const char *describe(const struct session *session, char *out, size_t siz
              session->backend == NULL ? "-" : session->backend->name);
     return out;
 }
-
-/* A macro, as the log's rate is bounded by format: `what` is a literal. */
-#define LOG_SESSION(session, level, what, detail)                                                            \
-    do {                                                                                                     \
-        char who[WHO_MAX];                                                                                   \
-        log_peer(level, what " %s: %s", describe(session, who, sizeof who), detail);                         \
-    } while (0)
 
 /* -- the end -- */
 
@@ -109,6 +61,7 @@ static void close_for_fault(struct session *session, uint16_t code, const char *
 
 static void release(struct reactor_retired *retired) {
     struct session *session = (struct session *)(void *)((char *)retired - offsetof(struct session, retired));
+    free(session->no_backend);
     free(session->name);
     free(session);
 }
@@ -135,7 +88,6 @@ void session_on_closed(struct session *session, const char *detail) {
 
 /* A slow handshake is the peer's fault, a slow answer to it the backend's. */
 static void on_deadline(struct timer *timer, uint64_t now);
-static void refuse_handshake(struct session *session, uint16_t code, const char *reason);
 
 static int set_deadline(struct session *session, uint64_t in_ms) {
     struct reactor *reactor = session->bridge->reactor;
@@ -155,12 +107,13 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     session->transport_owner = setup->transport_owner;
     session->deadline.on_due = on_deadline;
     snprintf(session->address, sizeof session->address, "%s", setup->address);
-    snprintf(session->no_backend, sizeof session->no_backend, "%s",
-             setup->no_backend == NULL ? "" : setup->no_backend);
-    int status = set_deadline(session, setup->bridge->config->timeouts.handshake);
+    int status = -ENOMEM;
+    if (setup->backend == NULL && (session->no_backend = strdup(setup->no_backend)) == NULL) {
+        goto fail;
+    }
+    status = set_deadline(session, setup->bridge->config->timeouts.handshake);
     if (status < 0) {
-        free(session);
-        return status;
+        goto fail;
     }
     session->next = setup->bridge->sessions;
     if (session->next != NULL) {
@@ -169,6 +122,10 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     setup->bridge->sessions = session;
     *ret_session = session;
     return 0;
+fail:
+    free(session->no_backend);
+    free(session);
+    return status;
 }
 
 struct session *session_next(const struct bridge *bridge, struct session *session) {
@@ -178,7 +135,7 @@ struct session *session_next(const struct bridge *bridge, struct session *sessio
 /* -- sending -- */
 
 /* A failure to send is the transport's to act on: session_on_closed comes. */
-static void send_own(struct session *session, int made, struct own_message *message) {
+void session_send_own(struct session *session, int made, struct own_message *message) {
     if (made < 0) {
         session_close(session, CLOSE_INTERNAL, "the bridge is out of memory");
         return;
@@ -187,19 +144,15 @@ static void send_own(struct session *session, int made, struct own_message *mess
     own_message_clear(message);
 }
 
-static void send_up_own(struct session *session, int made, struct own_message *message) {
+void session_send_up_own(struct session *session, int made, struct own_message *message) {
     if (made == 0 && session->attachment != NULL) {
         session->backend->operations->send(session->attachment, message->head, message->payload);
         own_message_clear(message);
     }
 }
 
-static struct daffi_span head_of(const struct daffi_message *message, struct daffi_span bytes) {
-    return daffi_span_of(bytes.data, bytes.length - message->payload.length);
-}
-
 /* The form an answer to `request` has. */
-static struct daffi_message answer_to(const struct daffi_message *request) {
+struct daffi_message session_answer_to(const struct daffi_message *request) {
     return (struct daffi_message){
         .uuid = request->uuid,
         .transmitter = request->receiver,
@@ -210,7 +163,7 @@ static struct daffi_message answer_to(const struct daffi_message *request) {
 
 /* A page that does not read its answers, or feeds an upstream that is behind, is not read until that is over. Native
  * peers are always read: they break when they are not.                                           (design contract 7) */
-static void update_reading(struct session *session) {
+void session_update_reading(struct session *session) {
     if (session->kind != GUARD_BROWSER || session->state == SESSION_CLOSING) {
         return;
     }
@@ -229,20 +182,20 @@ static void update_reading(struct session *session) {
 }
 
 void session_on_drained(struct session *session) {
-    update_reading(session);
+    session_update_reading(session);
 }
 
 void session_on_backend_drained(struct session *session) {
-    update_reading(session);
+    session_update_reading(session);
 }
 
 /* -- the handshake -- */
 
 /* The answer that says no: an ERROR, or to native peers, whose users see it so, a HANDSHAKE with meta.error. */
-static void refuse_handshake(struct session *session, uint16_t code, const char *reason) {
+void session_refuse(struct session *session, uint16_t code, const char *reason) {
     const struct daffi_message envelope = {.uuid = session->uuid,
                                            .return_result = session->kind == GUARD_NATIVE,
-                                           .transmitter = name_of(session)};
+                                           .transmitter = session_name(session)};
     struct own_message answer = {0};
     int made;
     if (session->kind == GUARD_NATIVE) {
@@ -255,7 +208,7 @@ static void refuse_handshake(struct session *session, uint16_t code, const char 
         made = own_message_error(&envelope, &error, &answer);
     }
     LOG_SESSION(session, CONFIG_LOG_WARNING, "refused", reason);
-    send_own(session, made, &answer);
+    session_send_own(session, made, &answer);
     session_close(session, code, reason);
 }
 
@@ -271,7 +224,7 @@ static void on_deadline(struct timer *timer, uint64_t now) {
     } else if (session->state == SESSION_ATTACHING) {
         snprintf(reason, sizeof reason, "the upstream \"%s\" did not answer within %llu ms",
                  session->backend->name, (unsigned long long)timeouts->upstream_connect);
-        refuse_handshake(session, CLOSE_TRY_LATER, reason);
+        session_refuse(session, CLOSE_TRY_LATER, reason);
     }
 }
 
@@ -319,11 +272,11 @@ static void take_first_message(struct session *session, const struct daffi_messa
         session->name = strndup((const char *)name.data, name.length);
     }
     if (wrong != NULL) {
-        refuse_handshake(session, CLOSE_POLICY, wrong);
+        session_refuse(session, CLOSE_POLICY, wrong);
     } else if (session->name == NULL) {
         session_close(session, CLOSE_INTERNAL, "the bridge is out of memory");
     } else if (session->backend == NULL) {
-        refuse_handshake(session, CLOSE_POLICY, session->no_backend);
+        session_refuse(session, CLOSE_POLICY, session->no_backend);
     } else {
         session->state = SESSION_ATTACHING;
         int status = set_deadline(session, session->bridge->config->timeouts.upstream_connect);
@@ -335,7 +288,7 @@ static void take_first_message(struct session *session, const struct daffi_messa
             char reason[SESSION_REASON_MAX];
             snprintf(reason, sizeof reason, "the upstream \"%s\" can't be reached: %s",
                      session->backend->name, strerror(-status));
-            refuse_handshake(session, CLOSE_TRY_LATER, reason);
+            session_refuse(session, CLOSE_TRY_LATER, reason);
         }
     }
     daffi_handshake_free(handshake);
@@ -359,10 +312,10 @@ static void answer_peer(struct session *session, const struct daffi_message *req
     if (!request->return_result) {
         return;
     }
-    const struct daffi_message envelope = answer_to(request);
+    const struct daffi_message envelope = session_answer_to(request);
     const struct daffi_remote_error error = own_error(code, text);
     struct own_message answer = {0};
-    send_own(session, own_message_error(&envelope, &error, &answer), &answer);
+    session_send_own(session, own_message_error(&envelope, &error, &answer), &answer);
 }
 
 /* In place of an answer that may not pass. */
@@ -372,12 +325,12 @@ static void replace_answer_up(struct session *session, const struct daffi_messag
     struct daffi_message envelope = *message;
     const struct daffi_remote_error error = own_error(code, text);
     struct own_message answer = {0};
-    send_up_own(session, own_message_error(&envelope, &error, &answer), &answer);
+    session_send_up_own(session, own_message_error(&envelope, &error, &answer), &answer);
 }
 
 static void pass_up(struct session *session, const struct daffi_message *message, struct daffi_span bytes) {
-    int status =
-        session->backend->operations->send(session->attachment, head_of(message, bytes), message->payload);
+    int status = session->backend->operations->send(session->attachment, session_head_of(message, bytes),
+                                                    message->payload);
     if (status == -EBUSY && message->flag == DAFFI_REQUEST) {
         answer_peer(session, message, DAFFI_ERROR_BUSY, "too many messages are waiting for the upstream");
     }
@@ -417,10 +370,10 @@ void session_on_message(struct session *session, const struct daffi_message *mes
     case SESSION_OPEN: {
         const struct guard_policy policy = {.nesting = (unsigned)limits->nesting,
                                             .message_bytes = limits->message_bytes};
-        const struct guard_session who = guarded(session);
+        const struct guard_session who = session_guarded(session);
         const struct guard_verdict verdict = guard_check_from_peer(&policy, &who, message);
         apply_to_peer(session, &verdict, message, bytes);
-        update_reading(session);
+        session_update_reading(session);
         break;
     }
     case SESSION_CLOSING:
@@ -440,177 +393,15 @@ void session_on_oversize(struct session *session, const struct daffi_message *me
         close_for_fault(session, CLOSE_TOO_LARGE, text);
         return;
     }
-    const struct guard_session who = guarded(session);
+    const struct guard_session who = session_guarded(session);
     struct guard_verdict verdict = guard_check_oversize(&who, message);
     if (verdict.action != GUARD_CLOSE) {
         verdict.text = text;
     }
     apply_to_peer(session, &verdict, message, daffi_span_of(NULL, 0));
-    update_reading(session);
+    session_update_reading(session);
 }
 
 void session_on_malformed(struct session *session, const char *text) {
     close_for_fault(session, CLOSE_PROTOCOL, text);
-}
-
-/* -- messages of the backend -- */
-
-static void on_backend_fault(struct session *session, const char *text) {
-    char reason[SESSION_REASON_MAX];
-    snprintf(reason, sizeof reason, "the upstream \"%s\" sent something wrong: %s", session->backend->name,
-             text);
-    session_on_backend_lost(session, CLOSE_INTERNAL, reason);
-}
-
-static void take_server_handshake(struct session *session, const struct daffi_message *message) {
-    struct daffi_handshake *handshake = NULL;
-    struct daffi_fault fault = {.text = "out of memory"};
-    if (daffi_handshake_parse_server(message->payload, &handshake, &fault) < 0) {
-        on_backend_fault(session, fault.text);
-        return;
-    }
-    bool is_own_answer = session->state == SESSION_ATTACHING && message->uuid == session->uuid &&
-                         daffi_span_equal(message->transmitter, name_of(session));
-    if (is_own_answer && handshake->error != NULL) {
-        refuse_handshake(session, CLOSE_POLICY, handshake->error);
-        daffi_handshake_free(handshake);
-        return;
-    }
-    if (is_own_answer && session->wants_offer) {
-        handshake->bridge = (struct daffi_bridge_offer){
-            .abi = BRIDGE_ABI, .max_message = session->bridge->config->limits.message_bytes};
-    }
-    const struct daffi_message envelope = {
-        .uuid = message->uuid, .return_result = message->return_result, .transmitter = message->transmitter};
-    struct own_message own = {0};
-    send_own(session, own_message_handshake(&envelope, handshake, &own), &own);
-    daffi_handshake_free(handshake);
-    if (is_own_answer && session->state == SESSION_ATTACHING) {
-        session->state = SESSION_OPEN;
-        timer_clear(reactor_timers(session->bridge->reactor), &session->deadline);
-        LOG_SESSION(session, CONFIG_LOG_INFO, "open", "attached");
-        session->transport->on_open(session->transport_owner);
-    }
-}
-
-static void take_event(struct session *session, const struct daffi_message *message) {
-    struct daffi_event event;
-    struct daffi_fault fault = {.text = "out of memory"};
-    if (daffi_event_parse(message->payload, &event, &fault) < 0) {
-        on_backend_fault(session, fault.text);
-        return;
-    }
-    const struct daffi_message envelope = {.uuid = message->uuid};
-    struct own_message own = {0};
-    send_own(session, own_message_event(&envelope, &event, &own), &own);
-}
-
-/* An ERROR that is no JSON, for a page: as JSON. */
-static void translate_error(struct session *session, const struct daffi_message *message) {
-    struct daffi_remote_error error = {.type = daffi_span_text("Error"), .module = daffi_span_text("daffi")};
-    struct daffi_fault fault;
-    if (message->decoder == DAFFI_OPAQUE) {
-        error.text = message->payload;
-    } else if (daffi_remote_error_from_pickle(message->payload, &error, &fault) < 0) {
-        error = own_error(DAFFI_ERROR_REMOTE, "the function raised an error whose PICKLE can't be read");
-    }
-    struct own_message own = {0};
-    send_own(session, own_message_error(message, &error, &own), &own);
-}
-
-/* To whoever called this peer through the backend. */
-static void answer_backend(struct session *session, const struct daffi_message *request,
-                           enum daffi_error_code code, const char *text) {
-    if (!request->return_result) {
-        return;
-    }
-    const struct daffi_message envelope = answer_to(request);
-    const struct daffi_remote_error error = own_error(code, text);
-    struct own_message answer = {0};
-    send_up_own(session, own_message_error(&envelope, &error, &answer), &answer);
-}
-
-static void replace_answer_down(struct session *session, const struct daffi_message *message,
-                                enum daffi_error_code code, const char *text) {
-    struct daffi_message envelope = *message;
-    const struct daffi_remote_error error = own_error(code, text);
-    struct own_message own = {0};
-    send_own(session, own_message_error(&envelope, &error, &own), &own);
-}
-
-static void pass_down(struct session *session, const struct daffi_message *message, struct daffi_span bytes) {
-    const struct guard_session who = guarded(session);
-    const struct guard_verdict verdict = guard_check_from_upstream(&who, message);
-    switch (verdict.action) {
-    case GUARD_PASS:
-        session->transport->send(session->transport_owner, head_of(message, bytes), message->payload);
-        break;
-    case GUARD_ANSWER:
-        answer_backend(session, message, verdict.error, verdict.text);
-        break;
-    case GUARD_REPLACE:
-        replace_answer_down(session, message, verdict.error, verdict.text);
-        break;
-    case GUARD_TRANSLATE:
-        translate_error(session, message);
-        break;
-    case GUARD_CLOSE:
-        on_backend_fault(session, verdict.text);
-        break;
-    }
-}
-
-/* The reference refuses a handshake by an ERROR of its uuid, with a plain text. */
-static bool is_refusal(const struct session *session, const struct daffi_message *message) {
-    return session->state == SESSION_ATTACHING && message->flag == DAFFI_ERROR &&
-           message->uuid == session->uuid &&
-           (message->transmitter.length == 0 || daffi_span_equal(message->transmitter, name_of(session)));
-}
-
-static void take_refusal(struct session *session, const struct daffi_message *message) {
-    char said[SESSION_REASON_MAX / 2], reason[SESSION_REASON_MAX];
-    log_quote(said, sizeof said, message->payload.data, message->payload.length);
-    snprintf(reason, sizeof reason, "the upstream \"%s\" refused the handshake: %s", session->backend->name,
-             said);
-    refuse_handshake(session, CLOSE_POLICY, reason);
-}
-
-void session_on_backend_message(struct session *session, const struct daffi_message *message,
-                                struct daffi_span bytes) {
-    if (session->state == SESSION_CLOSING) {
-        return;
-    }
-    if (is_refusal(session, message)) {
-        take_refusal(session, message);
-        return;
-    }
-    switch (message->flag) {
-    case DAFFI_HANDSHAKE:
-        take_server_handshake(session, message);
-        break;
-    case DAFFI_EVENTS:
-        take_event(session, message);
-        break;
-    case DAFFI_REQUEST:
-    case DAFFI_RESPONSE:
-    case DAFFI_ERROR:
-        pass_down(session, message, bytes);
-        break;
-    }
-    update_reading(session);
-}
-
-void session_on_backend_lost(struct session *session, uint16_t code, const char *reason) {
-    switch (session->state) {
-    case SESSION_ATTACHING:
-        refuse_handshake(session, code, reason);
-        break;
-    case SESSION_OPEN:
-        LOG_SESSION(session, CONFIG_LOG_WARNING, "upstream lost by", reason);
-        session_close(session, code, reason);
-        break;
-    case SESSION_AWAITING_HANDSHAKE:
-    case SESSION_CLOSING:
-        break;
-    }
 }

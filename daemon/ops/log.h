@@ -14,7 +14,7 @@
 #include "config/config.h"
 
 enum {
-    LOG_PER_PEER_BURST = 20, /* lines a second of one kind, that is of one format */
+    LOG_PER_PEER_BURST = 100,/* lines a second of one kind, that is of one format */
     LOG_LINE_MAX = 2048,     /* bytes, line feed included; less than PIPE_BUF */
 };
 

@@ -1,0 +1,168 @@
+/* The session's other side: what comes from its backend. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "bridge/session_internal.h"
+
+static void on_backend_fault(struct session *session, const char *text) {
+    char reason[SESSION_REASON_MAX];
+    snprintf(reason, sizeof reason, "the upstream \"%s\" sent something wrong: %s", session->backend->name,
+             text);
+    session_on_backend_lost(session, CLOSE_INTERNAL, reason);
+}
+
+static void take_refusal(struct session *session, struct daffi_span text) {
+    char said[SESSION_REASON_MAX / 2];
+    char reason[SESSION_REASON_MAX];
+    log_quote(said, sizeof said, text.data, text.length);
+    snprintf(reason, sizeof reason, "the upstream \"%s\" refused the handshake: %s", session->backend->name,
+             said);
+    session_refuse(session, CLOSE_POLICY, reason);
+}
+
+static void take_server_handshake(struct session *session, const struct daffi_message *message) {
+    struct daffi_handshake *handshake = NULL;
+    struct daffi_fault fault = {.text = "out of memory"};
+    if (daffi_handshake_parse_server(message->payload, &handshake, &fault) < 0) {
+        on_backend_fault(session, fault.text);
+        return;
+    }
+    bool is_own_answer = session->state == SESSION_ATTACHING && message->uuid == session->uuid &&
+                         daffi_span_equal(message->transmitter, session_name(session));
+    if (is_own_answer && handshake->error != NULL) {
+        take_refusal(session, daffi_span_text(handshake->error));
+        daffi_handshake_free(handshake);
+        return;
+    }
+    handshake->bridge = (struct daffi_bridge_offer){0}; /* whatever the upstream is, it does not speak for us */
+    if (is_own_answer && session->wants_offer) {
+        handshake->bridge = (struct daffi_bridge_offer){
+            .abi = BRIDGE_ABI, .max_message = session->bridge->config->limits.message_bytes};
+    }
+    const struct daffi_message envelope = {
+        .uuid = message->uuid, .return_result = message->return_result, .transmitter = message->transmitter};
+    struct own_message own = {0};
+    session_send_own(session, own_message_handshake(&envelope, handshake, &own), &own);
+    daffi_handshake_free(handshake);
+    if (is_own_answer && session->state == SESSION_ATTACHING) {
+        session->state = SESSION_OPEN;
+        timer_clear(reactor_timers(session->bridge->reactor), &session->deadline);
+        LOG_SESSION(session, CONFIG_LOG_INFO, "open", "attached");
+        session->transport->on_open(session->transport_owner);
+    }
+}
+
+static void take_event(struct session *session, const struct daffi_message *message) {
+    struct daffi_event event;
+    struct daffi_fault fault = {.text = "out of memory"};
+    if (daffi_event_parse(message->payload, &event, &fault) < 0) {
+        on_backend_fault(session, fault.text);
+        return;
+    }
+    const struct daffi_message envelope = {.uuid = message->uuid};
+    struct own_message own = {0};
+    session_send_own(session, own_message_event(&envelope, &event, &own), &own);
+}
+
+/* An ERROR that is no JSON, for a page: as JSON. */
+static void translate_error(struct session *session, const struct daffi_message *message) {
+    struct daffi_remote_error error = {.type = daffi_span_text("Error"), .module = daffi_span_text("daffi")};
+    struct daffi_fault fault;
+    if (message->decoder == DAFFI_OPAQUE) {
+        error.text = message->payload;
+    } else if (daffi_remote_error_from_pickle(message->payload, &error, &fault) < 0) {
+        error = own_error(DAFFI_ERROR_REMOTE, "the function raised an error whose PICKLE can't be read");
+    }
+    struct own_message own = {0};
+    session_send_own(session, own_message_error(message, &error, &own), &own);
+}
+
+/* To whoever called this peer through the backend. */
+static void answer_backend(struct session *session, const struct daffi_message *request,
+                           enum daffi_error_code code, const char *text) {
+    if (!request->return_result) {
+        return;
+    }
+    const struct daffi_message envelope = session_answer_to(request);
+    const struct daffi_remote_error error = own_error(code, text);
+    struct own_message answer = {0};
+    session_send_up_own(session, own_message_error(&envelope, &error, &answer), &answer);
+}
+
+static void replace_answer_down(struct session *session, const struct daffi_message *message,
+                                enum daffi_error_code code, const char *text) {
+    struct daffi_message envelope = *message;
+    const struct daffi_remote_error error = own_error(code, text);
+    struct own_message own = {0};
+    session_send_own(session, own_message_error(&envelope, &error, &own), &own);
+}
+
+static void pass_down(struct session *session, const struct daffi_message *message, struct daffi_span bytes) {
+    const struct guard_session who = session_guarded(session);
+    const struct guard_verdict verdict = guard_check_from_upstream(&who, message);
+    switch (verdict.action) {
+    case GUARD_PASS:
+        session->transport->send(session->transport_owner, session_head_of(message, bytes), message->payload);
+        break;
+    case GUARD_ANSWER:
+        answer_backend(session, message, verdict.error, verdict.text);
+        break;
+    case GUARD_REPLACE:
+        replace_answer_down(session, message, verdict.error, verdict.text);
+        break;
+    case GUARD_TRANSLATE:
+        translate_error(session, message);
+        break;
+    case GUARD_CLOSE:
+        on_backend_fault(session, verdict.text);
+        break;
+    }
+}
+
+/* The reference refuses a handshake by an ERROR of its uuid, with a plain text. */
+static bool is_refusal(const struct session *session, const struct daffi_message *message) {
+    return session->state == SESSION_ATTACHING && message->flag == DAFFI_ERROR &&
+           message->uuid == session->uuid &&
+           (message->transmitter.length == 0 ||
+            daffi_span_equal(message->transmitter, session_name(session)));
+}
+
+void session_on_backend_message(struct session *session, const struct daffi_message *message,
+                                struct daffi_span bytes) {
+    if (session->state == SESSION_CLOSING) {
+        return;
+    }
+    if (is_refusal(session, message)) {
+        take_refusal(session, message->payload);
+        return;
+    }
+    switch (message->flag) {
+    case DAFFI_HANDSHAKE:
+        take_server_handshake(session, message);
+        break;
+    case DAFFI_EVENTS:
+        take_event(session, message);
+        break;
+    case DAFFI_REQUEST:
+    case DAFFI_RESPONSE:
+    case DAFFI_ERROR:
+        pass_down(session, message, bytes);
+        break;
+    }
+    session_update_reading(session);
+}
+
+void session_on_backend_lost(struct session *session, uint16_t code, const char *reason) {
+    switch (session->state) {
+    case SESSION_ATTACHING:
+        session_refuse(session, code, reason);
+        break;
+    case SESSION_OPEN:
+        LOG_SESSION(session, CONFIG_LOG_WARNING, "upstream lost by", reason);
+        session_close(session, code, reason);
+        break;
+    case SESSION_AWAITING_HANDSHAKE:
+    case SESSION_CLOSING:
+        break;
+    }
+}
