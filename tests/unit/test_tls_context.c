@@ -1,0 +1,273 @@
+/* tls_context.h: every sentence an administrator may meet, and what a certificate is good for. */
+#include "tls_fixture.h"
+
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "net/stream.h"
+#include "net/tls_context.h"
+#include "net/tls_context_internal.h"
+
+static char error[512];
+
+static int group_setup(void **state) {
+    fixture_make(state);
+    fixture_write("empty", "");
+    fixture_write("words", "this is not a certificate\n");
+    fixture_write("broken.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+    return 0;
+}
+
+static void refused(const char *cert, const char *key, int code, const char *words) {
+    struct tls_context *context = NULL;
+    char cert_path[256], key_path[256];
+    snprintf(cert_path, sizeof cert_path, "%s", fixture_path(cert));
+    snprintf(key_path, sizeof key_path, "%s", fixture_path(key));
+    assert_int_equal(tls_context_new_server(cert_path, key_path, &context, error, sizeof error), code);
+    assert_null(context);
+    if (!strstr(error, words) || strchr(error, '\n')) {
+        fail_msg("%s", error);
+    }
+    assert_true(strstr(error, cert_path) || strstr(error, key_path));
+}
+
+static void test_server_refusals(void **state) {
+    (void)state;
+    refused("nowhere.pem", "key.pem", -ENOENT, "cannot be read: No such file or directory");
+    refused("chain.pem", "nowhere.pem", -ENOENT, "cannot be read: No such file or directory");
+    refused("", "key.pem", -EINVAL, "is not a file");
+    refused("empty", "key.pem", -EINVAL, "no certificate in it; a PEM certificate");
+    refused("words", "key.pem", -EINVAL, "no certificate in it");
+    refused("key.pem", "key.pem", -EINVAL, "no certificate in it");
+    refused("broken.pem", "key.pem", -EINVAL, "broken.pem: ");
+    refused("chain.pem", "chain.pem", -EINVAL, "no private key in it");
+    refused("chain.pem", "empty", -EINVAL, "no private key in it");
+    refused("chain.pem", "locked-key.pem", -EINVAL, "is encrypted; a key without passphrase is expected");
+    refused("chain.pem", "self-key.pem", -EINVAL, "does not match certificate");
+    assert_non_null(strstr(error, "self-key.pem"));
+    assert_non_null(strstr(error, "chain.pem"));
+}
+
+static void test_unreadable(void **state) {
+    (void)state;
+    bool root = geteuid() == 0; /* who reads everything */
+    assert_int_equal(chmod(fixture_path("self-key.pem"), 0), 0);
+    assert_int_equal(root ? chmod(fixture_path(""), 0755) : 0, 0);
+    assert_int_equal(root ? seteuid(65534) : 0, 0);
+    refused("self.pem", "self-key.pem", -EACCES, "cannot be read: Permission denied");
+    assert_int_equal(root ? seteuid(0) : 0, 0);
+    assert_int_equal(chmod(fixture_path("self-key.pem"), 0600), 0);
+}
+
+static void test_broken_chain(void **state) {
+    (void)state;
+    FILE *from = fopen(fixture_path("self.pem"), "r");
+    FILE *to = fopen(fixture_path("bad-chain.pem"), "w");
+    char line[256];
+    while (fgets(line, sizeof line, from)) {
+        fputs(line, to);
+    }
+    fputs("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", to);
+    fclose(from);
+    fclose(to);
+    refused("bad-chain.pem", "self-key.pem", -EINVAL, "its chain cannot be read");
+}
+
+static void test_client_refusals(void **state) {
+    (void)state;
+    struct tls_context *context = NULL;
+    assert_int_equal(tls_context_new_client(fixture_path("nowhere.pem"), &context, error, sizeof error),
+                     -ENOENT);
+    assert_non_null(strstr(error, "nowhere.pem cannot be read: No such file"));
+    assert_int_equal(tls_context_new_client(fixture_path("words"), &context, error, sizeof error), -EINVAL);
+    assert_non_null(strstr(error, "no certificate in it"));
+    assert_null(context);
+    assert_int_equal(tls_context_new_client(NULL, &context, error, sizeof error), 0);
+    assert_int_equal(tls_context_expires(context), 0);
+    assert_false(tls_context_names_host(context, "localhost"));
+    tls_context_free(context);
+    tls_context_free(NULL);
+}
+
+static struct tls_context *load(const char *cert, const char *key) {
+    struct tls_context *context = NULL;
+    if (tls_context_new_server(fixture_path(cert), fixture_path(key), &context, error, sizeof error) < 0) {
+        fail_msg("%s", error);
+    }
+    return context;
+}
+
+static void test_names(void **state) {
+    (void)state;
+    struct tls_context *context = load("chain.pem", "key.pem");
+    static const char *const own[] = {"localhost", "a.example.org", "127.0.0.1", "::1"};
+    static const char *const foreign[] = {
+        "",          "example.org", "a.b.example.org", "localhost.evil.test",
+        "127.0.0.2", "::2",         "*.example.org.x", "named.only.in.subject"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        assert_true(tls_context_names_host(context, own[i]));
+    }
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        assert_false(tls_context_names_host(context, foreign[i]));
+    }
+    tls_context_free(context);
+}
+
+static void test_expiry(void **state) {
+    (void)state;
+    struct tls_context *context = load("chain.pem", "key.pem");
+    time_t left = tls_context_expires(context) - time(NULL);
+    assert_true(left > 10 * 86400 - 60 && left <= 10 * 86400);
+    tls_context_free(context);
+    context =
+        load("expired.pem", "expired-key.pem"); /* loads: better an expired certificate than no service */
+    assert_true(tls_context_expires(context) < time(NULL));
+    tls_context_free(context);
+}
+
+/* A bare OpenSSL client, as a browser or any other peer would set itself up, against our server side. */
+struct meeting {
+    SSL *ssl;
+    struct stream *server;
+    int result; /* of the server's handshake */
+};
+
+static struct meeting meet(struct tls_context *server, SSL_CTX *ctx, SSL_SESSION *session,
+                           const unsigned char *alpn, unsigned alpn_length) {
+    int fds[2];
+    struct meeting meeting = {.ssl = SSL_new(ctx), .result = -EAGAIN};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    assert_int_equal(stream_tls_accept(server, fds[0], &meeting.server), 0);
+    SSL_set_fd(meeting.ssl, fds[1]);
+    SSL_set_connect_state(meeting.ssl);
+    if (session) {
+        SSL_set_session(meeting.ssl, session);
+    }
+    if (alpn) {
+        SSL_set_alpn_protos(meeting.ssl, alpn, alpn_length);
+    }
+    for (int i = 0; i < 10 && meeting.result == -EAGAIN; i++) {
+        SSL_do_handshake(meeting.ssl);
+        meeting.result = stream_handshake(meeting.server);
+    }
+    char byte;
+    SSL_read(meeting.ssl, &byte, 1); /* takes the ticket in */
+    return meeting;
+}
+
+static void part(struct meeting *meeting) {
+    int fd = SSL_get_fd(meeting->ssl);
+    stream_close(meeting->server);
+    SSL_set_shutdown(meeting->ssl,
+                     SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* else its session is spoilt */
+    SSL_free(meeting->ssl);
+    close(fd);
+}
+
+static SSL_CTX *bare_client(int version) {
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_security_level(ctx, 0);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_set_min_proto_version(ctx, version);
+    SSL_CTX_set_max_proto_version(ctx, version);
+    return ctx;
+}
+
+static void test_versions(void **state) {
+    (void)state;
+    struct tls_context *server = load("chain.pem", "key.pem");
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (int i = 0; i < 2; i++) {
+        SSL_CTX *ctx = bare_client(versions[i]);
+        struct meeting meeting = meet(server, ctx, NULL, NULL, 0); /* no SNI, no ALPN: a native TLS client */
+        assert_int_equal(meeting.result, 0);
+        assert_int_equal(SSL_version(meeting.ssl), versions[i]);
+        assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(meeting.ssl)), 2); /* the chain is sent */
+        const SSL_CIPHER *cipher = SSL_get_current_cipher(meeting.ssl);
+        assert_true(SSL_CIPHER_is_aead(cipher));
+        assert_null(SSL_get_current_compression(meeting.ssl));
+        part(&meeting);
+        SSL_CTX_free(ctx);
+    }
+    SSL_CTX *ctx = bare_client(TLS1_1_VERSION);
+    struct meeting meeting = meet(server, ctx, NULL, NULL, 0);
+    assert_int_equal(meeting.result, -EPROTO);
+    assert_string_equal(stream_error(meeting.server),
+                        "the peer has no TLS version in common (1.2 or 1.3 is expected)");
+    part(&meeting);
+    SSL_CTX_free(ctx);
+    tls_context_free(server);
+}
+
+static void test_alpn(void **state) {
+    (void)state;
+    struct tls_context *server = load("chain.pem", "key.pem");
+    SSL_CTX *ctx = bare_client(TLS1_3_VERSION);
+    static const unsigned char browser[] = "\x02h2\x08http/1.1", only_h2[] = "\x02h2";
+    const unsigned char *chosen = NULL;
+    unsigned length = 0;
+    struct meeting meeting = meet(server, ctx, NULL, browser, sizeof browser - 1);
+    assert_int_equal(meeting.result, 0);
+    SSL_get0_alpn_selected(meeting.ssl, &chosen, &length);
+    assert_int_equal(length, 8);
+    assert_memory_equal(chosen, "http/1.1", 8);
+    part(&meeting);
+    meeting = meet(server, ctx, NULL, only_h2, sizeof only_h2 - 1);
+    assert_int_equal(meeting.result, -EPROTO);
+    part(&meeting);
+    SSL_CTX_free(ctx);
+    tls_context_free(server);
+}
+
+static SSL_SESSION *ticket;
+
+static int keep_ticket(SSL *ssl, SSL_SESSION *session) {
+    (void)ssl;
+    SSL_SESSION_free(ticket);
+    ticket = session;
+    return 1;
+}
+
+/* A ticket of one context is taken by another of the same process: reactors have a context each. */
+static void test_tickets(void **state) {
+    (void)state;
+    struct tls_context *one = load("chain.pem", "key.pem"), *other = load("chain.pem", "key.pem");
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (int i = 0; i < 2; i++) {
+        SSL_CTX *ctx = bare_client(versions[i]);
+        SSL_CTX_sess_set_new_cb(ctx, keep_ticket);
+        struct meeting meeting = meet(one, ctx, NULL, NULL, 0);
+        assert_int_equal(meeting.result, 0);
+        assert_false(SSL_session_reused(meeting.ssl));
+        assert_non_null(ticket);
+        assert_true(SSL_SESSION_has_ticket(ticket));
+        part(&meeting);
+        SSL_SESSION *session = ticket;
+        ticket = NULL;
+        meeting = meet(other, ctx, session, NULL, 0);
+        assert_int_equal(meeting.result, 0);
+        assert_true(SSL_session_reused(meeting.ssl));
+        part(&meeting);
+        SSL_SESSION_free(session);
+        SSL_SESSION_free(ticket);
+        ticket = NULL;
+        SSL_CTX_free(ctx);
+    }
+    assert_int_equal(SSL_CTX_sess_number(one->ssl_ctx), 0); /* no cache that peers could fill */
+    tls_context_free(one);
+    tls_context_free(other);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_server_refusals), cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_broken_chain),    cmocka_unit_test(test_client_refusals),
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_versions),        cmocka_unit_test(test_alpn),
+        cmocka_unit_test(test_tickets),
+    };
+    return cmocka_run_group_tests(tests, group_setup, fixture_remove);
+}
