@@ -132,7 +132,7 @@ int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more)
     /* Moving to the front pays only when it wins room in proportion to the block: a queue that is appended to and
      * taken from in small steps would else be copied whole at each step. */
     size_t quarter = buffer->capacity / 4;
-    if (length + more <= buffer->capacity && (buffer->begin >= quarter || more >= quarter)) {
+    if (buffer->block && length + more <= buffer->capacity && (buffer->begin >= quarter || more >= quarter)) {
         memmove(buffer->block, buffer_bytes(buffer), length);
         buffer->begin = 0;
         buffer->end = length;

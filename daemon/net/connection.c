@@ -1,54 +1,16 @@
 #include "net/connection.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-enum {
-    READ_SIZE = 65536, /* room made for a read: the block goes back at once when the handler leaves nothing */
-    READ_TURN_MAX = 262144, /* bytes a connection may read in one turn, so that the others get theirs */
-    DISCARD_SIZE = 16384,
-    DETAIL_MAX = 256,
-};
+#include "net/connection_internal.h"
 
-enum connection_state {
-    CONNECTION_CONNECTING, /* the stream's handshake */
-    CONNECTION_OPEN,
-    CONNECTION_HALF,     /* the peer ended its side; the handler knows, and may still write */
-    CONNECTION_FLUSHING, /* closing: what is queued goes out, input is thrown away */
-    CONNECTION_GOODBYE,  /* all is sent, and our end; waiting for the peer's */
-    CONNECTION_CLOSED,   /* nothing happens any more but on_closed at the turn's end */
-};
-
-struct connection {
-    struct reactor_source source;
-    struct reactor_task task; /* deliver, flush, finish: at the turn's end */
-    struct reactor_retired retired;
-    struct timer
-        deadline; /* CONNECTING: open_ms; FLUSHING, GOODBYE: of the close; else slow_consumer, while blocked */
-    struct timer again; /* reading goes on in the next turn */
-    struct reactor *reactor;
-    struct connection *next, **link; /* in the reactor's list */
-    struct stream *stream;
-    const struct connection_handler *handler;
-    void *owner;
-    struct connection_limits limits;
-    enum connection_state state;
-    unsigned pauses;
-    uint32_t read_wants;  /* what reading waits for; 0 once the peer has ended */
-    uint32_t write_wants; /* what writing waits for; 0 when it need not wait */
-    bool hung_up;   /* epoll's HUP was seen while nobody wanted to read: it would be told again and again */
-    bool redeliver; /* held bytes are to be given to the handler without new ones */
-    bool was_congested; /* on_drained is due once the queue is low */
-    struct buffer in, out;
-    size_t expected; /* on_input is not called below this many bytes */
-    uint64_t bytes_read, bytes_written;
-    int reason;
-    char *detail; /* NULL: the reason's own words */
-};
+enum { DETAIL_MAX = 256 };
 
 static const char *reason_words(const struct connection *connection) {
     if (connection->detail) {
@@ -57,32 +19,9 @@ static const char *reason_words(const struct connection *connection) {
     return connection->reason ? strerror(-connection->reason) : "closed in good order";
 }
 
-static bool is_closing(const struct connection *connection) {
-    return connection->state >= CONNECTION_FLUSHING;
-}
-
-/* A paused connection is not read; one that closes reads on, to throw away and to see the end. */
-static bool may_read(const struct connection *connection) {
-    if (connection->read_wants == 0) {
-        return false;
-    }
-    switch (connection->state) {
-    case CONNECTION_OPEN:
-        return connection->pauses == 0;
-    case CONNECTION_FLUSHING:
-    case CONNECTION_GOODBYE:
-        return true;
-    case CONNECTION_CONNECTING:
-    case CONNECTION_HALF:
-    case CONNECTION_CLOSED:
-        break;
-    }
-    return false;
-}
-
 static void update_interest(struct connection *connection) {
     uint32_t interest = connection->write_wants;
-    if (may_read(connection) || connection->state == CONNECTION_CONNECTING) {
+    if (connection_may_read(connection) || connection->state == CONNECTION_CONNECTING) {
         interest |= connection->read_wants;
     }
     if (interest == 0 && !connection->hung_up) {
@@ -97,227 +36,6 @@ static void update_interest(struct connection *connection) {
     }
 }
 
-static void abort_for(struct connection *connection, int reason) {
-    connection_abort(connection, reason, reason == -EPROTO ? stream_error(connection->stream) : NULL);
-}
-
-static size_t queued(const struct connection *connection) {
-    size_t length = buffer_length(&connection->out);
-    return connection->stream ? length + stream_unsent(connection->stream) : length;
-}
-
-/* Frees memory by closing the connection with the most queued; false when that is the one that asks. */
-static bool shed_fullest(struct connection *asking, size_t asking_queued) {
-    struct connection *fullest = NULL;
-    size_t most = asking_queued;
-    for (struct connection *c = *reactor_connections(asking->reactor); c; c = c->next) {
-        if (c != asking && c->out.block && queued(c) > most) {
-            fullest = c;
-            most = queued(c);
-        }
-    }
-    if (!fullest) {
-        return false;
-    }
-    connection_abort(fullest, -ENOBUFS, "the most was waiting for it when memory_bytes was used up");
-    return true;
-}
-
-/* --- reading --------------------------------------------------------------------------------------------------- */
-
-/* Gives the handler what is there, again when it was replaced and left some. */
-static void deliver(struct connection *connection) {
-    connection->redeliver = false;
-    while ((connection->state == CONNECTION_OPEN || connection->state == CONNECTION_HALF) &&
-           connection->pauses == 0) {
-        size_t length = buffer_length(&connection->in);
-        if (length == 0 || length < connection->expected) {
-            return;
-        }
-        const struct connection_handler *handler = connection->handler;
-        void *owner = connection->owner;
-        connection->expected = 0;
-        ssize_t used = handler->on_input(owner, buffer_bytes(&connection->in), length);
-        if (used < 0) {
-            connection_abort(connection, (int)used, NULL);
-            return;
-        }
-        if ((size_t)used > length) {
-            connection_abort(connection, -EINVAL, "a handler took more bytes than there were");
-            return;
-        }
-        buffer_consume(reactor_pool(connection->reactor), &connection->in, (size_t)used);
-        if (handler == connection->handler && owner == connection->owner) {
-            return;
-        }
-    }
-}
-
-/* The end of the peer's side. */
-static void meet_end(struct connection *connection) {
-    connection->read_wants = 0;
-    switch (connection->state) {
-    case CONNECTION_OPEN:
-        if (connection->stream->truncated && !connection->detail) {
-            connection->detail = strdup("the peer ended the connection without TLS's goodbye");
-        }
-        connection->state = CONNECTION_HALF;
-        if (connection->handler->on_end) {
-            connection->handler->on_end(connection->owner);
-        } else {
-            connection_close(connection, connection->limits.slow_consumer_ms);
-        }
-        break;
-    case CONNECTION_GOODBYE:
-        connection_abort(connection, 0, NULL);
-        break;
-    case CONNECTION_CONNECTING:
-    case CONNECTION_HALF:
-    case CONNECTION_FLUSHING:
-    case CONNECTION_CLOSED:
-        break;
-    }
-}
-
-/* Room for one read: ahead of an expected message, but in proportion to what of it has come. */
-static int make_read_room(struct connection *connection) {
-    struct buffer *in = &connection->in;
-    size_t length = buffer_length(in);
-    size_t room = length <= READ_SIZE / 2 ? READ_SIZE - length : READ_SIZE;
-    if (connection->expected > length) {
-        size_t missing = connection->expected - length;
-        size_t earned = length > room ? length : room;
-        room = missing < earned ? missing : earned;
-    }
-    int r;
-    do {
-        r = buffer_reserve(reactor_pool(connection->reactor), in, room);
-    } while (r == -ENOBUFS && shed_fullest(connection, length + room));
-    return r;
-}
-
-/* One read. Bytes; 0 at the end; -EAGAIN; -errno. *ret_full: there may be more. */
-static ssize_t read_some(struct connection *connection, bool *ret_full) {
-    uint8_t waste[DISCARD_SIZE];
-    bool discard = connection->state != CONNECTION_OPEN;
-    uint8_t *room = waste;
-    size_t capacity = sizeof waste;
-    if (!discard) {
-        int r = make_read_room(connection);
-        if (r < 0) {
-            return r;
-        }
-        room = buffer_space(&connection->in);
-        capacity = buffer_free_space(&connection->in);
-    }
-    ssize_t n = stream_read(connection->stream, room, capacity);
-    if (n > 0) {
-        connection->bytes_read += (size_t)n;
-        if (!discard) {
-            connection->in.end += (size_t)n;
-        }
-    }
-    *ret_full = n > 0 && ((size_t)n == capacity || stream_pending(connection->stream) > 0);
-    return n;
-}
-
-static void read_input(struct connection *connection) {
-    size_t turn = 0;
-    while (may_read(connection)) {
-        bool full = false;
-        ssize_t n = read_some(connection, &full);
-        if (n > 0) {
-            turn += (size_t)n;
-            deliver(connection);
-            if (!full) {
-                break;
-            }
-            if (turn >= READ_TURN_MAX) {
-                /* epoll tells of what is in the socket, not of what TLS has already taken out of it. */
-                if (may_read(connection) && stream_pending(connection->stream) > 0 &&
-                    timer_set(reactor_timers(connection->reactor), &connection->again,
-                              reactor_now(connection->reactor)) < 0) {
-                    connection_abort(connection, -ENOMEM, NULL);
-                }
-                break;
-            }
-        } else if (n == 0) {
-            meet_end(connection);
-        } else if (n == -EAGAIN) {
-            connection->read_wants = connection->stream->wants;
-            break;
-        } else if (n == -ENOBUFS && connection->state == CONNECTION_OPEN) {
-            connection_abort(connection, -ENOBUFS, "no memory is left for what it sends (memory_bytes)");
-        } else {
-            abort_for(connection, (int)n);
-        }
-    }
-    if (connection->state == CONNECTION_OPEN && connection->expected <= BUFFER_BLOCK_MIN) {
-        buffer_shrink(reactor_pool(connection->reactor), &connection->in);
-    }
-}
-
-/* --- writing --------------------------------------------------------------------------------------------------- */
-
-/* The slow consumer's time begins when it blocks, and anew with each byte it takes. */
-static void watch_progress(struct connection *connection, bool progress) {
-    if (is_closing(connection)) {
-        return; /* the deadline of the close is set already */
-    }
-    struct timers *timers = reactor_timers(connection->reactor);
-    if (connection->write_wants == 0) {
-        timer_clear(timers, &connection->deadline);
-    } else if (progress || connection->deadline.place == 0) {
-        uint64_t due = reactor_now(connection->reactor) + connection->limits.slow_consumer_ms;
-        if (timer_set(timers, &connection->deadline, due) < 0) {
-            connection_abort(connection, -ENOMEM, NULL);
-        }
-    }
-}
-
-/* One write of what is queued, and of what an earlier one, or a read, left unsent. */
-static void flush(struct connection *connection) {
-    size_t length = buffer_length(&connection->out);
-    size_t unsent = stream_unsent(connection->stream);
-    if (length == 0 && unsent == 0) {
-        return;
-    }
-    const uint8_t *bytes = length > 0 ? buffer_bytes(&connection->out) : (const uint8_t *)"";
-    ssize_t n = stream_write(connection->stream, bytes, length);
-    if (n < 0 && n != -EAGAIN) {
-        abort_for(connection, n == -EPIPE ? -ECONNRESET : (int)n);
-        return;
-    }
-    size_t taken = n > 0 ? (size_t)n : 0;
-    connection->bytes_written += taken;
-    if (length > 0) {
-        buffer_consume(reactor_pool(connection->reactor), &connection->out, taken);
-    }
-    bool blocked = taken < length || stream_unsent(connection->stream) > 0;
-    connection->write_wants = blocked ? connection->stream->wants : 0;
-    watch_progress(connection, taken > 0 || stream_unsent(connection->stream) < unsent);
-    if (connection->was_congested && queued(connection) <= connection->limits.queue_high / 2) {
-        connection->was_congested = false;
-        if (connection->handler->on_drained && !is_closing(connection)) {
-            connection->handler->on_drained(connection->owner);
-        }
-    }
-}
-
-/* FLUSHING, and nothing is left to send. */
-static void say_goodbye(struct connection *connection) {
-    int r = stream_shutdown(connection->stream);
-    if (r == -EAGAIN) {
-        connection->write_wants = connection->stream->wants;
-    } else if (r < 0) {
-        abort_for(connection, r == -EPIPE ? -ECONNRESET : r);
-    } else if (connection->read_wants == 0) {
-        connection_abort(connection, 0, NULL);
-    } else {
-        connection->state = CONNECTION_GOODBYE;
-    }
-}
-
 /* --- opening --------------------------------------------------------------------------------------------------- */
 
 static void continue_handshake(struct connection *connection) {
@@ -327,7 +45,7 @@ static void continue_handshake(struct connection *connection) {
         return;
     }
     if (r < 0) {
-        abort_for(connection, r);
+        connection_fail(connection, r);
         return;
     }
     timer_clear(reactor_timers(connection->reactor), &connection->deadline);
@@ -342,7 +60,7 @@ static void continue_handshake(struct connection *connection) {
     /* What was queued meanwhile, and what came along with the handshake's last bytes. */
     reactor_at_turn_end(connection->reactor, &connection->task);
     if (stream_pending(connection->stream) > 0) {
-        read_input(connection);
+        connection_read(connection);
     }
 }
 
@@ -384,20 +102,20 @@ static void run_task(struct reactor_task *task) {
             continue_handshake(connection);
         }
     } else if (connection->redeliver) {
-        deliver(connection);
+        connection_deliver(connection);
         if (stream_pending(connection->stream) > 0) {
-            read_input(connection);
+            connection_read(connection);
         }
     }
     if (connection->state != CONNECTION_CLOSED && connection->state != CONNECTION_CONNECTING) {
         if (connection->write_wants == 0) {
-            flush(connection);
+            connection_flush(connection);
         }
-        if (is_closing(connection)) {
+        if (connection_is_closing(connection)) {
             buffer_clear(reactor_pool(connection->reactor), &connection->in);
         }
         if (connection->state == CONNECTION_FLUSHING && connection->write_wants == 0) {
-            say_goodbye(connection);
+            connection_say_goodbye(connection);
         }
     }
     update_interest(connection);
@@ -419,9 +137,9 @@ static int socket_error(int fd) {
 static void meet_hangup(struct connection *connection, uint32_t events) {
     int error = events & EPOLLERR ? socket_error(connection->source.fd) : 0;
     if (error < 0) {
-        abort_for(connection, error);
+        connection_fail(connection, error);
     } else if (connection->read_wants == 0) { /* both sides are done */
-        connection_abort(connection, queued(connection) > 0 ? -ECONNRESET : 0, NULL);
+        connection_abort(connection, connection_queued(connection) > 0 ? -ECONNRESET : 0, NULL);
     } else if (connection->write_wants != 0) {
         connection->write_wants = 0; /* the write says what is the matter */
     } else {
@@ -440,9 +158,9 @@ static void on_ready(struct reactor_source *source, uint32_t events) {
         continue_handshake(connection);
     } else {
         bool writable = (events & connection->write_wants) != 0;
-        if (may_read(connection)) {
+        if (connection_may_read(connection)) {
             if (trouble || (events & connection->read_wants)) {
-                read_input(connection);
+                connection_read(connection);
             }
         } else if (trouble) {
             meet_hangup(connection, events);
@@ -459,7 +177,7 @@ static void on_again(struct timer *timer, uint64_t now) {
     struct connection *connection =
         (struct connection *)(void *)((char *)timer - offsetof(struct connection, again));
     (void)now;
-    read_input(connection);
+    connection_read(connection);
     reactor_at_turn_end(connection->reactor, &connection->task);
 }
 
@@ -478,12 +196,12 @@ static void on_deadline(struct timer *timer, uint64_t now) {
     case CONNECTION_HALF:
         snprintf(detail, sizeof detail,
                  "it took none of the %zu bytes that wait for it in %llu ms (slow_consumer)",
-                 queued(connection), (unsigned long long)connection->limits.slow_consumer_ms);
+                 connection_queued(connection), (unsigned long long)connection->limits.slow_consumer_ms);
         connection_abort(connection, -ETIMEDOUT, detail);
         break;
     case CONNECTION_FLUSHING:
         snprintf(detail, sizeof detail, "%zu bytes could not be sent before it was to be closed",
-                 queued(connection));
+                 connection_queued(connection));
         connection_abort(connection, -ETIMEDOUT, detail);
         break;
     case CONNECTION_GOODBYE:
@@ -543,45 +261,6 @@ void connection_set_handler(struct connection *connection, const struct connecti
     }
 }
 
-int connection_write(struct connection *connection, const void *bytes, size_t length) {
-    if (is_closing(connection)) {
-        return -EPIPE;
-    }
-    if (length == 0) {
-        return 0;
-    }
-    char detail[DETAIL_MAX];
-    size_t total = queued(connection) + length;
-    if (total > connection->limits.queue_bytes) {
-        snprintf(detail, sizeof detail, "%zu bytes would wait for it, %zu may (queue_bytes)", total,
-                 connection->limits.queue_bytes);
-        connection_abort(connection, -ENOBUFS, detail);
-        return -ENOBUFS;
-    }
-    int r;
-    do {
-        r = buffer_append(reactor_pool(connection->reactor), &connection->out, bytes, length);
-    } while (r == -ENOBUFS && shed_fullest(connection, total));
-    if (r < 0) {
-        connection_abort(connection, r,
-                         r == -ENOBUFS ? "no memory is left for its queue (memory_bytes)" : NULL);
-        return r;
-    }
-    if (total > connection->limits.queue_high) {
-        connection->was_congested = true;
-    }
-    reactor_at_turn_end(connection->reactor, &connection->task);
-    return 0;
-}
-
-size_t connection_queued(const struct connection *connection) {
-    return queued(connection);
-}
-
-bool connection_is_congested(const struct connection *connection) {
-    return queued(connection) > connection->limits.queue_high;
-}
-
 void connection_pause(struct connection *connection) {
     connection->pauses++;
     if (connection->pauses == 1) {
@@ -603,7 +282,7 @@ void connection_expect(struct connection *connection, size_t bytes) {
 }
 
 void connection_close(struct connection *connection, uint64_t deadline_ms) {
-    if (is_closing(connection)) {
+    if (connection_is_closing(connection)) {
         return;
     }
     if (connection->state == CONNECTION_CONNECTING) {

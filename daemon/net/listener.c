@@ -57,7 +57,7 @@ static int bind_one(const struct addrinfo *info, bool any, struct listener_socke
     }
     int on = 1;
     int only6 = any ? 0 : 1;
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t size = sizeof bound;
     /* Accepted sockets inherit TCP_NODELAY. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||

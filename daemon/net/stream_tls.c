@@ -1,9 +1,4 @@
-/* TLS over a socket. OpenSSL never touches the socket: a BIO of our own reads and writes it, so that
- *  - records are sealed into one buffer of the thread and leave in one system call a turn, however many;
- *  - a short read is known to have emptied the socket, and no call is made only to learn EAGAIN;
- *  - SSL_write and SSL_do_handshake never wait for room: what the socket did not take is kept as `unsent`, so
- *    a read that has to write (KeyUpdate, alerts) needs no state of its own;
- *  - SIGPIPE can't be raised. */
+/* TLS over a socket: what OpenSSL says, put into the words of stream.h. Its bytes go by tls_wire.h. */
 #include "net/stream.h"
 
 #include <arpa/inet.h>
@@ -11,7 +6,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,34 +14,23 @@
 #include <unistd.h>
 
 #include "net/tls_context_internal.h"
+#include "net/tls_wire.h"
 
-enum {
-    RECORD_MAX = SSL3_RT_MAX_PLAIN_LENGTH + 512, /* one sealed record, generously */
-    SEAL_SIZE = 4 * RECORD_MAX,
-    ERROR_MAX = 256,
-};
+enum { ERROR_MAX = 256 };
 
 enum tls_state { TLS_HANDSHAKE, TLS_OPEN, TLS_FAILED };
 
 struct stream_tls {
     struct stream stream;
+    struct tls_wire wire;
     SSL *ssl;
     enum tls_state state;
-    bool drained;   /* the last read from the socket was short: nothing more until epoll says so */
-    bool sock_end;  /* the socket's end was seen */
-    int read_end;   /* what the next read returns, behind bytes already given out: 1 none, 0 end, -errno */
-    bool goodbye;   /* close_notify is sealed */
-    bool more;      /* stream_pending: the last read stopped at the caller's capacity, or before `read_end` */
-    int sock_error; /* errno of the socket's last failure, 0 none */
-    uint8_t *unsent;
-    size_t unsent_begin, unsent_end;
+    int read_end; /* what the next read returns, behind bytes already given out: 1 none, 0 end, -errno */
+    bool goodbye; /* close_notify is sealed */
+    bool more;    /* stream_pending: the last read stopped at the caller's capacity, or before `read_end` */
     char *server_name; /* of a connecting stream */
     char *error;
 };
-
-/* Sealed bytes of the stream that is being worked on: filled and emptied within one call of this file. */
-static _Thread_local uint8_t seal[SEAL_SIZE];
-static _Thread_local size_t seal_length;
 
 static struct stream_tls *tls_of(struct stream *stream) {
     return (struct stream_tls *)stream;
@@ -55,147 +38,6 @@ static struct stream_tls *tls_of(struct stream *stream) {
 
 static const struct stream_tls *tls_of_const(const struct stream *stream) {
     return (const struct stream_tls *)stream;
-}
-
-/* --- the BIO ---------------------------------------------------------------------------------------------- */
-
-static int bio_read(BIO *bio, char *out, size_t capacity, size_t *ret_length) {
-    struct stream_tls *tls = BIO_get_data(bio);
-    BIO_clear_retry_flags(bio);
-    if (tls->drained && !tls->sock_end) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    ssize_t n;
-    do {
-        n = recv(tls->stream.fd, out, capacity, 0);
-    } while (n < 0 && errno == EINTR);
-    if (n > 0) {
-        tls->drained = (size_t)n < capacity;
-        *ret_length = (size_t)n;
-        return 1;
-    }
-    if (n == 0) {
-        tls->sock_end = true;
-        return 0;
-    }
-    if (errno == EAGAIN) {
-        tls->drained = true;
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    tls->sock_error = errno;
-    return 0;
-}
-
-static int bio_write(BIO *bio, const char *bytes, size_t length, size_t *ret_length) {
-    BIO_clear_retry_flags(bio);
-    if (SEAL_SIZE == seal_length) {
-        BIO_set_retry_write(bio);
-        return -1;
-    }
-    size_t room = SEAL_SIZE - seal_length;
-    size_t taken = length < room ? length : room;
-    memcpy(seal + seal_length, bytes, taken);
-    seal_length += taken;
-    *ret_length = taken;
-    return 1;
-}
-
-static long bio_ctrl(BIO *bio, int command, long number, void *pointer) {
-    (void)number;
-    (void)pointer;
-    const struct stream_tls *tls = BIO_get_data(bio);
-    switch (command) {
-    case BIO_CTRL_FLUSH:
-        return 1;
-    case BIO_CTRL_EOF:
-        return tls && tls->sock_end;
-    default:
-        return 0;
-    }
-}
-
-static BIO_METHOD *bio_method;
-
-static void bio_method_make(void) {
-    bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "daffi socket");
-    if (!bio_method) {
-        return;
-    }
-    BIO_meth_set_read_ex(bio_method, bio_read);
-    BIO_meth_set_write_ex(bio_method, bio_write);
-    BIO_meth_set_ctrl(bio_method, bio_ctrl);
-}
-
-/* --- sending ---------------------------------------------------------------------------------------------- */
-
-/* Bytes the socket took (fewer than `length`: it is full), or -errno. */
-static ssize_t send_some(int fd, const uint8_t *bytes, size_t length) {
-    size_t sent = 0;
-    while (sent < length) {
-        ssize_t n = send(fd, bytes + sent, length - sent, MSG_NOSIGNAL);
-        if (n >= 0) {
-            sent += (size_t)n;
-            if (sent < length) {
-                break;
-            }
-        } else if (errno == EAGAIN) {
-            break;
-        } else if (errno != EINTR) {
-            return -errno;
-        }
-    }
-    return (ssize_t)sent;
-}
-
-static int keep_unsent(struct stream_tls *tls, const uint8_t *bytes, size_t length) {
-    size_t have = tls->unsent_end - tls->unsent_begin;
-    if (have > 0) {
-        memmove(tls->unsent, tls->unsent + tls->unsent_begin, have);
-    }
-    uint8_t *grown = realloc(tls->unsent, have + length);
-    if (!grown) {
-        return -ENOMEM;
-    }
-    memcpy(grown + have, bytes, length);
-    tls->unsent = grown;
-    tls->unsent_begin = 0;
-    tls->unsent_end = have + length;
-    return 0;
-}
-
-/* Sends what was unsent, then what is sealed; keeps the rest. 0: all has left; -EAGAIN: some is unsent; -errno. */
-static int tls_send(struct stream_tls *tls) {
-    size_t length = seal_length;
-    seal_length = 0;
-    if (tls->unsent) {
-        ssize_t n =
-            send_some(tls->stream.fd, tls->unsent + tls->unsent_begin, tls->unsent_end - tls->unsent_begin);
-        if (n < 0) {
-            return (int)n;
-        }
-        tls->unsent_begin += (size_t)n;
-        if (tls->unsent_begin < tls->unsent_end) {
-            int r = length > 0 ? keep_unsent(tls, seal, length) : 0;
-            return r < 0 ? r : -EAGAIN;
-        }
-        free(tls->unsent);
-        tls->unsent = NULL;
-        tls->unsent_begin = tls->unsent_end = 0;
-    }
-    if (length == 0) {
-        return 0;
-    }
-    ssize_t n = send_some(tls->stream.fd, seal, length);
-    if (n < 0) {
-        return (int)n;
-    }
-    if ((size_t)n == length) {
-        return 0;
-    }
-    int r = keep_unsent(tls, seal + n, length - (size_t)n);
-    return r < 0 ? r : -EAGAIN;
 }
 
 /* --- failing ---------------------------------------------------------------------------------------------- */
@@ -240,7 +82,7 @@ static void describe_failure(struct stream_tls *tls) {
         snprintf(text, sizeof text, "the peer did not speak TLS");
     } else if (reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION) {
         snprintf(text, sizeof text, "the peer has no TLS version in common (1.2 or 1.3 is expected)");
-    } else if (tls->sock_end) {
+    } else if (tls->wire.ended) {
         snprintf(text, sizeof text, "the peer hung up in the TLS handshake");
     } else {
         snprintf(text, sizeof text, "TLS failed: %s", tls_error_reason());
@@ -252,10 +94,10 @@ static void describe_failure(struct stream_tls *tls) {
 /* After a failed call: sends the alert that may be sealed, and says what went wrong. */
 static int tls_fail(struct stream_tls *tls) {
     tls->state = TLS_FAILED;
-    (void)tls_send(tls);
-    if (tls->sock_error) {
+    (void)tls_wire_send(&tls->wire);
+    if (tls->wire.error) {
         ERR_clear_error();
-        return -tls->sock_error;
+        return -tls->wire.error;
     }
     describe_failure(tls);
     return -EPROTO;
@@ -273,25 +115,25 @@ static int tls_handshake(struct stream *stream) {
     case TLS_HANDSHAKE:
         break;
     }
-    tls->drained = false;
+    tls->wire.drained = false;
     for (;;) {
         ERR_clear_error();
         int r = SSL_do_handshake(tls->ssl);
         if (r == 1) {
-            int sent = tls_send(tls);
+            int sent = tls_wire_send(&tls->wire);
             if (sent < 0 && sent != -EAGAIN) {
                 tls->state = TLS_FAILED;
                 return sent;
             }
             tls->state = TLS_OPEN;
-            tls->more = SSL_has_pending(tls->ssl) || !tls->drained;
+            tls->more = SSL_has_pending(tls->ssl) || !tls->wire.drained;
             return 0;
         }
         int error = SSL_get_error(tls->ssl, r);
         if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
             return tls_fail(tls);
         }
-        int sent = tls_send(tls);
+        int sent = tls_wire_send(&tls->wire);
         if (sent < 0 && sent != -EAGAIN) {
             tls->state = TLS_FAILED;
             return sent;
@@ -308,7 +150,7 @@ static int tls_handshake(struct stream *stream) {
 static size_t read_records(struct stream_tls *tls, uint8_t *out, size_t capacity) {
     size_t length = 0;
     while (length < capacity) {
-        if (length > 0 && tls->drained && !SSL_has_pending(tls->ssl)) {
+        if (length > 0 && tls->wire.drained && !SSL_has_pending(tls->ssl)) {
             break;
         }
         ERR_clear_error();
@@ -322,7 +164,7 @@ static size_t read_records(struct stream_tls *tls, uint8_t *out, size_t capacity
             break;
         }
         if (error == SSL_ERROR_WANT_WRITE) { /* the answer to a KeyUpdate found the sealing buffer full */
-            int sent = tls_send(tls);
+            int sent = tls_wire_send(&tls->wire);
             if (sent == 0 || sent == -EAGAIN) {
                 continue;
             }
@@ -332,7 +174,7 @@ static size_t read_records(struct stream_tls *tls, uint8_t *out, size_t capacity
         if (error == SSL_ERROR_ZERO_RETURN) {
             /* The socket's end was met only if no close_notify came before it. Many peers end so, and the layers
              * above, whose messages have lengths, see by themselves whether something is missing. */
-            tls->stream.truncated = tls->sock_end;
+            tls->stream.truncated = tls->wire.ended;
             tls->read_end = 0;
         } else {
             tls->read_end = tls_fail(tls);
@@ -348,16 +190,14 @@ static ssize_t tls_read(struct stream *stream, void *out, size_t capacity) {
         if (tls->state != TLS_OPEN) {
             return -EPROTO;
         }
-        tls->drained = false;
+        tls->wire.drained = false;
         size_t length = read_records(tls, out, capacity);
         tls->more = length > 0 && (tls->read_end <= 0 ||
-                                   (length == capacity && (SSL_has_pending(tls->ssl) || !tls->drained)));
-        if (seal_length > 0) {
-            int sent = tls_send(tls);
-            if (sent < 0 && sent != -EAGAIN && tls->read_end > 0) {
-                tls->read_end = sent;
-                tls->more = length > 0;
-            }
+                                   (length == capacity && (SSL_has_pending(tls->ssl) || !tls->wire.drained)));
+        int sent = tls_wire_sealed() > 0 ? tls_wire_send(&tls->wire) : 0; /* an answer of TLS's own */
+        if (sent < 0 && sent != -EAGAIN && tls->read_end > 0) {
+            tls->read_end = sent;
+            tls->more = length > 0;
         }
         if (length > 0) {
             return (ssize_t)length;
@@ -374,7 +214,7 @@ static ssize_t tls_read(struct stream *stream, void *out, size_t capacity) {
 static ssize_t tls_write(struct stream *stream, const void *bytes, size_t length) {
     struct stream_tls *tls = tls_of(stream);
     stream->wants = EPOLLOUT;
-    int sent = tls_send(tls);
+    int sent = tls_wire_send(&tls->wire);
     if (sent < 0 || length == 0) {
         return sent;
     }
@@ -382,7 +222,7 @@ static ssize_t tls_write(struct stream *stream, const void *bytes, size_t length
         return -EPIPE;
     }
     size_t taken = 0;
-    while (taken < length && !tls->unsent) {
+    while (taken < length && tls_wire_unsent(&tls->wire) == 0) {
         ERR_clear_error();
         size_t n = 0;
         int r = SSL_write_ex(tls->ssl, (const uint8_t *)bytes + taken, length - taken, &n);
@@ -391,8 +231,8 @@ static ssize_t tls_write(struct stream *stream, const void *bytes, size_t length
         } else if (SSL_get_error(tls->ssl, 0) != SSL_ERROR_WANT_WRITE) {
             return tls_fail(tls);
         }
-        if (r != 1 || taken == length || SEAL_SIZE - seal_length < RECORD_MAX) {
-            sent = tls_send(tls);
+        if (r != 1 || taken == length || !tls_wire_has_room()) {
+            sent = tls_wire_send(&tls->wire);
             if (sent < 0 && sent != -EAGAIN) {
                 return sent;
             }
@@ -412,7 +252,7 @@ static int tls_shutdown(struct stream *stream) {
         }
     }
     stream->wants = EPOLLOUT;
-    int sent = tls_send(tls);
+    int sent = tls_wire_send(&tls->wire);
     if (sent < 0) {
         return sent;
     }
@@ -425,7 +265,7 @@ static size_t tls_pending(const struct stream *stream) {
 
 static size_t tls_unsent(const struct stream *stream) {
     const struct stream_tls *tls = tls_of_const(stream);
-    return tls->unsent_end - tls->unsent_begin;
+    return tls_wire_unsent(&tls->wire);
 }
 
 static const char *tls_error(const struct stream *stream) {
@@ -438,7 +278,7 @@ static void tls_free(struct stream_tls *tls) {
         return;
     }
     SSL_free(tls->ssl);
-    free(tls->unsent);
+    tls_wire_clear(&tls->wire);
     free(tls->server_name);
     free(tls->error);
     free(tls);
@@ -462,26 +302,20 @@ static const struct stream_operations tls_operations = {
 
 /* 0, -ENOMEM, -EPROTO. */
 static int tls_new(struct tls_context *context, int fd, struct stream_tls **ret_tls) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, bio_method_make);
-    if (!bio_method) {
-        return -ENOMEM;
-    }
     struct stream_tls *tls = calloc(1, sizeof *tls);
     if (!tls) {
         return -ENOMEM;
     }
     tls->stream = (struct stream){.operations = &tls_operations, .fd = fd};
+    tls->wire.fd = fd;
     tls->read_end = 1;
     tls->ssl = SSL_new(context->ssl_ctx);
-    BIO *bio = BIO_new(bio_method);
+    BIO *bio = tls_wire_bio(&tls->wire);
     if (!tls->ssl || !bio) {
         BIO_free(bio);
         tls_free(tls);
         return -ENOMEM;
     }
-    BIO_set_data(bio, tls);
-    BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
     *ret_tls = tls;
     return 0;

@@ -187,7 +187,8 @@ done:
 }
 
 /* Nobody is there to type a passphrase. */
-static int refuse_passphrase(char *out, int size, int writing, void *asked) {
+static int refuse_passphrase(char *out, int size, int writing, /* NOLINT(readability-non-const-parameter) */
+                             void *asked) {
     (void)out;
     (void)size;
     (void)writing;
@@ -239,7 +240,7 @@ int tls_context_new_server(const char *cert_file, const char *key_file, struct t
         goto fail;
     }
     SSL_CTX_set_alpn_select_cb(context->ssl_ctx, select_protocol, NULL);
-    if ((r = use_ticket_keys(context->ssl_ctx)) < 0 || SSL_CTX_set_num_tickets(context->ssl_ctx, 1) != 1 ||
+    if (use_ticket_keys(context->ssl_ctx) < 0 || SSL_CTX_set_num_tickets(context->ssl_ctx, 1) != 1 ||
         SSL_CTX_set_session_id_context(context->ssl_ctx, session_id_context, sizeof session_id_context - 1) !=
             1) {
         snprintf(ret_error, error_size, "TLS session tickets cannot be set up: %s", tls_error_reason());

@@ -20,7 +20,7 @@
 
 static inline const char *fixture_path(const char *name) {
     static char folder[64];
-    static char paths[8][256];
+    static char paths[8][384];
     static unsigned turn;
     if (!*folder) {
         snprintf(folder, sizeof folder, "/tmp/daffi-test-XXXXXX");

@@ -1,0 +1,289 @@
+/* Reading and writing of connections: what is given to the handler, what is queued, and the bounds of both. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "net/connection_internal.h"
+
+enum {
+    READ_SIZE = 65536, /* room made for a read: the block goes back at once when the handler leaves nothing */
+    READ_TURN_MAX = 262144, /* bytes a connection may read in one turn, so that the others get theirs */
+    DISCARD_SIZE = 16384,
+    DETAIL_MAX = 256,
+};
+
+bool connection_is_closing(const struct connection *connection) {
+    return connection->state >= CONNECTION_FLUSHING;
+}
+
+bool connection_may_read(const struct connection *connection) {
+    if (connection->read_wants == 0) {
+        return false;
+    }
+    switch (connection->state) {
+    case CONNECTION_OPEN:
+        return connection->pauses == 0;
+    case CONNECTION_FLUSHING:
+    case CONNECTION_GOODBYE:
+        return true;
+    case CONNECTION_CONNECTING:
+    case CONNECTION_HALF:
+    case CONNECTION_CLOSED:
+        break;
+    }
+    return false;
+}
+
+void connection_fail(struct connection *connection, int reason) {
+    connection_abort(connection, reason, reason == -EPROTO ? stream_error(connection->stream) : NULL);
+}
+
+size_t connection_queued(const struct connection *connection) {
+    size_t length = buffer_length(&connection->out);
+    return connection->stream ? length + stream_unsent(connection->stream) : length;
+}
+
+/* Frees memory by closing the connection with the most queued; false when that is the one that asks. */
+static bool shed_fullest(struct connection *asking, size_t asking_queued) {
+    struct connection *fullest = NULL;
+    size_t most = asking_queued;
+    for (struct connection *c = *reactor_connections(asking->reactor); c; c = c->next) {
+        if (c != asking && c->out.block && connection_queued(c) > most) {
+            fullest = c;
+            most = connection_queued(c);
+        }
+    }
+    if (!fullest) {
+        return false;
+    }
+    connection_abort(fullest, -ENOBUFS, "the most was waiting for it when memory_bytes was used up");
+    return true;
+}
+
+/* --- reading --------------------------------------------------------------------------------------------------- */
+
+void connection_deliver(struct connection *connection) {
+    connection->redeliver = false;
+    while ((connection->state == CONNECTION_OPEN || connection->state == CONNECTION_HALF) &&
+           connection->pauses == 0) {
+        size_t length = buffer_length(&connection->in);
+        if (length == 0 || length < connection->expected) {
+            return;
+        }
+        const struct connection_handler *handler = connection->handler;
+        void *owner = connection->owner;
+        connection->expected = 0;
+        ssize_t used = handler->on_input(owner, buffer_bytes(&connection->in), length);
+        if (used < 0) {
+            connection_abort(connection, (int)used, NULL);
+            return;
+        }
+        if ((size_t)used > length) {
+            connection_abort(connection, -EINVAL, "a handler took more bytes than there were");
+            return;
+        }
+        buffer_consume(reactor_pool(connection->reactor), &connection->in, (size_t)used);
+        if (handler == connection->handler && owner == connection->owner) {
+            return;
+        }
+    }
+}
+
+/* The end of the peer's side. */
+static void meet_end(struct connection *connection) {
+    connection->read_wants = 0;
+    switch (connection->state) {
+    case CONNECTION_OPEN:
+        if (connection->stream->truncated && !connection->detail) {
+            connection->detail = strdup("the peer ended the connection without TLS's goodbye");
+        }
+        connection->state = CONNECTION_HALF;
+        if (connection->handler->on_end) {
+            connection->handler->on_end(connection->owner);
+        } else {
+            connection_close(connection, connection->limits.slow_consumer_ms);
+        }
+        break;
+    case CONNECTION_GOODBYE:
+        connection_abort(connection, 0, NULL);
+        break;
+    case CONNECTION_CONNECTING:
+    case CONNECTION_HALF:
+    case CONNECTION_FLUSHING:
+    case CONNECTION_CLOSED:
+        break;
+    }
+}
+
+/* Room for one read: ahead of an expected message, but in proportion to what of it has come. */
+static int make_read_room(struct connection *connection) {
+    struct buffer *in = &connection->in;
+    size_t length = buffer_length(in);
+    size_t room = length <= READ_SIZE / 2 ? READ_SIZE - length : READ_SIZE;
+    if (connection->expected > length) {
+        size_t missing = connection->expected - length;
+        size_t earned = length > room ? length : room;
+        room = missing < earned ? missing : earned;
+    }
+    int r;
+    do {
+        r = buffer_reserve(reactor_pool(connection->reactor), in, room);
+    } while (r == -ENOBUFS && shed_fullest(connection, length + room));
+    return r;
+}
+
+/* One read. Bytes; 0 at the end; -EAGAIN; -errno. *ret_full: there may be more. */
+static ssize_t read_some(struct connection *connection, bool *ret_full) {
+    uint8_t waste[DISCARD_SIZE];
+    bool discard = connection->state != CONNECTION_OPEN;
+    uint8_t *room = waste;
+    size_t capacity = sizeof waste;
+    if (!discard) {
+        int r = make_read_room(connection);
+        if (r < 0) {
+            return r;
+        }
+        room = buffer_space(&connection->in);
+        capacity = buffer_free_space(&connection->in);
+    }
+    ssize_t n = stream_read(connection->stream, room, capacity);
+    if (n > 0) {
+        connection->bytes_read += (size_t)n;
+        if (!discard) {
+            connection->in.end += (size_t)n;
+        }
+    }
+    *ret_full = n > 0 && ((size_t)n == capacity || stream_pending(connection->stream) > 0);
+    return n;
+}
+
+void connection_read(struct connection *connection) {
+    size_t turn = 0;
+    while (connection_may_read(connection)) {
+        bool full = false;
+        ssize_t n = read_some(connection, &full);
+        if (n > 0) {
+            turn += (size_t)n;
+            connection_deliver(connection);
+            if (!full) {
+                break;
+            }
+            if (turn >= READ_TURN_MAX) {
+                /* epoll tells of what is in the socket, not of what TLS has already taken out of it. */
+                if (connection_may_read(connection) && stream_pending(connection->stream) > 0 &&
+                    timer_set(reactor_timers(connection->reactor), &connection->again,
+                              reactor_now(connection->reactor)) < 0) {
+                    connection_abort(connection, -ENOMEM, NULL);
+                }
+                break;
+            }
+        } else if (n == 0) {
+            meet_end(connection);
+        } else if (n == -EAGAIN) {
+            connection->read_wants = connection->stream->wants;
+            break;
+        } else if (n == -ENOBUFS && connection->state == CONNECTION_OPEN) {
+            connection_abort(connection, -ENOBUFS, "no memory is left for what it sends (memory_bytes)");
+        } else {
+            connection_fail(connection, (int)n);
+        }
+    }
+    if (connection->state == CONNECTION_OPEN && connection->expected <= BUFFER_BLOCK_MIN) {
+        buffer_shrink(reactor_pool(connection->reactor), &connection->in);
+    }
+}
+
+/* --- writing --------------------------------------------------------------------------------------------------- */
+
+int connection_write(struct connection *connection, const void *bytes, size_t length) {
+    if (connection_is_closing(connection)) {
+        return -EPIPE;
+    }
+    if (length == 0) {
+        return 0;
+    }
+    char detail[DETAIL_MAX];
+    size_t total = connection_queued(connection) + length;
+    if (total > connection->limits.queue_bytes) {
+        snprintf(detail, sizeof detail, "%zu bytes would wait for it, %zu may (queue_bytes)", total,
+                 connection->limits.queue_bytes);
+        connection_abort(connection, -ENOBUFS, detail);
+        return -ENOBUFS;
+    }
+    int r;
+    do {
+        r = buffer_append(reactor_pool(connection->reactor), &connection->out, bytes, length);
+    } while (r == -ENOBUFS && shed_fullest(connection, total));
+    if (r < 0) {
+        connection_abort(connection, r,
+                         r == -ENOBUFS ? "no memory is left for its queue (memory_bytes)" : NULL);
+        return r;
+    }
+    if (total > connection->limits.queue_high) {
+        connection->was_congested = true;
+    }
+    reactor_at_turn_end(connection->reactor, &connection->task);
+    return 0;
+}
+
+bool connection_is_congested(const struct connection *connection) {
+    return connection_queued(connection) > connection->limits.queue_high;
+}
+
+/* The slow consumer's time begins when it blocks, and anew with each byte it takes. */
+static void watch_progress(struct connection *connection, bool progress) {
+    if (connection_is_closing(connection)) {
+        return; /* the deadline of the close is set already */
+    }
+    struct timers *timers = reactor_timers(connection->reactor);
+    if (connection->write_wants == 0) {
+        timer_clear(timers, &connection->deadline);
+    } else if (progress || connection->deadline.place == 0) {
+        uint64_t due = reactor_now(connection->reactor) + connection->limits.slow_consumer_ms;
+        if (timer_set(timers, &connection->deadline, due) < 0) {
+            connection_abort(connection, -ENOMEM, NULL);
+        }
+    }
+}
+
+void connection_flush(struct connection *connection) {
+    size_t length = buffer_length(&connection->out);
+    size_t unsent = stream_unsent(connection->stream);
+    if (length == 0 && unsent == 0) {
+        return;
+    }
+    const uint8_t *bytes = length > 0 ? buffer_bytes(&connection->out) : (const uint8_t *)"";
+    ssize_t n = stream_write(connection->stream, bytes, length);
+    if (n < 0 && n != -EAGAIN) {
+        connection_fail(connection, n == -EPIPE ? -ECONNRESET : (int)n);
+        return;
+    }
+    size_t taken = n > 0 ? (size_t)n : 0;
+    connection->bytes_written += taken;
+    if (length > 0) {
+        buffer_consume(reactor_pool(connection->reactor), &connection->out, taken);
+    }
+    bool blocked = taken < length || stream_unsent(connection->stream) > 0;
+    connection->write_wants = blocked ? connection->stream->wants : 0;
+    watch_progress(connection, taken > 0 || stream_unsent(connection->stream) < unsent);
+    if (connection->was_congested && connection_queued(connection) <= connection->limits.queue_high / 2) {
+        connection->was_congested = false;
+        if (connection->handler->on_drained && !connection_is_closing(connection)) {
+            connection->handler->on_drained(connection->owner);
+        }
+    }
+}
+
+void connection_say_goodbye(struct connection *connection) {
+    int r = stream_shutdown(connection->stream);
+    if (r == -EAGAIN) {
+        connection->write_wants = connection->stream->wants;
+    } else if (r < 0) {
+        connection_fail(connection, r == -EPIPE ? -ECONNRESET : r);
+    } else if (connection->read_wants == 0) {
+        connection_abort(connection, 0, NULL);
+    } else {
+        connection->state = CONNECTION_GOODBYE;
+    }
+}
