@@ -36,17 +36,11 @@ static const char *bind_hint(int error) {
     }
 }
 
-static void format_address(const struct sockaddr_storage *address, char *out, size_t size) {
-    char text[INET6_ADDRSTRLEN] = "";
-    if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-        inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
-        snprintf(out, size, "[%s]:%u", text, ntohs(v6->sin6_port));
-    } else {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-        inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
-        snprintf(out, size, "%s:%u", text, ntohs(v4->sin_port));
-    }
+static void format_address(const struct sockaddr *address, socklen_t size, char *out, size_t out_size) {
+    char host[PEER_MAX] = "?";
+    char port[8] = "?";
+    (void)getnameinfo(address, size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(out, out_size, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 /* 0 and a listening socket, or -errno. */
@@ -71,7 +65,7 @@ static int bind_one(const struct addrinfo *info, bool any, struct listener_socke
         return -error;
     }
     *ret_socket = (struct listener_socket){.fd = fd};
-    format_address(&bound, ret_socket->address, sizeof ret_socket->address);
+    format_address((const struct sockaddr *)&bound, size, ret_socket->address, sizeof ret_socket->address);
     return 0;
 }
 

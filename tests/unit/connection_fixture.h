@@ -31,6 +31,7 @@ static inline uint64_t read_clock(void *argument) {
 /* A handler that notes what comes, and does as it is told. Static in each test: the last calls come in teardown. */
 struct probe {
     struct connection *connection;
+    uint8_t *bytes; /* what on_input was given, while it runs */
     uint8_t *got;
     size_t length, capacity;
     unsigned opened, ended, drained, closed, inputs;
@@ -38,7 +39,7 @@ struct probe {
     char detail[256];
     size_t keep;    /* bytes on_input leaves */
     ssize_t refuse; /* what on_input returns instead, when negative */
-    void (*in_input)(struct probe *probe, uint8_t *bytes, size_t length);
+    void (*in_input)(struct probe *probe, size_t length);
     void (*in_end)(struct probe *probe);
     void (*in_drained)(struct probe *probe);
     void (*in_open)(struct probe *probe);
@@ -59,7 +60,8 @@ static inline ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
     probe->inputs++;
     if (probe->in_input) {
         in_call = true;
-        probe->in_input(probe, bytes, length);
+        probe->bytes = bytes;
+        probe->in_input(probe, length);
         in_call = false;
     }
     if (probe->refuse < 0) {
@@ -125,7 +127,7 @@ static inline int setup(void **state) {
     (void)state;
     clock_ms = 1000;
     atomic_store(&budget.used, 0);
-    budget.limit = 64 * 1024 * 1024;
+    budget.limit = (size_t)64 << 20;
     int r = reactor_new(&budget, &reactor);
     reactor_set_clock(reactor, read_clock, NULL);
     return r;
@@ -200,8 +202,7 @@ static inline bool waits(void) {
     return (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 >= 20;
 }
 
-static inline void pause_input(struct probe *probe, uint8_t *bytes, size_t length) {
-    (void)bytes;
+static inline void pause_input(struct probe *probe, size_t length) {
     (void)length;
     connection_pause(probe->connection);
     probe->in_input = NULL;

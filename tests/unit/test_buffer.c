@@ -17,7 +17,7 @@ static struct buffer_pool *pool;
 static int setup(void **state) {
     (void)state;
     atomic_store(&budget.used, 0);
-    budget.limit = 16 * 1024 * 1024;
+    budget.limit = (size_t)16 << 20;
     return buffer_pool_new(&budget, &pool);
 }
 
@@ -66,14 +66,14 @@ static void test_grows_by_powers_of_two(void **state) {
 static void test_budget(void **state) {
     (void)state;
     struct buffer a = {0}, b = {0};
-    budget.limit = 3 * BUFFER_BLOCK_MIN;
+    budget.limit = 3 * (size_t)BUFFER_BLOCK_MIN;
     assert_int_equal(buffer_append(pool, &a, "a", 1), 0);
-    assert_int_equal(buffer_reserve(pool, &b, 2 * BUFFER_BLOCK_MIN), 0);
+    assert_int_equal(buffer_reserve(pool, &b, 2 * (size_t)BUFFER_BLOCK_MIN), 0);
     assert_int_equal(buffer_reserve(pool, &a, BUFFER_BLOCK_MIN), -ENOBUFS);
     assert_memory_equal(buffer_bytes(&a), "a", 1);
-    assert_int_equal(atomic_load(&budget.used), 3 * BUFFER_BLOCK_MIN);
+    assert_int_equal(atomic_load(&budget.used), 3 * (size_t)BUFFER_BLOCK_MIN);
     buffer_clear(pool, &b);
-    budget.limit = 4 * BUFFER_BLOCK_MIN;
+    budget.limit = 4 * (size_t)BUFFER_BLOCK_MIN;
     assert_int_equal(buffer_reserve(pool, &a, BUFFER_BLOCK_MIN), 0);
     assert_int_equal(buffer_reserve(pool, &a, SIZE_MAX - 1), -ENOMEM);
     buffer_clear(pool, &a);
@@ -98,17 +98,27 @@ static void test_steady_queue_moves_seldom(void **state) {
     buffer_clear(pool, &buffer);
 }
 
+/* The same numbers in each run. */
+static uint32_t random_state;
+
+static uint32_t next_random(void) {
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    random_state ^= random_state << 5;
+    return random_state;
+}
+
 static void test_against_a_plain_array(void **state) {
     (void)state;
     static uint8_t reference[400000], bytes[60000];
     size_t length = 0;
     struct buffer buffer = {0};
-    srand(3);
+    random_state = 3;
     for (int i = 0; i < 20000; i++) {
-        size_t n = (size_t)(rand() % (i % 10 == 0 ? 60000 : 300));
-        if (rand() % 2 && length + n <= sizeof reference) {
+        size_t n = next_random() % (i % 10 == 0 ? 60000 : 300);
+        if (next_random() % 2 && length + n <= sizeof reference) {
             for (size_t k = 0; k < n; k++) {
-                bytes[k] = (uint8_t)rand();
+                bytes[k] = (uint8_t)next_random();
             }
             assert_int_equal(buffer_append(pool, &buffer, bytes, n), 0);
             memcpy(reference + length, bytes, n);

@@ -67,8 +67,7 @@ static void test_left_bytes_come_again_with_more(void **state) {
     free(probe.got);
 }
 
-static void expect_seven(struct probe *probe, uint8_t *bytes, size_t length) {
-    (void)bytes;
+static void expect_seven(struct probe *probe, size_t length) {
     probe->keep = length < 7 ? length : 0;
     if (length < 7) {
         connection_expect(probe->connection, 7);
@@ -93,8 +92,7 @@ static void test_expect_is_not_called_in_vain(void **state) {
     free(probe.got);
 }
 
-static void expect_much(struct probe *probe, uint8_t *bytes, size_t length) {
-    (void)bytes;
+static void expect_much(struct probe *probe, size_t length) {
     probe->keep = length < 1000000 ? length : 0;
     connection_expect(probe->connection, probe->keep ? 1000000 : 0);
 }
@@ -125,8 +123,7 @@ static void test_expected_room_is_earned(void **state) {
 
 static struct probe second;
 
-static void hand_over(struct probe *probe, uint8_t *bytes, size_t length) {
-    (void)bytes;
+static void hand_over(struct probe *probe, size_t length) {
     (void)length;
     second.connection = probe->connection;
     connection_set_handler(probe->connection, &handler, &second);
@@ -159,7 +156,7 @@ static void test_handler_swap_from_outside(void **state) {
     int fd = make(&probe);
     put(fd, "GETxyz");
     turns(1);
-    hand_over(&probe, NULL, 0);
+    hand_over(&probe, 0);
     assert_int_equal(second.inputs, 0);
     turns(1);
     assert_int_equal(second.inputs, 1);
@@ -394,10 +391,10 @@ static void test_close_before_open(void **state) {
     close(fd);
 }
 
-static void abort_and_touch(struct probe *probe, uint8_t *bytes, size_t length) {
+static void abort_and_touch(struct probe *probe, size_t length) {
     connection_write(probe->connection, "gone", 4);
     connection_abort(probe->connection, -EBADMSG, "said so");
-    memset(bytes, 0, length); /* they are the handler's until it returns */
+    memset(probe->bytes, 0, length); /* they are the handler's until it returns */
     assert_int_equal(connection_write(probe->connection, "x", 1), -EPIPE);
 }
 
@@ -432,8 +429,7 @@ static void close_at_once(struct probe *probe) {
     connection_close(probe->connection, 100);
 }
 
-static void close_in_input(struct probe *probe, uint8_t *bytes, size_t length) {
-    (void)bytes;
+static void close_in_input(struct probe *probe, size_t length) {
     (void)length;
     connection_write(probe->connection, "ok", 2);
     close_at_once(probe);
