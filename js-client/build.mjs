@@ -12,6 +12,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { shrink } from "./shrink.mjs";
 
 const ROOT = dirname(fileURLToPath(import.meta.url));
 const IMPORT = /^import \{ ([\w, ]+) \} from "\.\/([\w.]+)";$/;
@@ -70,68 +71,7 @@ function concatenate(entry) {
     texts.push(kept.join("\n"));
   };
   add(entry, []);
-  return texts.join("\n");
-}
-
-/** The end of the string, template, comment or regular expression that begins at `start`; `start` when none does.
- *  `before` is the code in front of it: behind a value, `/` divides. */
-function literalEnd(text, start, before) {
-  const rest = text.slice(start, start + 2);
-  if (rest === "//") return text.indexOf("\n", start);
-  if (rest === "/*") return text.indexOf("*/", start) + 2;
-  const quote = text[start];
-  if (quote === "/" && (!/[\w)\]}"'`]$/.test(before) || /\b(return|typeof|case)$/.test(before))) {
-    let inClass = false;
-    for (let at = start + 1; at < text.length; at++) {
-      if (text[at] === "\\") at++;
-      else if (text[at] === "[") inClass = true;
-      else if (text[at] === "]") inClass = false;
-      else if (text[at] === "/" && !inClass) return at + 1;
-    }
-  }
-  if (!"\"'`".includes(quote)) return start;
-  for (let at = start + 1; at < text.length; at++) {
-    if (text[at] === "\\") at++;
-    else if (text[at] === quote) return at + 1;
-    else if (quote === "`" && text.startsWith("${", at)) {
-      for (let depth = 1, inner = at + 2; depth > 0; at = inner) {
-        const end = literalEnd(text, inner, text.slice(start, inner).trimEnd());
-        if (end > inner) inner = end;
-        else depth += { "{": 1, "}": -1 }[text[inner++]] ?? 0;
-      }
-      at--;
-    }
-  }
-  return fail(`nothing closes ${text.slice(start, start + 40)}`);
-}
-
-/** Without comments and without white space that means nothing; private names are shortened. */
-function shrink(text) {
-  const short = new Map();
-  const privateName = (name) => {
-    if (!short.has(name)) short.set(name, `#${short.size.toString(36).replace(/^\d/, "_$&")}`);
-    return short.get(name);
-  };
-  const tight = (code) => code.replace(/#\w+/g, privateName)
-    .replace(/[ \t]+/g, " ").replace(/ ?\n[ \n]*/g, "\n")
-    .replace(/ ?([{}()[\];,:=?&|<>!]) ?/g, "$1").replace(/([{([;,=&|?:])\n/g, "$1").replace(/\n([})\]?:.&|])/g, "$1");
-  const parts = []; // code and literals, in turn
-  let code = "";
-  for (let at = 0; at < text.length;) {
-    const end = literalEnd(text, at, code.slice(-200).trimEnd() || "\"");
-    if (end === at) {
-      code += text[at++];
-      continue;
-    }
-    const literal = text.slice(at, end);
-    if (!/^\/[/*]/.test(literal)) {
-      parts.push(tight(code), literal.startsWith("`") ? literal.replace(/(?<=this\.|[\w)]\.)#\w+/g, privateName) : literal);
-      code = "";
-    }
-    at = end;
-  }
-  parts.push(tight(code));
-  return parts.join("").replace(/\n+/g, "\n").trim();
+  return { text: texts.join("\n"), names: names.keys() };
 }
 
 function writeAll(out, name, text) {
@@ -145,7 +85,9 @@ function writeAll(out, name, text) {
 
 const options = readArguments(process.argv.slice(2));
 const { codes, module } = readErrors(options.errors, options["errors-header"]);
-const body = shrink(concatenate("index.js"));
+const { text, names } = concatenate("index.js");
+const GENERATED = ["ERROR_CODES", "ERROR_MODULE", "VERSION", "SCRIPT_URL", "WASM_BASE64"];
+const body = shrink(text, names, ["DaffiClient", "DaffiError", ...GENERATED]);
 const banner = `/*! daffi.js ${options.version} | MIT */\n`;
 const wasm = readFileSync(options.wasm);
 

@@ -5,7 +5,6 @@ import { readCallOptions, readWaitOptions } from "./options.js";
 import { makeMethods } from "./proxy.js";
 import { chunksOf, pumpStream } from "./stream.js";
 import { encodeArguments } from "./values.js";
-import { RAW } from "./wire.js";
 
 /** A promise of what `step` promises, or of what it throws. */
 function promised(step) {
@@ -46,7 +45,7 @@ export class Connection {
   rpc_nowait(options) {
     return sendingMethods("rpc_nowait", options, (method, args, read) => {
       if (args.length === 1 && typeof args[0] === "function") {
-        this.#stream(method, args, { ...read, serde: read.serdeGiven ? read.serde : RAW }, true)
+        this.#stream(method, args, readCallOptions("rpc_nowait", options, "raw"), true)
           .catch((error) => console.error(`daffi: the stream to ${method} failed:`, error));
       } else {
         const prepared = this.#prepare(method, args, read);

@@ -1,5 +1,6 @@
 // app.wasm as JavaScript sees it: one instance, its window, its fields.         (wasm-core/wasm/exports.h)
 import { DaffiError } from "./errors.js";
+import { random32 } from "./random.js";
 import { encodeText, encodeTextInto, showText } from "./text.js";
 import { HEADER, METADATA_MAX } from "./wire.js";
 
@@ -7,42 +8,36 @@ export const ABI = 1;
 export const WINDOW = 16384;
 const HEAD_MAX = HEADER + METADATA_MAX;
 const HEAD_USUAL = 512;
-const METADATA_FAULT = "the names of caller, receiver and function are together too long";
 const MORE = -1;
 
 export class Core {
   #wasm;
-  #heap = null; // views, made anew when memory has grown
-  #headAt;
-  #windowAt;
-  #fieldsAt;
+  #heap; // views, made anew when memory has grown
 
   constructor(instance) {
-    this.#wasm = instance.exports;
-    const abi = this.#wasm.daffi_wasm_abi?.();
+    const short = ([name, value]) => [name.replace("daffi_wasm_", ""), value];
+    this.#wasm = Object.fromEntries(Object.entries(instance.exports).map(short));
+    const abi = this.#wasm.abi?.();
     if (abi !== ABI) {
       throw new DaffiError("protocol", `app.wasm has ABI ${abi}, this daffi.js needs ${ABI}: take both from the same release`);
     }
-    this.#headAt = this.#wasm.daffi_wasm_head();
-    this.#windowAt = this.#wasm.daffi_wasm_window();
-    this.#fieldsAt = this.#wasm.daffi_wasm_fields();
-    const name = (suffix) => this.#wasm[`daffi_wasm_pack_${suffix}`];
-    /** The packers, each (at, …values) → next at. */
-    this.pack = {};
-    for (const kind of ["nil", "bool", "number", "int64", "uint64", "text", "binary", "array", "map", "timestamp"]) this.pack[kind] = name(kind);
-    this.unpack = this.#wasm.daffi_wasm_unpack;
+    this.#wasm.seed(random32());
+  }
+
+  /** The module's functions by name, without their prefix: what packs and unpacks is called directly. */
+  get wasm() {
+    return this.#wasm;
   }
 
   get #views() {
-    const { buffer } = this.#wasm.memory;
-    if (this.#heap?.buffer !== buffer) {
+    const { memory: { buffer }, head, window, fields } = this.#wasm;
+    if (this.#heap?.bytes.buffer !== buffer) {
       this.#heap = {
-        buffer,
         bytes: new Uint8Array(buffer),
-        head: new Uint8Array(buffer, this.#headAt, HEAD_MAX),
-        window: new Uint8Array(buffer, this.#windowAt, WINDOW),
-        fields: new Int32Array(buffer, this.#fieldsAt, 32),
-        view: new DataView(buffer, this.#fieldsAt, 128),
+        head: new Uint8Array(buffer, head(), HEAD_MAX),
+        window: new Uint8Array(buffer, window(), WINDOW),
+        fields: new Int32Array(buffer, fields(), 32),
+        numbers: new DataView(buffer, fields(), 128),
       };
     }
     return this.#heap;
@@ -57,23 +52,24 @@ export class Core {
   }
 
   int64(index) {
-    return this.#views.view.getBigInt64(index * 4, true);
+    return this.#views.numbers.getBigInt64(index * 4, true);
   }
 
   float64(index) {
-    return this.#views.view.getFloat64(index * 4, true);
-  }
-
-  /** Bytes that the module's memory has now. */
-  get memorySize() {
-    return this.#views.bytes.length;
+    return this.#views.numbers.getFloat64(index * 4, true);
   }
 
   /** Why the last call was refused. */
   fault() {
     const { bytes } = this.#views;
-    const at = this.#wasm.daffi_wasm_fault();
+    const at = this.#wasm.fault();
     return showText(bytes.subarray(at, bytes.indexOf(0, at)));
+  }
+
+  /** A result that is not below 0, or the fault as an error. */
+  #done(result, what = "") {
+    if (result < 0) throw new Error(what + this.fault());
+    return result;
   }
 
   #text(at, length) {
@@ -91,13 +87,13 @@ export class Core {
 
   /** Hands `bytes` to `read(address, length)` in the module's heap. */
   #lend(bytes, read) {
-    const address = this.#wasm.daffi_wasm_allocate(Math.max(bytes.length, 1));
+    const address = this.#wasm.allocate(Math.max(bytes.length, 1));
     if (address === 0) throw new Error("app.wasm has no memory left");
     try {
       this.#views.bytes.set(bytes, address);
       return read(address, bytes.length);
     } finally {
-      this.#wasm.daffi_wasm_release(address);
+      this.#wasm.release(address);
     }
   }
 
@@ -105,12 +101,11 @@ export class Core {
    *  largest that may go, a RangeError beyond it. */
   encodeMessage(uuid, { flag, decoder, isBytes, returnResult }, metadata, payload, limit) {
     const { head } = this.#views;
-    const length = metadata.length * 3 > HEAD_MAX ? -1 : encodeTextInto(metadata, head.subarray(HEADER));
-    const kind = flag | (decoder << 4) | (isBytes ? 64 : 0) | (returnResult ? 128 : 0);
-    const whole = HEADER + Math.max(length, 0) + payload.length;
+    const length = encodeTextInto(metadata, head.subarray(HEADER)); // names are short: they stand in the registry
+    const kind = flag | (decoder << 4) | (isBytes << 6) | (returnResult << 7);
+    const whole = HEADER + length + payload.length;
     if (limit && whole > limit.bytes) throw new RangeError(`a message of ${whole} bytes is too large: ${limit.why} ${limit.bytes} bytes`);
-    const size = length < 0 ? length : this.#wasm.daffi_wasm_message_encode(uuid, kind, length, payload.length);
-    if (size < 0) throw new TypeError(length < 0 ? METADATA_FAULT : this.fault());
+    const size = this.#done(this.#wasm.message_encode(uuid, kind, length, payload.length));
     const message = new Uint8Array(size + payload.length);
     message.set(head.subarray(0, size));
     message.set(payload, size);
@@ -120,18 +115,18 @@ export class Core {
   /** The message at the front of `bytes`; throws a sentence when there is none. Its payload is a view. */
   decodeMessage(bytes) {
     const { head } = this.#views;
-    let available = Math.min(bytes.length, HEAD_USUAL);
-    head.set(bytes.subarray(0, available));
-    let offset = this.#wasm.daffi_wasm_message_decode(available);
-    if (offset === MORE && bytes.length > available) {
-      available = Math.min(bytes.length, HEAD_MAX);
-      head.set(bytes.subarray(0, available));
-      offset = this.#wasm.daffi_wasm_message_decode(available);
-    }
-    if (offset < 0) throw new Error(offset === MORE ? `a message of ${bytes.length} bytes ends too early` : this.fault());
+    const decode = (most) => {
+      const front = bytes.subarray(0, most);
+      head.set(front);
+      return this.#wasm.message_decode(front.length);
+    };
+    let offset = decode(HEAD_USUAL);
+    if (offset === MORE) offset = decode(HEAD_MAX);
+    if (offset === MORE) throw new Error(`a message of ${bytes.length} bytes is cut off`);
+    this.#done(offset);
     const [uuid, flag, decoder, , returnResult, size] = this.#views.fields;
     if (size > bytes.length) throw new Error(`a message of ${size} bytes came with only ${bytes.length}`);
-    return { uuid, flag, decoder, returnResult: returnResult === 1, size, payload: bytes.subarray(offset, size) };
+    return { uuid, flag, decoder, returnResult, size, payload: bytes.subarray(offset, size) };
   }
 
   /** Who sent the message decoded last. */
@@ -142,9 +137,8 @@ export class Core {
 
   /** The JSON of one's own handshake. */
   handshakeOf(name) {
-    this.#wasm.daffi_wasm_handshake_begin(this.#put(name), 0);
-    const length = this.#wasm.daffi_wasm_handshake_end();
-    if (length < 0) throw new Error(this.fault());
+    this.#wasm.handshake_begin(this.#put(name), 0);
+    const length = this.#done(this.#wasm.handshake_end());
     const at = this.field(0);
     return this.#views.bytes.slice(at, at + length);
   }
@@ -152,35 +146,33 @@ export class Core {
   /** Reads a server's handshake into the registry. `bridge` is null where none announced itself. */
   readHandshake(payload, replace) {
     return this.#lend(payload, (address, length) => {
-      const type = this.#wasm.daffi_wasm_handshake_read(address, length, replace ? 1 : 0);
-      if (type < 0) throw new Error(`a handshake that can't be read: ${this.fault()}`);
+      const type = this.#done(this.#wasm.handshake_read(address, length, replace), "handshake: ");
       const [errorAt, errorLength, abi, maxMessage, maxBatch, heartbeat] = this.#views.fields;
       return {
         service: type === 1,
         error: errorAt === 0 ? null : this.#text(errorAt, errorLength),
-        bridge: abi === 0 ? null : { abi, maxMessage: maxMessage >>> 0, maxBatch: maxBatch >>> 0, heartbeat },
+        bridge: abi === 0 ? null : { abi, maxMessage, maxBatch, heartbeat },
       };
     });
   }
 
   /** Reads an EVENTS payload; disconnected and evicted members are gone from the registry. */
   readEvent(payload) {
-    const type = this.#lend(payload, (address, length) => this.#wasm.daffi_wasm_event_read(address, length));
-    if (type < 0) throw new Error(`an event that can't be read: ${this.fault()}`);
-    return { type: ["connected", "disconnected", "evicted"][type], member: this.#windowText(this.field(0)) };
+    const type = this.#lend(payload, (address, length) => this.#wasm.event_read(address, length));
+    return { type: ["connected", "disconnected", "evicted"][this.#done(type, "event: ")], member: this.#windowText(this.field(0)) };
   }
 
   /** [type, module, text] of a pickled error, which is not executed. */
   readPickledError(pickle) {
     return this.#lend(pickle, (address, length) => {
-      if (this.#wasm.daffi_wasm_pickle_error(address, length) < 0) throw new Error(this.fault());
-      const [typeAt, typeLength, moduleAt, moduleLength, textAt, textLength] = this.#views.fields;
-      return [this.#text(typeAt, typeLength), this.#text(moduleAt, moduleLength), this.#text(textAt, textLength)];
+      this.#done(this.#wasm.pickle_error(address, length));
+      const { fields } = this.#views;
+      return [0, 2, 4].map((index) => this.#text(fields[index], fields[index + 1]));
     });
   }
 
   resetMembers(ownName) {
-    this.#wasm.daffi_wasm_members_reset(this.#put(ownName));
+    this.#wasm.members_reset(this.#put(ownName));
   }
 
   /** Adds a member of which nothing but its name is known. */
@@ -189,47 +181,43 @@ export class Core {
   }
 
   get memberCount() {
-    return this.#wasm.daffi_wasm_members_count();
+    return this.#wasm.members_count();
   }
 
   /** The next member in turn that exposes `method`, or null. */
   pickMember(method) {
     const length = this.#put(method);
-    return length < 0 ? null : this.#windowText(this.#wasm.daffi_wasm_member_pick(length));
+    return length < 0 ? null : this.#windowText(this.#wasm.member_pick(length));
   }
 
   /** The member's index, below 0 when it is not there. */
   findMember(name) {
     const length = this.#put(name);
-    return length < 0 ? length : this.#wasm.daffi_wasm_member_find(length);
+    return length < 0 ? length : this.#wasm.member_find(length);
   }
 
   memberName(index) {
-    return this.#windowText(this.#wasm.daffi_wasm_member_name(index));
+    return this.#windowText(this.#wasm.member_name(index));
   }
 
   memberExposes(index, method) {
     const length = this.#put(method);
-    return length >= 0 && this.#wasm.daffi_wasm_member_exposes(index, length) === 1;
+    return length >= 0 && this.#wasm.member_exposes(index, length) === 1;
   }
 
   /** Names of what the member exposes; null where it said so. */
   memberMethods(index) {
-    const count = this.#wasm.daffi_wasm_member_methods(index);
+    const count = this.#wasm.member_methods(index);
     if (count < 0) return null;
-    return Array.from({ length: count }, (_, method) => this.#windowText(this.#wasm.daffi_wasm_member_method(index, method)));
+    return Array.from({ length: count }, (_, method) => this.#windowText(this.#wasm.member_method(index, method)));
   }
 
   /** A call id, below 0 when none is free. */
   openCall() {
-    return this.#wasm.daffi_wasm_call_open();
+    return this.#wasm.call_open();
   }
 
   closeCall(id) {
-    this.#wasm.daffi_wasm_call_close(id);
-  }
-
-  get callCount() {
-    return this.#wasm.daffi_wasm_calls_count();
+    this.#wasm.call_close(id);
   }
 }

@@ -1,117 +1,94 @@
 // Options: what is known, what each accepts, and a warning for the rest.
-import { describe, refused } from "./errors.js";
+import { refused } from "./errors.js";
 
 const SERDES = { raw: 0, 0: 0, json: 1, 1: 1, msgpack: 3, 3: 3 };
 const TIMER_MAX = 2147483647; // what setTimeout takes; more would fire at once
+const MILLISECONDS = "milliseconds above 0 are accepted";
 const warned = new Set();
 
-function warnUnknown(call, options, known) {
-  for (const option of Object.keys(options)) {
-    const text = `${call}: unknown option "${option}"`;
-    if (known.includes(option) || warned.has(text)) continue;
-    warned.add(text);
-    console.warn(`daffi: ${text} is ignored; known are ${known.join(", ")}`);
+const isNumber = (value) => typeof value === "number" && value > 0;
+
+/** The known options that are given, null counting as not. Warns once of each other. */
+function readOptions(call, options, known) {
+  if (options !== undefined && typeof options !== "object") throw refused(`${call}: options`, options, "an object is accepted");
+  const read = {};
+  for (const [option, value] of Object.entries(options ?? {})) {
+    const text = `daffi: ${call}: unknown option "${option}" is ignored; known are ${known.join(", ")}`;
+    if (known.includes(option)) {
+      read[option] = value ?? undefined;
+    } else if (!warned.has(text)) {
+      warned.add(text);
+      console.warn(text);
+    }
   }
+  return read;
 }
 
-function readObject(call, options, known) {
-  if (options === undefined || options === null) return {};
-  if (typeof options !== "object") throw refused(`${call}: options`, options, "an object is accepted");
-  warnUnknown(call, options, known);
-  return options;
+/** A value that `accepts` takes, or is not given. */
+function check(argument, value, accepts, accepted) {
+  if (value !== undefined && !accepts(value)) throw refused(argument, value, accepted);
 }
 
-/** Milliseconds above 0, or undefined where there is no limit. */
-function readTimeout(call, timeout) {
-  if (timeout === null || timeout === undefined) return undefined;
-  if (typeof timeout !== "number" || !(timeout > 0)) {
-    throw refused(`${call}: timeout`, timeout, "milliseconds above 0 are accepted, or null for none");
-  }
-  return timeout === Infinity ? undefined : Math.min(timeout, TIMER_MAX);
+function checkWaiting(call, { timeout, signal }) {
+  check(`${call}: timeout`, timeout, isNumber, `${MILLISECONDS}, or null for none`);
+  check(`${call}: signal`, signal, ({ aborted, addEventListener }) => typeof aborted === "boolean" && addEventListener, "an AbortSignal is accepted");
+  return { timeout: timeout === Infinity ? undefined : timeout && Math.min(timeout, TIMER_MAX), signal };
 }
 
-function readSignal(call, signal) {
-  if (signal === null || signal === undefined) return undefined;
-  if (typeof signal.aborted !== "boolean" || typeof signal.addEventListener !== "function") {
-    throw refused(`${call}: signal`, signal, "an AbortSignal is accepted");
-  }
-  return signal;
-}
-
-/** One name or several, without repeats; undefined where none is named. */
+/** One name or several, without repeats. */
 function readNames(argument, names) {
-  const list = Array.isArray(names) ? names : [names];
+  const list = [names].flat();
   for (const name of list) {
     if (typeof name !== "string" || name === "") throw refused(argument, name, "a member's name, or an array of them, is accepted");
   }
   return [...new Set(list)];
 }
 
-/** Options of a call; `cast` takes several receivers (receivers), the others one (receiver). */
+/** Options of a call. A cast has `receivers`, the others `receiver`; undefined where none is named. */
 export function readCallOptions(call, options, defaultSerde) {
-  const { receiver, timeout, serde, signal, window = 16 } =
-    readObject(call, options, ["receiver", "timeout", "serde", "signal", "window"]);
-  if (serde !== undefined && serde !== null && (!["string", "number"].includes(typeof serde) || !Object.hasOwn(SERDES, serde))) {
-    throw refused(`${call}: serde`, serde, "\"json\" (1), \"msgpack\" (3) and \"raw\" (0) are accepted" +
-      (serde === "pickle" || serde === 2 ? "; pickle runs code in whoever loads it" : ""));
-  }
-  if (!Number.isInteger(window) || window < 1 || window > 65535) {
-    throw refused(`${call}: window`, window, "a whole number of chunks from 1 to 65535 is accepted");
-  }
-  const named = receiver !== undefined && receiver !== null && receiver !== "";
-  const many = call.startsWith("cast");
-  if (named && !many && typeof receiver !== "string") throw refused(`${call}: receiver`, receiver, "one member's name is accepted");
+  const { receiver, timeout, serde = defaultSerde, signal, window = 16 } =
+    readOptions(call, options, ["receiver", "timeout", "serde", "signal", "window"]);
+  check(`${call}: serde`, serde, (name) => ["string", "number"].includes(typeof name) && Object.hasOwn(SERDES, name),
+    "\"json\" (1), \"msgpack\" (3) and \"raw\" (0) are accepted");
+  check(`${call}: window`, window, (chunks) => Number.isInteger(chunks) && chunks > 0 && chunks < 65536, "1 to 65535 chunks are accepted");
+  const named = receiver === "" ? undefined : receiver;
+  const cast = call.startsWith("cast");
+  if (!cast) check(`${call}: receiver`, named, (name) => typeof name === "string", "one member's name is accepted");
   return {
-    receiver: named && !many ? receiver : undefined,
-    receivers: named && many ? readNames(`${call}: receiver`, receiver) : undefined,
-    timeout: call.endsWith("nowait") ? undefined : readTimeout(call, timeout),
-    signal: readSignal(call, signal),
-    serde: SERDES[serde ?? defaultSerde],
-    serdeGiven: serde !== undefined && serde !== null,
+    ...checkWaiting(call, { timeout: call.endsWith("nowait") ? undefined : timeout, signal }),
+    receiver: cast ? undefined : named,
+    receivers: cast && named !== undefined ? readNames(`${call}: receiver`, named) : undefined,
+    serde: SERDES[serde],
     window,
   };
 }
 
+/** Options and names of waitForMembers. */
 export function readWaitOptions(names, options) {
   const call = "waitForMembers";
-  const { timeout, interval, signal } = readObject(call, options, ["timeout", "interval", "signal"]);
-  if (interval !== undefined && interval !== null && !(interval > 0)) {
-    throw refused(`${call}: interval`, interval, "milliseconds above 0 are accepted");
-  }
-  return { names: readNames(`${call}: members`, names), timeout: readTimeout(call, timeout), signal: readSignal(call, signal) };
+  const { interval, ...waiting } = readOptions(call, options, ["timeout", "interval", "signal"]);
+  check(`${call}: interval`, interval, isNumber, MILLISECONDS);
+  return { names: readNames(`${call}: members`, names), ...checkWaiting(call, waiting) };
 }
 
-function readUrl(option, value, protocols) {
-  let url = null;
+function parseUrl(text) {
   try {
-    url = new URL(value);
+    return new URL(text);
   } catch {
-    // refused below
+    return undefined;
   }
-  if (!protocols.includes(url?.protocol)) {
-    throw refused(option, value, `an address that begins with ${protocols.map((name) => `${name}//`).join(" or ")} is accepted`);
-  }
-  return url;
 }
 
 /** Options of `new DaffiClient`. */
 export function readClientOptions(options) {
-  if (options === undefined || options === null || typeof options !== "object") {
-    throw new TypeError(`options.wsUrl is required: new DaffiClient([name,] { wsUrl: "ws://127.0.0.1:5000" }); options is ${describe(options)}`);
-  }
   const { wsUrl, autoreconnect = false, reconnectDelay = 2000, WebSocket = globalThis.WebSocket, wasmUrl } =
-    readObject("DaffiClient", options, ["wsUrl", "autoreconnect", "reconnectDelay", "WebSocket", "wasmUrl"]);
-  const url = readUrl("options.wsUrl", wsUrl, ["ws:", "wss:"]);
+    readOptions("DaffiClient", options, ["wsUrl", "autoreconnect", "reconnectDelay", "WebSocket", "wasmUrl"]);
+  const url = parseUrl(wsUrl);
+  if (!/^wss?:$/.test(url?.protocol)) throw refused("options.wsUrl", wsUrl, "it is required, an address that begins with ws:// or wss://");
   url.hash = ""; // WebSocket refuses one
-  if (typeof autoreconnect !== "boolean") throw refused("options.autoreconnect", autoreconnect, "true or false is accepted");
-  if (typeof reconnectDelay !== "number" || !(reconnectDelay > 0)) {
-    throw refused("options.reconnectDelay", reconnectDelay, "milliseconds above 0 are accepted");
-  }
-  if (typeof WebSocket !== "function") {
-    throw refused("options.WebSocket", WebSocket, "this environment has none of its own; pass a class like that of the ws package");
-  }
-  if (wasmUrl !== undefined && wasmUrl !== null && typeof wasmUrl !== "string" && !(wasmUrl instanceof URL)) {
-    throw refused("options.wasmUrl", wasmUrl, "the address of app.wasm is accepted");
-  }
-  return { url, autoreconnect, reconnectDelay, WebSocket, wasmUrl: wasmUrl ?? undefined };
+  check("options.autoreconnect", autoreconnect, (value) => typeof value === "boolean", "true or false is accepted");
+  check("options.reconnectDelay", reconnectDelay, isNumber, MILLISECONDS);
+  if (typeof WebSocket !== "function") throw refused("options.WebSocket", WebSocket, "a class is accepted, and needed where none is global");
+  check("options.wasmUrl", wasmUrl, (value) => typeof value === "string" || value instanceof URL, "the address of app.wasm is accepted");
+  return { url, autoreconnect, reconnectDelay, WebSocket, wasmUrl };
 }

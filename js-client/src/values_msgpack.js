@@ -56,7 +56,7 @@ class Packer {
 
   text(pack, text) {
     const bytes = text.length * 3 <= scratch.length ? scratch.subarray(0, encodeTextInto(text, scratch)) : encodeText(text);
-    this.head(pack.text, bytes.length);
+    this.head(pack.pack_text, bytes.length);
     this.bytes(bytes);
   }
 
@@ -65,16 +65,16 @@ class Packer {
       case "string":
         return this.text(pack, value);
       case "number":
-        return this.head(pack.number, value);
+        return this.head(pack.pack_number, value);
       case "boolean":
-        return this.head(pack.bool, Number(value));
+        return this.head(pack.pack_bool, Number(value));
       case "undefined":
-        return this.head(pack.nil);
+        return this.head(pack.pack_nil);
       case "bigint":
         if (value < INT64_MIN || value > UINT64_MAX) throw new Error(`${value} does not fit 64 bits`);
-        return this.head(value > INT64_MAX ? pack.uint64 : pack.int64, value);
+        return this.head(value > INT64_MAX ? pack.pack_uint64 : pack.pack_int64, value);
       case "object":
-        return value === null ? this.head(pack.nil) : this.#object(pack, value, depth + 1);
+        return value === null ? this.head(pack.pack_nil) : this.#object(pack, value, depth + 1);
       default:
         throw new Error(`${describe(value)} is no value that msgpack has`);
     }
@@ -84,18 +84,18 @@ class Packer {
     if (depth > DEPTH_MAX) throw new Error(`it nests deeper than ${DEPTH_MAX}, or holds itself`);
     const bytes = bytesOf(value);
     if (bytes) {
-      this.head(pack.binary, bytes.length);
+      this.head(pack.pack_binary, bytes.length);
       this.bytes(bytes);
     } else if (Array.isArray(value)) {
-      this.head(pack.array, value.length);
+      this.head(pack.pack_array, value.length);
       for (let index = 0; index < value.length; index++) this.value(pack, value[index], depth);
     } else if (value instanceof Date) {
       const time = value.getTime();
       if (Number.isNaN(time)) throw new Error("it is an invalid Date");
       const seconds = Math.floor(time / 1000);
-      this.head(pack.timestamp, BigInt(seconds), (time - seconds * 1000) * 1000000);
+      this.head(pack.pack_timestamp, BigInt(seconds), (time - seconds * 1000) * 1000000);
     } else if (value instanceof Map) {
-      this.head(pack.map, value.size);
+      this.head(pack.pack_map, value.size);
       for (const [key, item] of value) {
         if (key !== null && !["string", "number", "bigint", "boolean"].includes(typeof key)) {
           throw new Error(`a Map's key is ${describe(key)}; strings, numbers, booleans and null are accepted`);
@@ -107,7 +107,7 @@ class Packer {
       const tag = Object.prototype.toString.call(value);
       if (tag !== "[object Object]") throw new Error(`${tag} is no value that msgpack has`);
       const keys = Object.keys(value);
-      this.head(pack.map, keys.length);
+      this.head(pack.pack_map, keys.length);
       for (const key of keys) {
         this.text(pack, key);
         this.value(pack, value[key], depth);
@@ -117,7 +117,7 @@ class Packer {
 }
 
 export function encodeMsgpack(core, method, args, kwargs) {
-  const { pack } = core;
+  const { wasm: pack } = core;
   const packer = new Packer(core);
   const named = (name, value) => {
     try {
@@ -127,11 +127,11 @@ export function encodeMsgpack(core, method, args, kwargs) {
       throw new TypeError(`${method}: ${name} can't be sent as msgpack: ${cause.message}`, { cause });
     }
   };
-  packer.head(pack.array, 2);
-  packer.head(pack.array, args.length);
+  packer.head(pack.pack_array, 2);
+  packer.head(pack.pack_array, args.length);
   args.forEach((value, index) => named(`argument ${index + 1}`, value));
   const keys = Object.keys(kwargs);
-  packer.head(pack.map, keys.length);
+  packer.head(pack.pack_map, keys.length);
   for (const key of keys) {
     packer.text(pack, key);
     named(key, kwargs[key]);
@@ -155,7 +155,7 @@ class Unpacker {
   #head() {
     const core = this.#core;
     if (this.#at > this.#end - VALUE_HEAD_MAX && this.#end < this.#payload.length || this.#at > this.#end) this.#fill();
-    const next = core.unpack(this.#at - this.#start, this.#end - this.#start);
+    const next = core.wasm.unpack(this.#at - this.#start, this.#end - this.#start);
     if (next < 0) throw new Error(next === -1 ? "it ends too early" : core.fault());
     this.#at = this.#start + next;
   }

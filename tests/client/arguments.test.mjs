@@ -1,0 +1,198 @@
+// What is refused before anything is sent, and how: each refusal names the argument, its value and what is accepted.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import WebSocket from "ws";
+import { DaffiClient, makeClient } from "./peers.mjs";
+import { startFakeServer } from "./fake_server.mjs";
+
+const wsUrl = "ws://127.0.0.1:1";
+const make = (...args) => () => new DaffiClient(...args);
+
+describe("new DaffiClient", () => {
+  test("wsUrl is required, and is an address of a WebSocket", () => {
+    for (const given of [[], [{}], ["name"], ["name", {}], [undefined, { WebSocket }], [null]]) {
+      assert.throws(make(...given), { name: "TypeError", message: /wsUrl/ }, JSON.stringify(given));
+    }
+    for (const bad of ["", "localhost:5000", "http://127.0.0.1/", 5000, {}]) {
+      assert.throws(make({ wsUrl: bad, WebSocket }), { name: "TypeError", message: /options\.wsUrl is .*ws:\/\/ or wss:\/\// }, String(bad));
+    }
+  });
+
+  test("a name that no peer may bear", () => {
+    for (const bad of ["", "a|b", "a,b", "a\nb", "\u0000", "\u007f", "x".repeat(256), "é".repeat(128), "\ud800", 5, {}, true]) {
+      assert.throws(make(bad, { wsUrl, WebSocket }), { name: "TypeError", message: /^name is .*1 to 255 UTF-8 bytes/ }, String(bad));
+    }
+  });
+
+  test("names up to 255 bytes are fine", () => {
+    for (const good of ["a", "é".repeat(127), "x".repeat(255), "with space", "日本"]) assert.equal(new DaffiClient(good, { wsUrl, WebSocket }).name, good);
+  });
+
+  test("without a name, one is made: host and 32 random bits", () => {
+    const names = [new DaffiClient({ wsUrl, WebSocket }), new DaffiClient(undefined, { wsUrl, WebSocket }), new DaffiClient(null, { wsUrl, WebSocket })].map(({ name }) => name);
+    for (const name of names) assert.match(name, /^browser-0x[0-9a-f]{8}$/);
+    assert.equal(new Set(names).size, 3);
+    globalThis.location = { hostname: "example.org" };
+    try {
+      assert.match(new DaffiClient({ wsUrl, WebSocket }).name, /^example\.org-0x[0-9a-f]{8}$/);
+    } finally {
+      delete globalThis.location;
+    }
+  });
+
+  test("the other options", () => {
+    for (const [option, bad] of [["autoreconnect", 1], ["reconnectDelay", 0], ["reconnectDelay", "2"], ["reconnectDelay", NaN], ["WebSocket", {}], ["wasmUrl", 7]]) {
+      assert.throws(make({ wsUrl, WebSocket, [option]: bad }), { name: "TypeError", message: new RegExp(`^options\\.${option} is `) });
+    }
+  });
+
+  test("an unknown option warns once, naming the known ones", (t) => {
+    const warn = t.mock.method(console, "warn", () => {});
+    for (let i = 0; i < 3; i++) new DaffiClient({ wsUrl, WebSocket, wasmPath: "x" });
+    assert.equal(warn.mock.callCount(), 1);
+    assert.match(warn.mock.calls[0].arguments[0], /"wasmPath".*wsUrl, autoreconnect, reconnectDelay/);
+  });
+
+  test("addEventHandler takes a function", () => {
+    assert.throws(() => new DaffiClient({ wsUrl, WebSocket }).addEventHandler("x"), { name: "TypeError", message: /^addEventHandler: fn is "x"/ });
+  });
+
+  test("statics", () => {
+    assert.match(DaffiClient.version, /^\d+\.\d+\.\d+$/);
+    assert.equal(DaffiClient.text(new Uint8Array([0xc3, 0xa9])), "é");
+    assert.equal(DaffiClient.text(new Uint8Array([104, 105]).buffer), "hi");
+    assert.throws(() => DaffiClient.text("hi"), TypeError);
+    for (const bad of [null, 1, [1]]) assert.throws(() => DaffiClient.kwargs(bad), { name: "TypeError", message: /^kwargs is / });
+  });
+});
+
+describe("options and arguments of calls", () => {
+  /** A connection to a server with one member, w1, that never answers; nothing may arrive there. */
+  async function connected(t) {
+    const server = await startFakeServer(t, (peer) => peer.greet());
+    const client = makeClient(t, server.url);
+    const conn = await client.connect();
+    const peer = await server.peer();
+    return { conn, peer };
+  }
+
+  const badOptions = [
+    [{ timeout: 0 }, /timeout is 0/], [{ timeout: -1 }, /timeout is -1/], [{ timeout: NaN }, /timeout is NaN/], [{ timeout: "5" }, /timeout is "5"/],
+    [{ serde: "pickle" }, /serde is "pickle".*"json" \(1\), "msgpack" \(3\) and "raw" \(0\)/], [{ serde: 2 }, /serde is 2/], [{ serde: "xml" }, /serde is "xml"/],
+    [{ serde: "toString" }, /serde is/], [{ serde: 4 }, /serde is 4/],
+    [{ signal: {} }, /signal is .*AbortSignal/], [{ window: 0 }, /window is 0/], [{ window: 1.5 }, /window is 1\.5/], ["w1", /options is "w1"/],
+  ];
+
+  test("rpc, cast and the streams refuse by rejection", async (t) => {
+    const { conn, peer } = await connected(t);
+    for (const style of ["rpc", "cast", "stream", "stream_nowait"]) {
+      for (const [options, message] of badOptions) {
+        if (style === "stream_nowait" && options.timeout !== undefined) continue;
+        await assert.rejects(conn[style](options).echo(1), { name: "TypeError", message }, `${style} ${JSON.stringify(options)}`);
+      }
+    }
+    await assert.rejects(conn.rpc({ receiver: ["w1"] }).echo(1), { name: "TypeError", message: /receiver is an array/ });
+    await assert.rejects(conn.rpc({ receiver: 5 }).echo(1), { name: "TypeError", message: /receiver is 5/ });
+    await assert.rejects(conn.cast({ receiver: ["w1", ""] }).echo(1), { name: "TypeError", message: /receiver is ""/ });
+    assert.equal(peer.unread, 0);
+  });
+
+  test("rpc_nowait and cast_nowait throw", async (t) => {
+    const { conn, peer } = await connected(t);
+    for (const style of ["rpc_nowait", "cast_nowait"]) {
+      for (const [options, message] of badOptions) {
+        if (options.timeout !== undefined) continue;
+        assert.throws(() => conn[style](options).echo(1), { name: "TypeError", message }, `${style} ${JSON.stringify(options)}`);
+      }
+      assert.throws(() => conn[style]().echo(1n), TypeError);
+      assert.throws(() => conn[style]().nobody_has_it(), { code: "no-such-method" });
+    }
+    assert.throws(() => conn.rpc_nowait({ receiver: "w9" }).echo(1), { code: "no-such-member" });
+    assert.throws(() => conn.cast_nowait({ receiver: [] }).echo(1), { code: "no-such-method" });
+    assert.equal(peer.unread, 0);
+  });
+
+  test("rpc_nowait knows timeout and ignores it; returns nothing", async (t) => {
+    const { conn, peer } = await connected(t);
+    const warn = t.mock.method(console, "warn", () => {});
+    assert.equal(conn.rpc_nowait({ timeout: -5 }).echo(1), undefined);
+    assert.equal((await peer.next()).returnResult, false);
+    assert.equal(warn.mock.callCount(), 0);
+  });
+
+  test("an unknown option of a call warns once, naming the known ones", async (t) => {
+    const { conn, peer } = await connected(t);
+    const warn = t.mock.method(console, "warn", () => {});
+    for (let i = 0; i < 3; i++) conn.rpc({ retries: 3 }).echo(i).catch(() => {});
+    await peer.next();
+    assert.equal(warn.mock.callCount(), 1);
+    assert.match(warn.mock.calls[0].arguments[0], /rpc: unknown option "retries".*receiver, timeout, serde/);
+  });
+
+  test("json: what JSON refuses is a TypeError that names the argument", async (t) => {
+    const { conn, peer } = await connected(t);
+    const cycle = {};
+    cycle.self = cycle;
+    await assert.rejects(conn.rpc().echo(1, cycle), { name: "TypeError", message: /^echo: argument 2 can't be sent as JSON/ });
+    await assert.rejects(conn.rpc().echo(1n), { name: "TypeError", message: /^echo: argument 1 can't be sent as JSON/ });
+    await assert.rejects(conn.rpc().echo(DaffiClient.kwargs({ b: 1n })), { name: "TypeError", message: /^echo: b can't be sent as JSON/ });
+    assert.equal(peer.unread, 0);
+  });
+
+  test("msgpack: what it has no value for", async (t) => {
+    const { conn, peer } = await connected(t);
+    const cycle = [];
+    cycle.push(cycle);
+    const cases = [[() => 1, /a function/], [Symbol("x"), /Symbol/], [new Set(), /Set/], [Promise.resolve(), /Promise/], [new Date(NaN), /invalid Date/], [2n ** 64n, /64 bits/],
+      [-(2n ** 63n) - 1n, /64 bits/], [cycle, /holds itself/], [new Map([[{}, 1]]), /Map's key/]];
+    for (const [value, message] of cases) {
+      await assert.rejects(conn.rpc({ serde: "msgpack" }).echo(1, value), { name: "TypeError", message });
+      await assert.rejects(conn.rpc({ serde: "msgpack" }).echo(1, value), { message: /^echo: argument 2 can't be sent as msgpack/ });
+    }
+    assert.equal(peer.unread, 0);
+  });
+
+  test("raw takes exactly one value that is bytes or a string", async (t) => {
+    const { conn, peer } = await connected(t);
+    const raw = conn.rpc({ serde: 0 });
+    await assert.rejects(raw.echo(), { name: "TypeError", message: /exactly one argument, there are 0/ });
+    await assert.rejects(raw.echo("a", "b"), { name: "TypeError", message: /exactly one argument, there are 2/ });
+    for (const bad of [5, null, undefined, {}, [1], true]) await assert.rejects(raw.echo(bad), { name: "TypeError", message: /^echo: argument 1 is / });
+    await assert.rejects(raw.echo("a", DaffiClient.kwargs({ b: 1 })), TypeError);
+    assert.equal(peer.unread, 0);
+  });
+
+  test("kwargs go last", async (t) => {
+    const { conn } = await connected(t);
+    await assert.rejects(conn.rpc().echo(DaffiClient.kwargs({ b: 1 }), 2), { name: "TypeError", message: /last/ });
+  });
+
+  test("a message past the wire's limit is a RangeError that names both sizes", async (t) => {
+    const { conn, peer } = await connected(t);
+    await assert.rejects(conn.rpc({ serde: "raw" }).echo(new Uint8Array(33554431)), { name: "RangeError", message: /335544\d\d.*33554440/ });
+    assert.equal(peer.unread, 0);
+  });
+
+  test("waitForMembers", async (t) => {
+    const { conn } = await connected(t);
+    await assert.rejects(conn.waitForMembers(), { name: "TypeError", message: /members is undefined/ });
+    await assert.rejects(conn.waitForMembers([""]), { name: "TypeError", message: /members is ""/ });
+    await assert.rejects(conn.waitForMembers("x", { timeout: 0 }), { name: "TypeError", message: /timeout is 0/ });
+    await assert.rejects(conn.waitForMembers("x", { interval: -1 }), { name: "TypeError", message: /interval is -1/ });
+  });
+
+  test("the proxy is safe to await, to log and to pass through Promise.resolve", async (t) => {
+    const { conn, peer } = await connected(t);
+    for (const style of ["rpc", "cast", "rpc_nowait", "cast_nowait", "stream", "stream_nowait"]) {
+      const proxy = conn[style]();
+      assert.equal(await proxy, proxy);
+      assert.equal(await Promise.resolve(proxy), proxy);
+      assert.equal(`${proxy}`, `[object Daffi ${style}]`);
+      assert.equal(proxy[Symbol.iterator], undefined);
+      assert.equal(JSON.stringify({ proxy }), "{\"proxy\":{}}");
+      const { inspect } = await import("node:util");
+      assert.equal(typeof inspect(proxy), "string");
+    }
+    assert.equal(peer.unread, 0);
+  });
+});

@@ -1,0 +1,107 @@
+// What the build makes: each form works, and none is larger than agreed.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import vm from "node:vm";
+import WebSocket from "ws";
+import { shrink } from "../../js-client/shrink.mjs";
+import { CLIENT, failureOf } from "./peers.mjs";
+import { startFakeServer } from "./fake_server.mjs";
+
+const FORMS = ["daffi.js", "daffi.mjs", "daffi.standalone.js", "daffi.d.ts"];
+const read = (name) => readFileSync(join(CLIENT, name));
+
+describe("files", () => {
+  for (const name of FORMS) {
+    test(`${name}: .br and .gz hold the same`, () => {
+      assert.deepEqual(brotliDecompressSync(read(`${name}.br`)), read(name));
+      assert.deepEqual(gunzipSync(read(`${name}.gz`)), read(name));
+    });
+  }
+
+  test("daffi.standalone.js has app.wasm inside", () => {
+    const [, base64] = /WASM_BASE64="([^"]+)"/.exec(read("daffi.standalone.js").toString());
+    const hash = (bytes) => createHash("sha256").update(bytes).digest("hex");
+    assert.equal(hash(Buffer.from(base64, "base64")), hash(read("app.wasm")));
+  });
+});
+
+async function callWith(t, DaffiClient, options = {}) {
+  const server = await startFakeServer(t, (peer) => peer.greet());
+  const client = new DaffiClient({ wsUrl: server.url, WebSocket, ...options });
+  t.after(() => client.stop());
+  const conn = await client.connect();
+  const peer = await server.peer();
+  const call = conn.rpc().echo(1);
+  peer.answer(await peer.next(), "here");
+  return call;
+}
+
+describe("forms", () => {
+  const require = createRequire(import.meta.url);
+
+  test("CommonJS", async (t) => {
+    const DaffiClient = require(join(CLIENT, "daffi.js"));
+    assert.equal(DaffiClient.DaffiClient, DaffiClient);
+    assert.equal(await callWith(t, DaffiClient), "here");
+  });
+
+  test("ES module, by name and by default", async (t) => {
+    const module = await import(pathToFileURL(join(CLIENT, "daffi.mjs")));
+    assert.equal(module.default, module.DaffiClient);
+    assert.equal(module.DaffiError, module.DaffiClient.DaffiError);
+    assert.equal(await callWith(t, module.DaffiClient), "here");
+  });
+
+  test("standalone needs no file beside it", async (t) => {
+    const context = vm.createContext({ atob, WebAssembly, TextEncoder, TextDecoder, URL, EventTarget, Event, setTimeout, clearTimeout, console,
+      Uint8Array, Int32Array, ArrayBuffer, DataView, JSON, Object, Array, Map, Set, Promise, Error, TypeError });
+    vm.runInContext(read("daffi.standalone.js").toString(), context);
+    assert.equal(await callWith(t, vm.runInContext("DaffiClient", context)), "here");
+  });
+
+  test("a classic script sets DaffiClient and nothing else", () => {
+    const context = vm.createContext({ TextEncoder, TextDecoder, URL, EventTarget, Event });
+    const before = new Set(Object.getOwnPropertyNames(vm.runInContext("globalThis", context)));
+    vm.runInContext(read("daffi.js").toString(), context);
+    assert.deepEqual(Object.getOwnPropertyNames(vm.runInContext("globalThis", context)).filter((name) => !before.has(name)), ["DaffiClient"]);
+  });
+
+  test("without a file beside it, and from no known address, it says what it tried", async (t) => {
+    const context = vm.createContext({ WebAssembly, TextEncoder, TextDecoder, URL, EventTarget, Event, setTimeout, clearTimeout });
+    vm.runInContext(read("daffi.js").toString(), context);
+    const DaffiClient = vm.runInContext("DaffiClient", context);
+    const error = await failureOf(new DaffiClient({ wsUrl: "ws://127.0.0.1:1", WebSocket }).connect());
+    assert.equal(error.code, "unreachable");
+    assert.match(error.message, /app\.wasm could not be loaded; tried nothing.*options\.wasmUrl/);
+    void t;
+  });
+});
+
+describe("shrink", () => {
+  const run = (text) => vm.runInNewContext(`${text};result`);
+  const cases = {
+    "shorthand properties keep their names": "function make(first, second) { return { first, second, third: first }; }\nvar result = make(1, 2);",
+    "destructuring keeps what it reads": "function read({ alpha, beta: { gamma } = {}, ...rest }) { return [alpha, gamma, rest]; }\nvar result = read({ alpha: 1, beta: { gamma: 2 }, delta: 3 });",
+    "templates with braces and templates inside": "function tell(name, list) { return `${name}: {${list.map((one) => `<${one + \"}\"}>`).join(\" / \")}}`; }\nvar result = tell(\"x\", [1, 2]);",
+    "regular expressions and divisions": "function half(text, number) { return [/[/\"]\\/(a)/.test(text), number / 2 / 1, text.length / 2]; }\nvar result = half(\"\\\"/a\", 8);",
+    "comments and quotes in strings": "function say(word) { /* it's */ return \"// no /* comment */\" + word; } // \"'`\nvar result = say(\"!\");",
+    "private members, fields, getters, statics": "class Box { static made = 0; #value = 1; get value() { return this.#value; } set value(next) { this.#value = next; } #double() { return this.#value * 2; } twice() { Box.made++; return this.#double(); } }\nvar result = (() => { const box = new Box(); box.value = 4; return [box.value, box.twice(), Box.made]; })();",
+    "ternaries inside objects and calls": "function pick(flag, left, right) { return { value: flag ? left : right, other: [flag ? { left } : right] }; }\nvar result = pick(true, 1, 2);",
+    "spaces that keep signs apart": "function signs(a, b) { return [a + +b, a - -b, a++ + b, typeof a, !b]; }\nvar result = signs(1, 2);",
+    "async, generators, optional chaining": "function walk(list) { return [...(function* () { for (const item of list ?? []) yield item?.deep?.[0] ?? null; })()]; }\nvar result = walk([{ deep: [1] }, null]);",
+  };
+  for (const [name, text] of Object.entries(cases)) {
+    test(name, () => {
+      const names = [...text.matchAll(/^(?:function|class|var) (\w+)/gm)].map(([, found]) => found);
+      const short = shrink(text, names, ["result"]);
+      assert.deepEqual(JSON.stringify(run(short)), JSON.stringify(run(text)), short);
+      assert.ok(short.length < text.length);
+    });
+  }
+});

@@ -1,0 +1,418 @@
+// One connection's opening, its end and what comes of malformed messages: a scripted server.
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { describe, test } from "node:test";
+import { eventOf, failureOf, freePort, makeClient, stateOf } from "./peers.mjs";
+import { ERROR, EVENTS, HANDSHAKE, JSON_SERDE, MSGPACK, PICKLE, RAW, REQUEST, RESPONSE, encode, startFakeServer } from "./fake_server.mjs";
+
+const greeted = async (t, options = {}, greeting = {}) => {
+  const server = await startFakeServer(t, (peer) => peer.greet(greeting));
+  const client = makeClient(t, server.url, options);
+  const conn = await client.connect();
+  return { server, client, conn, peer: await server.peer() };
+};
+
+describe("connect()", () => {
+  test("sends exactly the reference's handshake, and asks for a bridge by the query alone", async (t) => {
+    const server = await startFakeServer(t, (peer) => peer.greet());
+    await makeClient(t, `${server.url}/some/path?x=a%20b`, { name: "page" }).connect();
+    const { hello, url } = await server.peer();
+    assert.equal(url, "/some/path?x=a%20b&daffi-bridge=1");
+    assert.deepEqual([hello.flag, hello.decoder, hello.isBytes, hello.returnResult, hello.transmitter, hello.receiver, hello.method],
+      [HANDSHAKE, JSON_SERDE, false, true, "page", "", ""]);
+    assert.equal(String(hello.payload), "{\"meta\":{\"type\":\"client\"},\"members\":[{\"name\":\"page\",\"methods\":null}]}");
+  });
+
+  test("a second call while connecting or connected gives the same promise", async (t) => {
+    const server = await startFakeServer(t, (peer) => peer.greet());
+    const client = makeClient(t, server.url);
+    const first = client.connect();
+    assert.equal(client.connect(), first);
+    await first;
+    assert.equal(client.connect(), first);
+  });
+
+  test("unreachable, and may be called again", async (t) => {
+    const port = await freePort();
+    const client = makeClient(t, `ws://127.0.0.1:${port}`, { autoreconnect: true, reconnectDelay: 1 });
+    const error = await failureOf(client.connect());
+    assert.equal(error.code, "unreachable");
+    assert.match(error.message, new RegExp(`ws://127.0.0.1:${port}/`));
+    assert.equal(client.state, "disconnected");
+    assert.equal((await failureOf(client.connect())).code, "unreachable");
+  });
+
+  test("refused: an ERROR in plain text, as the released server answers", async (t) => {
+    const server = await startFakeServer(t, async (peer) => {
+      const { uuid, transmitter } = await peer.next();
+      peer.send({ uuid, flag: ERROR, decoder: RAW, metadata: `${transmitter}||`, payload: "failed to parse handshake message: UnknownField" });
+    });
+    const error = await failureOf(makeClient(t, server.url).connect());
+    assert.equal(error.code, "refused");
+    assert.match(error.message, /failed to parse handshake message: UnknownField/);
+  });
+
+  test("refused: an ERROR in JSON, as the bridge answers, then a close", async (t) => {
+    const server = await startFakeServer(t, async (peer) => {
+      const { uuid, transmitter } = await peer.next();
+      peer.send({ uuid, flag: ERROR, metadata: `${transmitter}||`, payload: { args: [["Unreachable", "daffi_bridge", "the upstream is not there", null]], kwargs: {} } });
+      peer.socket.close(1013, "the upstream is not there");
+    });
+    const error = await failureOf(makeClient(t, server.url).connect());
+    assert.equal(error.code, "refused");
+    assert.match(error.message, /the upstream is not there/);
+  });
+
+  test("refused: meta.error", async (t) => {
+    const server = await startFakeServer(t, (peer) => peer.greet({ error: "the name is taken" }));
+    const error = await failureOf(makeClient(t, server.url).connect());
+    assert.equal(error.code, "refused");
+    assert.match(error.message, /the name is taken/);
+  });
+
+  test("refused: closed with a reason before the answer", async (t) => {
+    const server = await startFakeServer(t, (peer) => peer.socket.close(1013, "too many connections"));
+    const error = await failureOf(makeClient(t, server.url).connect());
+    assert.equal(error.code, "refused");
+    assert.match(error.message, /too many connections.*1013/);
+  });
+
+  test("timeout: a server that is silent after the socket opened", async (t) => {
+    const server = await startFakeServer(t);
+    const started = Date.now();
+    const error = await failureOf(makeClient(t, server.url).connect());
+    assert.equal(error.code, "timeout");
+    assert.ok(Date.now() - started >= 4900 && Date.now() - started < 8000);
+  });
+
+  test("closed: stop() before the answer, and for good", async (t) => {
+    const server = await startFakeServer(t);
+    const client = makeClient(t, server.url);
+    const promise = failureOf(client.connect());
+    const peer = await server.peer();
+    await peer.next();
+    client.stop();
+    client.stop();
+    assert.equal((await promise).code, "closed");
+    assert.equal((await failureOf(client.connect())).code, "closed");
+    await peer.closed;
+    const early = makeClient(t, server.url);
+    const atOnce = failureOf(early.connect());
+    early.stop();
+    assert.equal((await atOnce).code, "closed");
+  });
+
+  test("app.wasm that is not there: what was tried is said", async (t) => {
+    const server = await startFakeServer(t, (peer) => peer.greet());
+    const error = await failureOf(makeClient(t, server.url, { wasmUrl: "file:///nowhere/app.wasm" }).connect());
+    assert.equal(error.code, "unreachable");
+    assert.match(error.message, /tried file:\/\/\/nowhere\/app\.wasm \(.*ENOENT/);
+  });
+
+  test("another client's answer is not one's own", async (t) => {
+    const server = await startFakeServer(t, async (peer) => {
+      const { uuid } = await peer.next();
+      peer.send({ uuid, flag: HANDSHAKE, metadata: "other||", payload: { meta: { type: "service", error: null }, members: [{ name: "other", methods: null }] } });
+      peer.send({ uuid, flag: HANDSHAKE, metadata: "me||", payload: { meta: { type: "service", error: null }, members: [{ name: "s", methods: ["f"] }] } });
+    });
+    const conn = await makeClient(t, server.url, { name: "me" }).connect();
+    assert.deepEqual(conn.members(), [{ name: "s", methods: ["f"] }]);
+  });
+});
+
+describe("malformed messages close the connection with `protocol`", () => {
+  const cases = {
+    "a text message": "hello",
+    "five bytes": Buffer.from([1, 2, 3, 4, 5]),
+    "cut off": encode({ flag: RESPONSE, uuid: 2, payload: "{}" }).subarray(0, -1),
+    "something behind": Buffer.concat([encode({ flag: RESPONSE, uuid: 2, payload: "{}" }), Buffer.from([0])]),
+    "no bars": encode({ flag: RESPONSE, uuid: 2, metadata: "abc", payload: "{}" }),
+    "three bars": encode({ flag: RESPONSE, uuid: 2, metadata: "a|b|c|d", payload: "{}" }),
+    "an unknown flag": encode({ flag: 15, uuid: 2, payload: "{}" }),
+    "an event that is none": encode({ flag: EVENTS, payload: "[]" }),
+    "an event of another type": encode({ flag: EVENTS, payload: { type: "x", member: "y" } }),
+    "a handshake that is none": encode({ flag: HANDSHAKE, payload: "nonsense" }),
+  };
+  for (const [name, bytes] of Object.entries(cases)) {
+    test(name, async (t) => {
+      const { client, conn, peer } = await greeted(t);
+      const pending = failureOf(conn.rpc().echo(1));
+      await peer.next();
+      peer.send(bytes);
+      assert.equal((await pending).code, "protocol");
+      assert.equal(client.state, "disconnected");
+      await peer.closed;
+    });
+  }
+
+  test("answers that can't be read reject their call alone", async (t) => {
+    const { conn, peer } = await greeted(t);
+    const bad = [
+      ["nonsense", {}], ["{\"args\":[NaN],\"kwargs\":{}}", {}], ["[]", {}], ["{}", {}], [Buffer.from([0x22, 0xff, 0x22]), {}],
+      [Buffer.from([0xc1]), { decoder: MSGPACK }], [Buffer.from([0x92, 0x91]), { decoder: MSGPACK }], [Buffer.from([0x92, 0x91, 1, 0x80, 0]), { decoder: MSGPACK }],
+      [Buffer.from([0x92, 0xdd, 0xff, 0xff, 0xff, 0xff]), { decoder: MSGPACK }], [Buffer.from([0x92, 0x91, 0xa1, 0xff, 0x80]), { decoder: MSGPACK }],
+      [Buffer.alloc(20000, 0x91), { decoder: MSGPACK }], [Buffer.from([0x92, 0x91, 0xd4, 5, 0, 0x80]), { decoder: MSGPACK }], [Buffer.alloc(0), { decoder: MSGPACK }],
+      [Buffer.from([0x80, 4, 0x2e]), { decoder: PICKLE }],
+    ];
+    for (const [payload, options] of bad) {
+      const pending = failureOf(conn.rpc().echo(1));
+      const request = await peer.next();
+      peer.send({ uuid: request.uuid, flag: RESPONSE, metadata: "w1||", payload, ...options });
+      const error = await pending;
+      assert.deepEqual([error.code, error.member, error.method], ["protocol", "w1", "echo"], String(payload));
+    }
+    for (const [payload, options] of [...bad.slice(0, 3), [Buffer.from([0x80, 4, 0x2e]), { decoder: PICKLE }]]) {
+      const pending = failureOf(conn.rpc().echo(1));
+      const request = await peer.next();
+      peer.send({ uuid: request.uuid, flag: ERROR, metadata: "w1||", payload, ...options });
+      assert.equal((await pending).code, "protocol", String(payload));
+    }
+    const good = conn.rpc().echo(1);
+    peer.answer(await peer.next(), 5);
+    assert.equal(await good, 5);
+  });
+
+  test("answers to nobody, second answers and requests are dropped", async (t) => {
+    const { conn, peer } = await greeted(t);
+    const call = conn.rpc().echo(1);
+    const request = await peer.next();
+    peer.send({ uuid: 999, flag: RESPONSE, payload: "nonsense" });
+    peer.send({ uuid: 3, flag: REQUEST, metadata: "w1|x|f", payload: { args: [], kwargs: {} } });
+    peer.send(Buffer.alloc(0));
+    peer.answer(request, "first");
+    peer.answer(request, "second");
+    assert.equal(await call, "first");
+    const next = conn.rpc().echo(2);
+    peer.answer(await peer.next(), "next");
+    assert.equal(await next, "next");
+  });
+});
+
+describe("errors of a bridge", () => {
+  test("its Type is the code", async (t) => {
+    const { conn, peer } = await greeted(t);
+    for (const [type, code] of [["Refused", "refused"], ["NoSuchMember", "no-such-member"], ["Busy", "busy"], ["Disconnected", "disconnected"], ["TooNew", "remote"]]) {
+      const pending = failureOf(conn.rpc({ serde: "msgpack" }).echo(1));
+      peer.answer(await peer.next(), { args: [[type, "daffi_bridge", "a sentence", null]], kwargs: {} }, { flag: ERROR });
+      const error = await pending;
+      assert.deepEqual([error.code, error.member, error.method], [code, "w1", "echo"]);
+      assert.match(error.message, /a sentence/);
+    }
+  });
+
+  test("plain text, as the native layer writes it", async (t) => {
+    const { conn, peer } = await greeted(t);
+    const pending = failureOf(conn.rpc().echo(1));
+    peer.answer(await peer.next(), "it broke", { flag: ERROR, decoder: RAW });
+    const error = await pending;
+    assert.deepEqual([error.code, error.message, error.remoteMessage], ["remote", "it broke", "it broke"]);
+  });
+
+  test("what it takes is known before sending", async (t) => {
+    const { client, conn, peer } = await greeted(t, {}, { bridge: { abi: 1, maxMessage: 1000, maxBatch: 0, heartbeat: 0 } });
+    assert.equal(client.bridge.maxMessage, 1000);
+    const error = await failureOf(conn.rpc({ serde: "raw" }).echo(new Uint8Array(1000)));
+    assert.equal(error.name, "RangeError");
+    assert.match(error.message, /a message of 10\d\d bytes .* 1000 bytes/);
+    assert.equal(peer.unread, 0);
+  });
+});
+
+test("Chromium's message of 131,072 bytes or more is refused on the page, unless a bridge is there", async (t) => {
+  const own = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  Object.defineProperty(globalThis, "navigator", { value: { userAgent: "Mozilla/5.0 HeadlessChrome/120.0.0.0" }, configurable: true });
+  t.after(() => (own ? Object.defineProperty(globalThis, "navigator", own) : delete globalThis.navigator));
+  const bare = await greeted(t, { name: "p" });
+  const overhead = 9 + "p|w1|echo".length;
+  const error = await failureOf(bare.conn.rpc({ serde: "raw" }).echo(new Uint8Array(131072 - overhead)));
+  assert.equal(error.name, "RangeError");
+  assert.match(error.message, /131072 bytes.*131071 bytes/);
+  bare.conn.rpc({ serde: "raw" }).echo(new Uint8Array(131071 - overhead)).catch(() => {});
+  assert.equal((await bare.peer.next()).payload.length, 131071 - overhead);
+  const bridged = await greeted(t, { name: "p" }, { bridge: { abi: 1, maxMessage: 8388608, maxBatch: 0, heartbeat: 0 } });
+  bridged.conn.rpc({ serde: "raw" }).echo(new Uint8Array(200000)).catch(() => {});
+  assert.equal((await bridged.peer.next()).payload.length, 200000);
+});
+
+describe("the link's end", () => {
+  test("pending calls reject at once with the server's reason; no reconnect unless asked", async (t) => {
+    const { client, conn, peer } = await greeted(t);
+    const events = [];
+    client.addEventHandler((event) => events.push(event));
+    const pending = [failureOf(conn.rpc().echo(1)), failureOf(conn.cast().echo(1)), failureOf(conn.waitForMembers("x")),
+      failureOf(conn.stream().echo(async function* () { await new Promise(() => {}); }))];
+    await peer.next();
+    peer.socket.close(1012, "the upstream was lost");
+    for (const error of await Promise.all(pending)) {
+      assert.equal(error.code, "disconnected");
+      assert.match(error.message, /the upstream was lost.*1012/);
+    }
+    assert.deepEqual(events, [{ type: "disconnected", member: client.name }]);
+    assert.equal(client.state, "disconnected");
+    assert.equal((await failureOf(conn.rpc().echo(1))).code, "disconnected");
+    assert.deepEqual(conn.members(), []);
+  });
+
+  test("connect() after it makes a new link, and the same Connection works", async (t) => {
+    const { server, client, conn, peer } = await greeted(t);
+    const lost = stateOf(client, "disconnected");
+    peer.socket.terminate();
+    await lost;
+    assert.equal(await client.connect(), conn);
+    const call = conn.rpc().echo(1);
+    const again = await server.peer();
+    again.answer(await again.next(), "here");
+    assert.equal(await call, "here");
+  });
+
+  test("autoreconnect: back by itself, events and states in order, waiters outlive it", async (t) => {
+    const { server, client, conn, peer } = await greeted(t, { autoreconnect: true, reconnectDelay: 20 });
+    const events = [];
+    const states = [];
+    client.addEventHandler(({ type, member }) => events.push(`${type} ${member === client.name ? "self" : member}`));
+    client.addEventListener("statechange", (event) => states.push([event.previous, event.state, client.state]));
+    const waited = conn.waitForMembers("late");
+    peer.socket.terminate();
+    const again = await server.peer();
+    await stateOf(client, "connected");
+    again.send({ flag: HANDSHAKE, payload: { meta: { type: "router", error: null }, members: [{ name: "late", methods: ["f"] }] } });
+    again.event("connected", "late");
+    await waited;
+    assert.deepEqual(states, [["connected", "reconnecting", "reconnecting"], ["reconnecting", "connected", "connected"]]);
+    await eventOf(client, () => (again.event("disconnected", "late"), true)).catch(() => {});
+    assert.deepEqual(events.slice(0, 3), ["disconnected self", "connected self", "connected late"]);
+  });
+
+  test("autoreconnect goes on while the server is away", async (t) => {
+    const { client, server, conn } = await greeted(t, { autoreconnect: true, reconnectDelay: 5 });
+    const port = Number(new URL(server.url).port);
+    const lost = stateOf(client, "reconnecting");
+    await server.stop();
+    await lost;
+    const blocker = createServer((socket) => socket.destroy());
+    await new Promise((done) => blocker.listen(port, "127.0.0.1", done));
+    let knocks = 0;
+    await new Promise((done) => blocker.on("connection", () => { if (++knocks === 3) done(); }));
+    assert.equal(client.state, "reconnecting");
+    await new Promise((done) => blocker.close(done));
+    assert.equal((await failureOf(conn.rpc().echo(1))).code, "disconnected");
+    client.stop();
+    assert.equal(client.state, "closed");
+  });
+
+  test("evicted: pending calls reject, no reconnect", async (t) => {
+    const { client, conn, peer } = await greeted(t, { autoreconnect: true, reconnectDelay: 1 });
+    const events = [];
+    client.addEventHandler((event) => events.push(event));
+    const pending = failureOf(conn.rpc().echo(1));
+    await peer.next();
+    peer.event("evicted", client.name);
+    assert.equal((await pending).code, "evicted");
+    await peer.closed;
+    assert.equal(client.state, "evicted");
+    assert.deepEqual(events, [{ type: "evicted", member: client.name }]);
+  });
+
+  test("another's eviction only removes that member until its handshake", async (t) => {
+    const { client, conn, peer } = await greeted(t);
+    const pending = failureOf(conn.rpc().echo(1));
+    await peer.next();
+    const event = eventOf(client, () => true);
+    peer.event("evicted", "w1");
+    assert.deepEqual(await event, { type: "evicted", member: "w1" });
+    assert.equal((await pending).code, "disconnected");
+    assert.equal((await failureOf(conn.rpc().echo(1))).code, "no-such-method");
+    peer.send({ flag: HANDSHAKE, payload: { meta: { type: "router", error: null }, members: [{ name: "w1", methods: ["echo"] }] } });
+    await conn.waitForMembers("w1");
+    const call = conn.rpc().echo(1);
+    peer.answer(await peer.next(), 1);
+    assert.equal(await call, 1);
+  });
+
+  test("stop(): what waits rejects `closed`", async (t) => {
+    const { client, conn, peer } = await greeted(t, { autoreconnect: true });
+    const pending = [failureOf(conn.rpc().echo(1)), failureOf(conn.cast().echo(1)), failureOf(conn.waitForMembers("x")), failureOf(conn.stream().echo(["x"]))];
+    await peer.next();
+    client.stop();
+    for (const error of await Promise.all(pending)) assert.equal(error.code, "closed");
+    assert.equal((await failureOf(conn.rpc().echo(1))).code, "closed");
+    assert.throws(() => conn.rpc_nowait().echo(1), { code: "closed" });
+    await peer.closed;
+  });
+});
+
+describe("events", () => {
+  test("a handler that throws does not stop the others; the returned function removes it", async (t) => {
+    const { client, peer } = await greeted(t);
+    const failed = t.mock.method(console, "error", () => {});
+    const seen = [];
+    client.addEventHandler(() => { throw new Error("mine"); });
+    const remove = client.addEventHandler(({ type, member }) => seen.push(`${type} ${member}`));
+    const first = eventOf(client, () => true);
+    peer.event("connected", "a");
+    await first;
+    remove();
+    remove();
+    const second = eventOf(client, () => true);
+    peer.event("disconnected", "a");
+    await second;
+    assert.deepEqual(seen, ["connected a"]);
+    assert.equal(failed.mock.callCount(), 2);
+  });
+
+  test("for await over client.events(), until stop()", async (t) => {
+    const { client, peer } = await greeted(t);
+    const seen = [];
+    const all = (async () => {
+      for await (const { type, member } of client.events()) {
+        seen.push(`${type} ${member}`);
+        if (seen.length === 2) client.stop();
+      }
+    })();
+    peer.event("connected", "a");
+    peer.event("disconnected", "a");
+    await all;
+    assert.deepEqual(seen, ["connected a", "disconnected a"]);
+    for await (const event of client.events()) assert.fail(String(event));
+  });
+});
+
+describe("streams", () => {
+  test("a window of chunks may be unanswered", async (t) => {
+    const { conn, peer } = await greeted(t);
+    let made = 0;
+    const done = conn.stream({ serde: "json", window: 3 }).echo(function* () { while (made < 10) yield made++; });
+    const requests = [];
+    for (let i = 0; i < 3; i++) requests.push(await peer.next());
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([peer.unread, made], [0, 3]);
+    for (let answered = 0; answered < 10; answered++) {
+      peer.answer(requests.shift(), null);
+      if (answered < 7) requests.push(await peer.next());
+    }
+    await done;
+    assert.equal(made, 10);
+  });
+
+  test("stream_nowait waits for no answer, but for the socket's buffer", async (t) => {
+    const { default: WebSocket } = await import("ws");
+    let buffered = 0;
+    class Slow extends WebSocket {
+      get bufferedAmount() { return buffered; }
+    }
+    const { conn, peer } = await greeted(t, { WebSocket: Slow });
+    let made = 0;
+    const done = conn.stream_nowait().echo(function* () {
+      while (made < 5) {
+        if (made === 2) buffered = 2 << 20;
+        made++;
+        yield "x";
+      }
+    });
+    for (let i = 0; i < 3; i++) assert.equal((await peer.next()).returnResult, false);
+    assert.equal(made, 3);
+    buffered = 0;
+    await done;
+    assert.equal(made, 5);
+  });
+});
