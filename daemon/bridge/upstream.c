@@ -8,7 +8,12 @@
 #include "bridge/own_message.h"
 #include "net/connector.h"
 
-enum { CLOSE_INTERNAL = 1011, CLOSE_UPSTREAM_LOST = 1012, CLOSE_TRY_LATER = 1013 };
+enum {
+    CLOSE_INTERNAL = 1011,
+    CLOSE_UPSTREAM_LOST = 1012,
+    CLOSE_TRY_LATER = 1013,
+    GOODBYE_MS = 1000, /* for the other side to end too: the real Router never does, it leaks the descriptor */
+};
 
 struct upstream {
     struct backend backend;
@@ -63,7 +68,8 @@ static void upstream_detach(struct attachment *attachment) {
     connector_free(attachment->connector);
     attachment->connector = NULL;
     if (attachment->connection != NULL) {
-        connection_close(attachment->connection, bridge->config->timeouts.drain);
+        bool is_sent = connection_queued(attachment->connection) == 0;
+        connection_close(attachment->connection, is_sent ? GOODBYE_MS : bridge->config->timeouts.drain);
     } else {
         retire(attachment);
     }

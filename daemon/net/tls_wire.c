@@ -12,9 +12,23 @@ enum {
         2 * SEAL_SIZE, /* writing stops at the first unsent byte: only answers of TLS's own get here */
 };
 
-/* Sealed bytes of the wire that is being worked on: filled by OpenSSL, emptied by tls_wire_send. */
-static _Thread_local uint8_t seal[SEAL_SIZE];
+/* Sealed bytes of the wire that is being worked on: filled by OpenSSL, emptied by tls_wire_send. Made by the first
+ * that a thread seals, and freed with the thread: as an array here it would lie in the stack of every thread of the
+ * program, civetweb's small ones too. */
+static _Thread_local uint8_t *seal;
 static _Thread_local size_t seal_length;
+static pthread_key_t seal_key;
+
+static bool have_seal(void) {
+    if (seal == NULL) {
+        seal = malloc(SEAL_SIZE);
+        if (seal != NULL && pthread_setspecific(seal_key, seal) != 0) {
+            free(seal);
+            seal = NULL;
+        }
+    }
+    return seal != NULL;
+}
 
 /* --- the BIO ---------------------------------------------------------------------------------------------- */
 
@@ -49,6 +63,11 @@ static int bio_read(BIO *bio, char *out, size_t capacity, size_t *ret_length) {
 
 static int bio_write(BIO *bio, const char *bytes, size_t length, size_t *ret_length) {
     BIO_clear_retry_flags(bio);
+    if (!have_seal()) {
+        struct tls_wire *wire = BIO_get_data(bio);
+        wire->error = ENOMEM;
+        return -1;
+    }
     size_t room = SEAL_SIZE - seal_length;
     if (room == 0) {
         BIO_set_retry_write(bio);
@@ -78,6 +97,9 @@ static long bio_ctrl(BIO *bio, int command, long number, void *pointer) {
 static BIO_METHOD *bio_method;
 
 static void make_bio_method(void) {
+    if (pthread_key_create(&seal_key, free) != 0) {
+        return;
+    }
     bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "daffi wire");
     if (!bio_method) {
         return;

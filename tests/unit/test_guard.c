@@ -33,7 +33,7 @@ static struct daffi_message message_of(const struct row *row) {
         .flag = row->flag,
         .decoder = row->decoder,
         .return_result = true,
-        .is_bytes = row->decoder == DAFFI_MSGPACK,
+        .is_bytes = row->decoder == DAFFI_MSGPACK || row->decoder == DAFFI_PICKLE,
         .transmitter = daffi_span_text(row->name),
         .receiver = daffi_span_text(row->name),
         .function = daffi_span_text("add"),
