@@ -64,7 +64,6 @@ static bool shed_fullest(struct connection *asking, size_t asking_queued) {
 /* --- reading --------------------------------------------------------------------------------------------------- */
 
 void connection_deliver(struct connection *connection) {
-    connection->redeliver = false;
     while ((connection->state == CONNECTION_OPEN || connection->state == CONNECTION_HALF) &&
            connection->pauses == 0) {
         size_t length = buffer_length(&connection->in);
@@ -74,6 +73,7 @@ void connection_deliver(struct connection *connection) {
         const struct connection_handler *handler = connection->handler;
         void *owner = connection->owner;
         connection->expected = 0;
+        connection->redeliver = false;
         ssize_t used = handler->on_input(owner, buffer_bytes(&connection->in), length);
         if (used < 0) {
             connection_abort(connection, (int)used, NULL);

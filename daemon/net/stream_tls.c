@@ -16,7 +16,7 @@
 #include "net/tls_context_internal.h"
 #include "net/tls_wire.h"
 
-enum { ERROR_MAX = 256 };
+enum { ERROR_MAX = 256, READ_ON = 1 };
 
 enum tls_state { TLS_HANDSHAKE, TLS_OPEN, TLS_FAILED };
 
@@ -25,7 +25,7 @@ struct stream_tls {
     struct tls_wire wire;
     SSL *ssl;
     enum tls_state state;
-    int read_end; /* what the next read returns, behind bytes already given out: 1 none, 0 end, -errno */
+    int read_end; /* what the next read returns, behind bytes already given out: READ_ON, 0 the end, -errno */
     bool goodbye; /* close_notify is sealed */
     bool more;    /* stream_pending: the last read stopped at the caller's capacity, or before `read_end` */
     char *server_name; /* of a connecting stream */
@@ -103,6 +103,16 @@ static int tls_fail(struct stream_tls *tls) {
     return -EPROTO;
 }
 
+/* Sends what a read made TLS answer. 0, or -errno as a read returns it. */
+static int send_answer(struct stream_tls *tls) {
+    int sent = tls_wire_sealed() > 0 ? tls_wire_send(&tls->wire) : 0;
+    if (sent == -ENOBUFS) {
+        set_error(tls, "TLS failed: the peer asks for new keys on and on, and reads none of the answers");
+        return -EPROTO;
+    }
+    return sent == -EAGAIN ? 0 : sent;
+}
+
 /* --- the operations --------------------------------------------------------------------------------------- */
 
 static int tls_handshake(struct stream *stream) {
@@ -164,8 +174,8 @@ static size_t read_records(struct stream_tls *tls, uint8_t *out, size_t capacity
             break;
         }
         if (error == SSL_ERROR_WANT_WRITE) { /* the answer to a KeyUpdate found the sealing buffer full */
-            int sent = tls_wire_send(&tls->wire);
-            if (sent == 0 || sent == -EAGAIN) {
+            int sent = send_answer(tls);
+            if (sent == 0) {
                 continue;
             }
             tls->read_end = sent;
@@ -186,23 +196,23 @@ static size_t read_records(struct stream_tls *tls, uint8_t *out, size_t capacity
 
 static ssize_t tls_read(struct stream *stream, void *out, size_t capacity) {
     struct stream_tls *tls = tls_of(stream);
-    if (tls->read_end > 0) {
+    if (tls->read_end == READ_ON) {
         if (tls->state != TLS_OPEN) {
             return -EPROTO;
         }
         tls->wire.drained = false;
         size_t length = read_records(tls, out, capacity);
-        tls->more = length > 0 && (tls->read_end <= 0 ||
+        tls->more = length > 0 && (tls->read_end != READ_ON ||
                                    (length == capacity && (SSL_has_pending(tls->ssl) || !tls->wire.drained)));
-        int sent = tls_wire_sealed() > 0 ? tls_wire_send(&tls->wire) : 0; /* an answer of TLS's own */
-        if (sent < 0 && sent != -EAGAIN && tls->read_end > 0) {
+        int sent = send_answer(tls);
+        if (sent < 0 && tls->read_end == READ_ON) {
             tls->read_end = sent;
             tls->more = length > 0;
         }
         if (length > 0) {
             return (ssize_t)length;
         }
-        if (tls->read_end > 0) {
+        if (tls->read_end == READ_ON) {
             stream->wants = EPOLLIN;
             return -EAGAIN;
         }
@@ -308,7 +318,7 @@ static int tls_new(struct tls_context *context, int fd, struct stream_tls **ret_
     }
     tls->stream = (struct stream){.operations = &tls_operations, .fd = fd};
     tls->wire.fd = fd;
-    tls->read_end = 1;
+    tls->read_end = READ_ON;
     tls->ssl = SSL_new(context->ssl_ctx);
     BIO *bio = tls_wire_bio(&tls->wire);
     if (!tls->ssl || !bio) {

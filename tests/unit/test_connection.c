@@ -148,6 +148,24 @@ static void test_handler_swap_with_leftover(void **state) {
     free(second.got);
 }
 
+static void test_handler_swap_where_the_new_one_waits(void **state) {
+    (void)state;
+    static struct probe probe;
+    probe = (struct probe){.in_input = hand_over, .keep = 3};
+    second = (struct probe){.keep = 3};
+    int fd = make(&probe);
+    put(fd, "GETxyz");
+    turns(3);
+    assert_int_equal(second.inputs, 1); /* with what was left, and not again without more */
+    put(fd, "!");
+    turns(1);
+    assert_int_equal(second.inputs, 2);
+    assert_memory_equal(second.got, "x", 1);
+    close(fd);
+    free(probe.got);
+    free(second.got);
+}
+
 static void test_handler_swap_from_outside(void **state) {
     (void)state;
     second = (struct probe){0};
@@ -470,6 +488,7 @@ int main(void) {
         CASE(test_expect_is_not_called_in_vain),
         CASE(test_expected_room_is_earned),
         CASE(test_handler_swap_with_leftover),
+        CASE(test_handler_swap_where_the_new_one_waits),
         CASE(test_handler_swap_from_outside),
         CASE(test_pause_is_counted_and_holds_bytes),
         CASE(test_end_while_paused_waits_and_does_not_spin),

@@ -262,13 +262,41 @@ static void test_tickets(void **state) {
     tls_context_free(other);
 }
 
+/* Reading makes TLS write: the answers to KeyUpdate go out, and one that only asks is not answered without bound. */
+static void test_key_updates(void **state) {
+    (void)state;
+    struct tls_context *server = load("chain.pem", "key.pem");
+    SSL_CTX *ctx = bare_client(TLS1_3_VERSION);
+    struct meeting meeting = meet(server, ctx, NULL, NULL, 0);
+    char got[16];
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(SSL_key_update(meeting.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        assert_int_equal(SSL_write(meeting.ssl, "ask", 3), 3);
+        assert_int_equal(stream_read(meeting.server, got, sizeof got), 3);
+        assert_int_equal(stream_write(meeting.server, "answer", 6), 6);
+        assert_int_equal(SSL_read(meeting.ssl, got, sizeof got), 6);
+    }
+    ssize_t n = 1;
+    for (int i = 0; i < 20000 && n > 0; i++) {
+        assert_int_equal(SSL_key_update(meeting.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        assert_int_equal(SSL_write(meeting.ssl, "x", 1), 1);
+        n = stream_read(meeting.server, got, sizeof got);
+        assert_true(stream_unsent(meeting.server) < 200000);
+    }
+    assert_int_equal(n, -EPROTO);
+    assert_non_null(strstr(stream_error(meeting.server), "asks for new keys on and on"));
+    part(&meeting);
+    SSL_CTX_free(ctx);
+    tls_context_free(server);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_server_refusals), cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_broken_chain),    cmocka_unit_test(test_client_refusals),
         cmocka_unit_test(test_names),           cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_versions),        cmocka_unit_test(test_alpn),
-        cmocka_unit_test(test_tickets),
+        cmocka_unit_test(test_tickets),         cmocka_unit_test(test_key_updates),
     };
     return cmocka_run_group_tests(tests, group_setup, fixture_remove);
 }
