@@ -1,12 +1,13 @@
 #include "config/cli.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config_error.h"
 #include "config/config_table.h"
+#include "config/config_values.h"
 #include "config/nearest.h"
 
 enum option {
@@ -66,33 +67,25 @@ struct given {
     enum cli_action action;
 };
 
-__attribute__((format(printf, 2, 3))) static int refuse(char *ret_error, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(ret_error, CONFIG_ERROR_MAX, format, arguments);
-    va_end(arguments);
-    return -EINVAL;
-}
-
 static int unknown(const char *argument, char *ret_error) {
     const char *names[OPTION_COUNT + 1] = {NULL};
     if (strcmp(argument, "dev") == 0) {
-        return refuse(ret_error,
-                      "\"daffi-bridge dev\" is not there yet; give --listen, --upstream and --playground");
+        return config_refuse(
+            ret_error, "\"daffi-bridge dev\" is not there yet; give --listen, --upstream and --playground");
     }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         names[i] = rows[i].name;
     }
     const char *nearest = nearest_word(argument, names);
     if (nearest != NULL) {
-        return refuse(ret_error, "unknown option %.100s; did you mean %s?", argument, nearest);
+        return config_refuse(ret_error, "unknown option %.100s; did you mean %s?", argument, nearest);
     }
-    return refuse(ret_error, "unknown argument %.100s; see daffi-bridge --help", argument);
+    return config_refuse(ret_error, "unknown argument %.100s; see daffi-bridge --help", argument);
 }
 
 static int append(const char **list, size_t *count, const char *value, const char *name, char *ret_error) {
     if (*count == CONFIG_LIST_MAX) {
-        return refuse(ret_error, "%s is given more than %d times", name, CONFIG_LIST_MAX);
+        return config_refuse(ret_error, "%s is given more than %d times", name, CONFIG_LIST_MAX);
     }
     list[(*count)++] = value;
     return 0;
@@ -168,8 +161,8 @@ static int read_arguments(int argc, char **argv, struct given *given, char *ret_
         }
         if (rows[option].value != NULL && value == NULL) {
             if (i + 1 == argc) {
-                return refuse(ret_error, "%s needs %s: %s", rows[option].name, rows[option].value,
-                              rows[option].help);
+                return config_refuse(ret_error, "%s needs %s: %s", rows[option].name, rows[option].value,
+                                     rows[option].help);
             }
             value = argv[++i];
         }
@@ -188,39 +181,34 @@ static int copy(const char *text, char **out) {
 }
 
 static int apply_listeners(const struct given *given, struct config *config, char *ret_error) {
+    const struct config_row *row = config_row_find("listen", "url");
     char error[CONFIG_ERROR_MAX];
-    for (size_t i = 0; i < config->listeners_count && given->listen_count > 0; i++) {
-        struct config_listener *listener = &config->listeners[i];
-        config_url_clear(&listener->url);
-        free(listener->cert);
-        free(listener->key);
-        *listener = (struct config_listener){0};
-    }
+    size_t secure = 0;
     if (given->listen_count > 0) {
-        config->listeners_count = 0;
+        config_clear_listeners(config);
+        config->listeners_are_given = true;
     }
     for (size_t i = 0; i < given->listen_count; i++) {
-        struct config_listener *listener = &config->listeners[config->listeners_count];
-        if (config_url_parse(given->listen[i], &listener->url, error) < 0) {
-            return refuse(ret_error, "--listen %s", error);
+        if (config_url_read(given->listen[i], row, &config->listeners[i].url, error) < 0) {
+            return config_refuse(ret_error, "--listen %s", error);
         }
         config->listeners_count++;
-        enum config_scheme scheme = listener->url.scheme;
-        if (scheme != CONFIG_HTTPS && scheme != CONFIG_HTTP && scheme != CONFIG_UNIX) {
-            return refuse(ret_error,
-                          "--listen \"%.200s\": can't be listened on; https://, http:// or unix: is expected",
-                          given->listen[i]);
-        }
     }
     for (size_t i = 0; i < config->listeners_count; i++) {
         struct config_listener *listener = &config->listeners[i];
         if (listener->url.scheme != CONFIG_HTTPS) {
             continue;
         }
+        secure++;
         if ((given->cert != NULL && copy(given->cert, &listener->cert) < 0) ||
             (given->key != NULL && copy(given->key, &listener->key) < 0)) {
-            return refuse(ret_error, "out of memory");
+            return config_refuse(ret_error, "out of memory");
         }
+    }
+    if (secure == 0 && config->listeners_count > 0 && (given->cert != NULL || given->key != NULL)) {
+        return config_refuse(
+            ret_error, "%s is given, but nothing listens with TLS: --listen https://HOST:PORT is expected",
+            given->cert != NULL ? "--cert" : "--key");
     }
     return 0;
 }
@@ -229,10 +217,10 @@ static int apply_native(const struct given *given, struct config *config, char *
     if (given->native == NULL) {
         return 0;
     }
-    int place = config_choice_find(config_native_words, given->native);
+    int place = config_choice_find(config_row_find("listen", "native")->choices, given->native);
     if (place < 0) {
-        return refuse(ret_error, "--native \"%.50s\" is not known; loopback, all or none is expected",
-                      given->native);
+        return config_refuse(ret_error, "--native \"%.50s\" is not known; loopback, all or none is expected",
+                             given->native);
     }
     for (size_t i = 0; i < config->listeners_count; i++) {
         config->listeners[i].native = (enum config_native)place;
@@ -240,83 +228,96 @@ static int apply_native(const struct given *given, struct config *config, char *
     return 0;
 }
 
-/* [NAME=]URL; the first without a name is "default". Upstreams of the command line take the place of the file's. */
-static int apply_upstreams(const struct given *given, struct config *config, char *ret_error) {
-    char error[CONFIG_ERROR_MAX];
-    for (size_t i = 0; i < config->upstreams_count && given->upstream_count > 0; i++) {
-        config_url_clear(&config->upstreams[i].url);
-        free(config->upstreams[i].name);
-        free(config->upstreams[i].ca);
-        config->upstreams[i] = (struct config_upstream){0};
-    }
-    if (given->upstream_count > 0) {
-        config->upstreams_count = 0;
-        for (size_t i = 0; i < config->listeners_count; i++) {
-            config->listeners[i].upstreams_count = 0;
+static bool upstream_is_known(const struct config *config, const char *name) {
+    for (size_t i = 0; i < config->upstreams_count; i++) {
+        if (strcmp(config->upstreams[i].name, name) == 0) {
+            return true;
         }
+    }
+    return false;
+}
+
+/* [NAME=]URL */
+static int add_upstream(const char *argument, struct config *config, char *ret_error) {
+    struct config_upstream *upstream = &config->upstreams[config->upstreams_count];
+    char name[65] = "default", error[CONFIG_ERROR_MAX];
+    const char *url = argument;
+    size_t name_length = strcspn(argument, "=:/");
+    if (argument[name_length] == '=') {
+        url = argument + name_length + 1;
+        snprintf(name, sizeof name, "%.*s", (int)(name_length < sizeof name ? name_length : 0), argument);
+    }
+    if (!config_name_is_sound(name)) {
+        return config_refuse(
+            ret_error,
+            "--upstream \"%.100s\": no name; 1 to 64 letters, digits, '-', '_' and '.' are expected",
+            argument);
+    }
+    if (upstream_is_known(config, name)) {
+        return config_refuse(
+            ret_error, "--upstream \"%.100s\": the name \"%s\" is taken; another is expected, as NAME=URL",
+            argument, name);
+    }
+    if (config_url_read(url, config_row_find("upstreams", "url"), &upstream->url, error) < 0) {
+        return config_refuse(ret_error, "--upstream %s", error);
+    }
+    upstream->name = strdup(name);
+    config->upstreams_count++;
+    return upstream->name != NULL ? 0 : config_refuse(ret_error, "out of memory");
+}
+
+/* Upstreams of the command line take the place of the file's. */
+static int apply_upstreams(const struct given *given, struct config *config, char *ret_error) {
+    if (given->upstream_count > 0) {
+        config_clear_upstreams(config);
     }
     for (size_t i = 0; i < given->upstream_count; i++) {
-        struct config_upstream *upstream = &config->upstreams[i];
-        const char *equals = strchr(given->upstream[i], '=');
-        const char *colon = strchr(given->upstream[i], ':');
-        bool named = equals != NULL && (colon == NULL || equals < colon);
-        upstream->name =
-            named ? strndup(given->upstream[i], (size_t)(equals - given->upstream[i])) : strdup("default");
-        config->upstreams_count = i + 1;
-        if (upstream->name == NULL) {
-            return refuse(ret_error, "out of memory");
-        }
-        if (!config_name_is_sound(upstream->name)) {
-            return refuse(ret_error, "--upstream %.100s: a name has letters, digits, '-', '_' and '.' only",
-                          given->upstream[i]);
-        }
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(config->upstreams[j].name, upstream->name) == 0) {
-                return refuse(ret_error,
-                              "--upstream %.100s: the name \"%.64s\" is taken; give another, as NAME=URL",
-                              given->upstream[i], upstream->name);
-            }
-        }
-        if (config_url_parse(named ? equals + 1 : given->upstream[i], &upstream->url, error) < 0) {
-            return refuse(ret_error, "--upstream %s", error);
-        }
-        if (upstream->url.scheme == CONFIG_HTTP || upstream->url.scheme == CONFIG_HTTPS) {
-            return refuse(ret_error, "--upstream \"%.200s\": tcp://, tls:// or unix: is expected",
-                          given->upstream[i]);
+        int result = add_upstream(given->upstream[i], config, ret_error);
+        if (result < 0) {
+            return result;
         }
     }
     return 0;
 }
 
-static int apply_rest(const struct given *given, struct config *config, char *ret_error) {
-    const struct {
-        const char *word, *section, *name, *option;
-    } words[] = {{given->level, "log", "level", "--log-level"},
-                 {given->format, "log", "format", "--log-format"}};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        const struct config_row *row = config_row_find(words[i].section, words[i].name);
-        if (words[i].word == NULL || row == NULL) {
-            continue;
-        }
-        int place = config_choice_find(row->choices, words[i].word);
-        if (place < 0) {
-            return refuse(ret_error, "%s \"%.50s\" is not known; see daffi-bridge --help", words[i].option,
-                          words[i].word);
-        }
+static int apply_choice(const char *section, const char *name, const char *option, const char *word,
+                        struct config *config, char *ret_error) {
+    const struct config_row *row = config_row_find(section, name);
+    char expected[128];
+    int place = word != NULL ? config_choice_find(row->choices, word) : 0;
+    if (place < 0) {
+        return config_refuse(ret_error, "%s \"%.50s\" is not known; %s is expected", option, word,
+                             config_choices_text(row->choices, expected, sizeof expected));
+    }
+    if (word != NULL) {
         config_row_store(row, config, (uint64_t)place);
+    }
+    return 0;
+}
+
+static int apply_rest(const struct given *given, struct config *config, char *ret_error) {
+    char error[CONFIG_ERROR_MAX];
+    int result = apply_choice("log", "level", "--log-level", given->level, config, ret_error);
+    if (result == 0) {
+        result = apply_choice("log", "format", "--log-format", given->format, config, ret_error);
     }
     if (given->playground) {
         config->playground = true;
     }
-    for (size_t i = 0; i < given->origin_count; i++) {
+    for (size_t i = 0; i < given->origin_count && result == 0; i++) {
+        if (config_origin_check(given->origin[i], error) < 0) {
+            return config_refuse(ret_error, "--allow-origin %s", error);
+        }
         if (config->allow_origins_count == CONFIG_LIST_MAX) {
-            return refuse(ret_error, "more than %d allowed origins", CONFIG_LIST_MAX);
+            return config_refuse(ret_error, "--allow-origin: more than %d origins, the file's included",
+                                 CONFIG_LIST_MAX);
         }
-        if (copy(given->origin[i], &config->allow_origins[config->allow_origins_count++]) < 0) {
-            return refuse(ret_error, "out of memory");
+        if (copy(given->origin[i], &config->allow_origins[config->allow_origins_count]) < 0) {
+            return config_refuse(ret_error, "out of memory");
         }
+        config->allow_origins_count++;
     }
-    return 0;
+    return result;
 }
 
 int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_ERROR_MAX]) {
@@ -331,7 +332,7 @@ int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_
     }
     struct config *config = config_new();
     if (config == NULL) {
-        return refuse(ret_error, "out of memory");
+        return config_refuse(ret_error, "out of memory");
     }
     if (given.file != NULL) {
         result = config_read_file(config, given.file, ret_error);
@@ -359,6 +360,30 @@ int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_
     return 0;
 }
 
+static void print_key(FILE *out, const struct config_row *row) {
+    char left[64], words[128];
+    bool listed = row->section != NULL &&
+                  (strcmp(row->section, "listen") == 0 || strcmp(row->section, "upstreams") == 0);
+    snprintf(left, sizeof left, "%s%s%s%s", row->section != NULL ? row->section : "", listed ? "[]" : "",
+             row->section != NULL ? "." : "", row->name);
+    fprintf(out, "  %-32s %s", left, row->help);
+    switch (row->type) {
+    case CONFIG_SIZE:
+        fprintf(out, " (%llu)", (unsigned long long)row->standard);
+        break;
+    case CONFIG_MS:
+        fprintf(out, " (%llu ms)", (unsigned long long)row->standard);
+        break;
+    case CONFIG_CHOICE:
+        fprintf(out, ": %s (\"%s\")", config_choices_text(row->choices, words, sizeof words),
+                row->choices[row->standard]);
+        break;
+    default:
+        break;
+    }
+    fputc('\n', out);
+}
+
 void cli_print_help(FILE *out) {
     fputs("daffi-bridge: web pages call Python, safely\n\n"
           "  daffi-bridge --listen https://127.0.0.1:8443 --cert cert.pem --key key.pem --upstream "
@@ -374,19 +399,9 @@ void cli_print_help(FILE *out) {
                  row->value != NULL ? row->value : "");
         fprintf(out, "  %-26s %s\n", left, row->help);
     }
-    fputs(
-        "\nkeys of the file that are numbers or words (the rest: listen, upstreams, allow_origins, hosts)\n",
-        out);
+    fputs("\nkeys of the file, each may be left out (its default)\n", out);
     for (size_t i = 0; i < config_table_rows; i++) {
-        const struct config_row *row = &config_table[i];
-        char left[64];
-        snprintf(left, sizeof left, "%s%s%s", row->section != NULL ? row->section : "",
-                 row->section != NULL ? "." : "", row->name);
-        fprintf(out, "  %-32s %s", left, row->help);
-        if (row->type == CONFIG_SIZE || row->type == CONFIG_MS) {
-            fprintf(out, "; %llu%s", (unsigned long long)row->standard, row->type == CONFIG_MS ? " ms" : "");
-        }
-        fputc('\n', out);
+        print_key(out, &config_table[i]);
     }
     fputs("\nexit status: 0 done, 1 failed while running, 2 usage or configuration error\n", out);
 }

@@ -1,11 +1,12 @@
 #include "config/config.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config_error.h"
+#include "config/config_lines.h"
 #include "config/config_table.h"
 
 struct config *config_new(void) {
@@ -14,83 +15,150 @@ struct config *config_new(void) {
         return NULL;
     }
     for (size_t i = 0; i < config_table_rows; i++) {
-        config_row_store(&config_table[i], config, config_table[i].standard);
+        const struct config_row *row = &config_table[i];
+        bool is_of_config = row->section == CONFIG_TOP ||
+                            (strcmp(row->section, "listen") != 0 && strcmp(row->section, "upstreams") != 0);
+        if (is_of_config) { /* those of listeners and upstreams are 0 */
+            config_row_store(row, config, row->standard);
+        }
     }
     return config;
+}
+
+void config_clear_listeners(struct config *config) {
+    for (size_t i = 0; i < config->listeners_count; i++) {
+        struct config_listener *listener = &config->listeners[i];
+        config_url_clear(&listener->url);
+        free(listener->cert);
+        free(listener->key);
+        *listener = (struct config_listener){0};
+    }
+    config->listeners_count = 0;
+}
+
+void config_clear_upstreams(struct config *config) {
+    for (size_t i = 0; i < config->upstreams_count; i++) {
+        struct config_upstream *upstream = &config->upstreams[i];
+        config_url_clear(&upstream->url);
+        free(upstream->name);
+        free(upstream->ca);
+        *upstream = (struct config_upstream){0};
+    }
+    config->upstreams_count = 0;
+    for (size_t i = 0; i < config->listeners_count; i++) {
+        config->listeners[i].upstreams_count = 0;
+    }
 }
 
 void config_free(struct config *config) {
     if (config == NULL) {
         return;
     }
-    for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
-        config_url_clear(&config->listeners[i].url);
-        free(config->listeners[i].cert);
-        free(config->listeners[i].key);
-        config_url_clear(&config->upstreams[i].url);
-        free(config->upstreams[i].name);
-        free(config->upstreams[i].ca);
+    config_clear_upstreams(config);
+    config_clear_listeners(config);
+    for (size_t i = 0; i < config->allow_origins_count; i++) {
         free(config->allow_origins[i]);
+    }
+    for (size_t i = 0; i < config->hosts_count; i++) {
         free(config->hosts[i]);
     }
+    config_source_free(config->source);
     free(config);
 }
 
-__attribute__((format(printf, 2, 3))) static int refuse(char *ret_error, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(ret_error, CONFIG_ERROR_MAX, format, arguments);
-    va_end(arguments);
-    return -EINVAL;
+/* A listener of the file is refused by its line, one of the command line by its option. */
+static int refuse_listener(const struct config *config, size_t place, const char *option, const char *key,
+                           const char *what, char *ret_error) {
+    const struct config_listener *listener = &config->listeners[place];
+    char path[32];
+    if (config->listeners_are_given || config->source == NULL) {
+        return config_refuse(ret_error, "--listen %.200s %s: %s is expected", listener->url.text, what,
+                             option);
+    }
+    snprintf(path, sizeof path, "listen.%zu", place);
+    return config_refuse_at(config->source, path, ret_error, "%.150s %s; \"%s\" (or %s) is expected",
+                            listener->url.text, what, key, option);
 }
 
-static int finish_listener(struct config *config, struct config_listener *listener, char *ret_error) {
-    const char *url = listener->url.text;
-    if (listener->url.scheme == CONFIG_HTTPS) {
-        if (listener->cert == NULL) {
-            return refuse(ret_error, "%.200s needs a certificate: --cert FILE, or \"cert\" in the file", url);
-        }
-        if (listener->key == NULL) {
-            return refuse(ret_error, "%.200s needs the certificate's key: --key FILE, or \"key\" in the file",
-                          url);
-        }
-    } else if (listener->cert != NULL || listener->key != NULL) {
-        return refuse(ret_error, "%.200s takes no certificate; only https:// listeners do", url);
+static int finish_listener(struct config *config, size_t place, char *ret_error) {
+    struct config_listener *listener = &config->listeners[place];
+    bool https = listener->url.scheme == CONFIG_HTTPS;
+    if (https && listener->cert == NULL) {
+        return refuse_listener(config, place, "--cert FILE", "cert", "has no certificate", ret_error);
+    }
+    if (https && listener->key == NULL) {
+        return refuse_listener(config, place, "--key FILE", "key",
+                               "has a certificate, but not its private key", ret_error);
+    }
+    if (!https && (listener->cert != NULL || listener->key != NULL)) {
+        char path[32];
+        snprintf(path, sizeof path, "listen.%zu.%s", place, listener->cert != NULL ? "cert" : "key");
+        return config_refuse_at(config->source, path, ret_error,
+                                "%.150s takes no certificate; https:// is expected", listener->url.text);
+    }
+    for (size_t i = 0; listener->upstreams_count == 0 && i < config->upstreams_count; i++) {
+        listener->upstreams[i] = i;
     }
     if (listener->upstreams_count == 0) {
-        for (size_t i = 0; i < config->upstreams_count; i++) {
-            listener->upstreams[i] = i;
-        }
         listener->upstreams_count = config->upstreams_count;
     }
     return 0;
 }
 
-int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
-    const struct config_limits *limits = &config->limits;
-    if (config->listeners_count == 0) {
-        return refuse(
-            ret_error,
-            "nothing to listen on: give --listen https://127.0.0.1:8443, or \"listen\" in the file");
-    }
-    if (config->upstreams_count == 0) {
-        return refuse(ret_error, "no upstream: give --upstream tcp://127.0.0.1:5000 (a Python Router or "
-                                 "Service), or \"upstreams\" in the file");
-    }
-    if (limits->queue_high >= limits->queue_bytes) {
-        return refuse(ret_error, "limits.queue_high must be less than limits.queue_bytes");
-    }
-    if (limits->message_bytes > limits->queue_bytes) {
-        return refuse(ret_error, "limits.queue_bytes must hold at least one message of limits.message_bytes");
-    }
-    if (limits->queue_bytes > limits->memory_bytes) {
-        return refuse(ret_error, "limits.memory_bytes must hold at least one queue of limits.queue_bytes");
-    }
-    for (size_t i = 0; i < config->listeners_count; i++) {
-        int result = finish_listener(config, &config->listeners[i], ret_error);
-        if (result < 0) {
-            return result;
+/* What is bounded by what. */
+static const struct {
+    const char *small, *large;
+} orders[] = {
+    {"queue_high", "queue_bytes"},
+    {"message_bytes", "queue_bytes"}, /* a queue holds at least one message */
+    {"queue_bytes", "memory_bytes"},
+};
+
+static size_t limit_of(const struct config *config, const char *name) {
+    size_t value = 0;
+    memcpy(&value, (const char *)config + config_row_find("limits", name)->offset, sizeof value);
+    return value;
+}
+
+static int check_orders(const struct config *config, char *ret_error) {
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        size_t small = limit_of(config, orders[i].small), large = limit_of(config, orders[i].large);
+        if (small <= large) {
+            continue;
         }
+        char small_path[64], large_path[64];
+        snprintf(small_path, sizeof small_path, "limits.%s", orders[i].small);
+        snprintf(large_path, sizeof large_path, "limits.%s", orders[i].large);
+        /* The one that was set is the one to look at. */
+        if (config->source == NULL || config_has_path(config->source->text, small_path)) {
+            return config_refuse_at(config->source, small_path, ret_error,
+                                    "%zu can't be taken; at most %s, %zu, is expected", small, large_path,
+                                    large);
+        }
+        return config_refuse_at(config->source, large_path, ret_error,
+                                "%zu can't be taken; at least %s, %zu, is expected", large, small_path,
+                                small);
     }
     return 0;
+}
+
+int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
+    const char *file = config->source != NULL ? config->source->file : "the file";
+    if (config->listeners_count == 0) {
+        return config_refuse(
+            ret_error, "nothing to listen on: give --listen https://127.0.0.1:8443, or \"listen\" in %.200s",
+            file);
+    }
+    if (config->upstreams_count == 0) {
+        return config_refuse(
+            ret_error,
+            "no upstream: give --upstream tcp://127.0.0.1:5000 (a Python Router or Service), or "
+            "\"upstreams\" in %.200s",
+            file);
+    }
+    int result = check_orders(config, ret_error);
+    for (size_t i = 0; i < config->listeners_count && result == 0; i++) {
+        result = finish_listener(config, i, ret_error);
+    }
+    return result;
 }

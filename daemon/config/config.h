@@ -46,6 +46,8 @@ struct config_timeouts { /* ms */
     uint64_t tls, head, handshake, upstream_connect, slow_consumer, drain;
 };
 
+struct config_source; /* the file it was read from */
+
 struct config {
     struct config_listener listeners[CONFIG_LIST_MAX];
     size_t listeners_count;
@@ -60,13 +62,17 @@ struct config {
     struct config_timeouts timeouts;
     enum config_log_level log_level;
     enum config_log_format log_format;
+    struct config_source *source; /* NULL: no file */
+    bool listeners_are_given;     /* by the command line, in the file's place */
 };
 
 /* The defaults alone: no listener, no upstream. NULL without memory. */
 struct config *config_new(void);
 void config_free(struct config *config); /* NULL-safe */
+void config_clear_listeners(struct config *config);
+void config_clear_upstreams(struct config *config); /* listeners then name none */
 
-/* Reads a JSON file into `config`. 0, or -errno with one line that names file, line, key, what was found and
+/* Reads a JSON file into a new `config`; paths in it start at its folder. 0, or -errno with one line that names file, line, key, what was found and
  * what is expected (for an unknown key the nearest known one). */
 int config_read_file(struct config *config, const char *path, char ret_error[CONFIG_ERROR_MAX]);
 
@@ -74,7 +80,7 @@ int config_read_file(struct config *config, const char *path, char ret_error[CON
  * among limits) and fills in what follows from the rest. 0 or -EINVAL with one line. */
 int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]);
 
-/* Reads a listener's or an upstream's URL. 0 or -EINVAL. */
+/* Reads a listener's or an upstream's URL: of any scheme, with any port. 0 or -EINVAL. */
 int config_url_parse(const char *text, struct config_url *ret_url, char ret_error[CONFIG_ERROR_MAX]);
 void config_url_clear(struct config_url *url);
 

@@ -1,163 +1,153 @@
-/* The configuration file. Every refusal is one line: FILE:line N: KEY: what was found; what is expected. */
+/* The configuration file. Every refusal is one line: FILE: line N: KEY: what was found; what is expected. */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
-#include "config/config_lines.h"
+#include "config/config_error.h"
 #include "config/config_table.h"
+#include "config/config_values.h"
 #include "config/nearest.h"
 
-enum { FILE_BYTES_MAX = 1 << 20, PATH_MAX_HERE = 256 };
+enum { FILE_BYTES_MAX = 1 << 20, KEY_PATH_MAX = 256, FOUND_MAX = 64 };
 
 struct reader {
     struct config *config;
-    const char *file;
-    const char *text;
     char *ret_error;
 };
 
-__attribute__((format(printf, 3, 4))) static int refuse(const struct reader *reader, const char *path,
-                                                        const char *format, ...) {
-    char what[CONFIG_ERROR_MAX];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(what, sizeof what, format, arguments);
-    va_end(arguments);
-    snprintf(reader->ret_error, CONFIG_ERROR_MAX, "%s: line %u: %s: %.300s", reader->file,
-             config_line_of(reader->text, path), path, what);
-    return -EINVAL;
-}
+#define REFUSE(reader, path, ...)                                                                            \
+    config_refuse_at((reader)->config->source, path, (reader)->ret_error, __VA_ARGS__)
+
+static int read_object(const struct reader *reader, const char *section, void *owner, const char *path,
+                       json_t *object);
 
 /* What was found, short enough for a line. */
-static const char *found(const json_t *value, char out[64]) {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-    snprintf(out, 64, "%.60s", text != NULL ? text : "?");
+static const char *found(const json_t *value, char out[FOUND_MAX]) {
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+    bool whole = text != NULL && strlen(text) < FOUND_MAX;
+    snprintf(out, FOUND_MAX, "%.*s%s", FOUND_MAX - 4, text != NULL ? text : "?", whole ? "" : "...");
+    if (whole) {
+        snprintf(out, FOUND_MAX, "%s", text);
+    }
     free(text);
     return out;
 }
 
-static int unknown_key(const struct reader *reader, const char *path, const char *key,
-                       const char *const *known) {
+static int refuse_unknown(const struct reader *reader, const char *section, const char *path,
+                          const char *key) {
+    const char *known[CONFIG_KEYS_MAX + 1];
+    config_list_keys(section, known);
     const char *nearest = nearest_word(key, known);
     if (nearest != NULL) {
-        return refuse(reader, path, "unknown key; did you mean \"%s\"?", nearest);
+        return REFUSE(reader, path, "unknown key; did you mean \"%s\"?", nearest);
     }
-    char list[256] = "";
-    for (size_t i = 0; known[i] != NULL; i++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", known[i]);
-    }
-    return refuse(reader, path, "unknown key; known here: %s", list[0] != '\0' ? list : "none yet");
+    char list[256];
+    return REFUSE(reader, path, "unknown key; %s is known here",
+                  config_choices_text(known, list, sizeof list));
 }
 
-static int read_row(const struct reader *reader, const struct config_row *row, const char *path,
-                    const json_t *value) {
-    char shown[64];
-    if (row->type == CONFIG_BOOL) {
-        if (!json_is_boolean(value)) {
-            return refuse(reader, path, "%s is no truth value; true or false is expected",
-                          found(value, shown));
-        }
-        config_row_store(row, reader->config, json_is_true(value));
-        return 0;
+static int read_choice(const struct reader *reader, const struct config_row *row, void *owner,
+                       const char *path, const json_t *value) {
+    char shown[FOUND_MAX], words[128];
+    int place = json_is_string(value) ? config_choice_find(row->choices, json_string_value(value)) : -1;
+    if (place < 0) {
+        return REFUSE(reader, path, "%s is not known; %s is expected", found(value, shown),
+                      config_choices_text(row->choices, words, sizeof words));
     }
-    if (row->type == CONFIG_CHOICE) {
-        int place = json_is_string(value) ? config_choice_find(row->choices, json_string_value(value)) : -1;
-        if (place < 0) {
-            char words[128] = "";
-            for (size_t i = 0; row->choices[i] != NULL; i++) {
-                size_t used = strlen(words);
-                snprintf(words + used, sizeof words - used, "%s\"%s\"", i > 0 ? ", " : "", row->choices[i]);
-            }
-            return refuse(reader, path, "%s is not known; one of %s is expected", found(value, shown), words);
-        }
-        config_row_store(row, reader->config, (uint64_t)place);
-        return 0;
-    }
+    config_row_store(row, owner, (uint64_t)place);
+    return 0;
+}
+
+static int read_number(const struct reader *reader, const struct config_row *row, void *owner,
+                       const char *path, const json_t *value) {
+    char shown[FOUND_MAX];
     json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
     if (number < 0 || (uint64_t)number < row->minimum || (uint64_t)number > row->maximum) {
-        return refuse(reader, path,
-                      "%s can't be taken; a whole number of %s from %" PRIu64 " to %" PRIu64 " is expected",
-                      found(value, shown), row->type == CONFIG_MS ? "milliseconds" : "units", row->minimum,
-                      row->maximum);
+        return REFUSE(
+            reader, path, "%s can't be taken; a whole number from %" PRIu64 " to %" PRIu64 "%s is expected",
+            found(value, shown), row->minimum, row->maximum, row->type == CONFIG_MS ? " (milliseconds)" : "");
     }
-    config_row_store(row, reader->config, (uint64_t)number);
+    config_row_store(row, owner, (uint64_t)number);
     return 0;
 }
 
-/* An object whose keys are all rows of the table. */
-static int read_section(const struct reader *reader, const char *section, json_t *object) {
-    if (!json_is_object(object)) {
-        return refuse(reader, section, "an object { … } is expected");
+/* A text that is not empty: the value's own, not to be freed. NULL when it was refused. */
+static const char *read_text(const struct reader *reader, const char *path, const json_t *value) {
+    char shown[FOUND_MAX];
+    if (!json_is_string(value) || json_string_length(value) == 0) {
+        REFUSE(reader, path, "%s is no text; a text in quotes is expected", found(value, shown));
+        return NULL;
     }
-    const char *known[32] = {NULL};
-    size_t count = 0;
-    for (size_t i = 0; i < config_table_rows && count < 31; i++) {
-        if (config_table[i].section != NULL && strcmp(config_table[i].section, section) == 0) {
-            known[count++] = config_table[i].name;
-        }
-    }
-    const char *key;
-    json_t *value;
-    json_object_foreach(object, key, value) {
-        char path[PATH_MAX_HERE];
-        snprintf(path, sizeof path, "%s.%s", section, key);
-        const struct config_row *row = config_row_find(section, key);
-        int result = row != NULL ? read_row(reader, row, path, value) : unknown_key(reader, path, key, known);
-        if (result < 0) {
-            return result;
-        }
-    }
-    return 0;
+    return json_string_value(value);
 }
 
-static int read_text(const struct reader *reader, const char *path, const json_t *value, char **out) {
-    char shown[64];
-    if (!json_is_string(value) || json_string_length(value) == 0 ||
-        strlen(json_string_value(value)) != json_string_length(value)) {
-        return refuse(reader, path, "%s is no text; a text in quotes is expected", found(value, shown));
+/* A relative path starts at the configuration file's folder: a daemon's own folder is `/`. */
+static char *path_beside(const char *file, const char *path) {
+    const char *slash = strrchr(file, '/');
+    size_t folder = path[0] != '/' && slash != NULL ? (size_t)(slash - file) + 1 : 0;
+    size_t length = strlen(path);
+    char *made = malloc(folder + length + 1);
+    if (made != NULL) {
+        memcpy(made, file, folder);
+        memcpy(made + folder, path, length + 1);
     }
-    free(*out);
-    *out = strdup(json_string_value(value));
-    return *out != NULL ? 0 : -ENOMEM;
+    return made;
 }
 
-static int read_url(const struct reader *reader, const char *path, const json_t *value,
-                    struct config_url *out) {
-    char *text = NULL;
+static int read_file_path(const struct reader *reader, const struct config_row *row, void *owner,
+                          const char *path, const json_t *value) {
+    char **place = (char **)(void *)((char *)owner + row->offset);
+    const char *text = read_text(reader, path, value);
+    if (text == NULL) {
+        return -EINVAL;
+    }
+    *place = path_beside(reader->config->source->file, text);
+    return *place != NULL ? 0 : -ENOMEM;
+}
+
+static int read_url(const struct reader *reader, const struct config_row *row, void *owner, const char *path,
+                    const json_t *value) {
+    struct config_url *place = (struct config_url *)(void *)((char *)owner + row->offset);
     char error[CONFIG_ERROR_MAX];
-    int result = read_text(reader, path, value, &text);
-    if (result == 0) {
-        config_url_clear(out);
-        result = config_url_parse(text, out, error);
-        if (result < 0) {
-            result = refuse(reader, path, "%s", error);
-        }
+    const char *text = read_text(reader, path, value);
+    if (text == NULL) {
+        return -EINVAL;
     }
-    free(text);
-    return result;
+    return config_url_read(text, row, place, error) < 0 ? REFUSE(reader, path, "%s", error) : 0;
 }
 
-/* A list of texts: allow_origins, hosts. */
-static int read_list(const struct reader *reader, const char *name, const json_t *list, char **out,
-                     size_t *count) {
+typedef int text_check(const char *text, char ret_error[CONFIG_ERROR_MAX]);
+
+static int read_texts(const struct reader *reader, const struct config_row *row, const char *path,
+                      const json_t *list, text_check *check) {
+    char **texts = (char **)(void *)((char *)reader->config + row->offset);
+    size_t *count = (size_t *)(void *)((char *)reader->config + row->count_offset);
+    char shown[FOUND_MAX], error[CONFIG_ERROR_MAX];
     if (!json_is_array(list) || json_array_size(list) > CONFIG_LIST_MAX) {
-        return refuse(reader, name, "a list [ … ] of at most %d texts is expected", CONFIG_LIST_MAX);
+        return REFUSE(reader, path, "%s can't be taken; a list [ ... ] of at most %d texts is expected",
+                      found(list, shown), CONFIG_LIST_MAX);
     }
-    size_t i;
-    json_t *value;
-    json_array_foreach(list, i, value) {
-        char path[PATH_MAX_HERE];
-        snprintf(path, sizeof path, "%s.%zu", name, i);
-        int result = read_text(reader, path, value, &out[i]);
-        if (result < 0) {
-            return result;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        char inner[KEY_PATH_MAX];
+        snprintf(inner, sizeof inner, "%s.%zu", path, i);
+        const char *text = read_text(reader, inner, json_array_get(list, i));
+        if (text == NULL) {
+            return -EINVAL;
+        }
+        if (check(text, error) < 0) {
+            return REFUSE(reader, inner, "%s", error);
+        }
+        texts[i] = strdup(text);
+        if (texts[i] == NULL) {
+            return -ENOMEM;
+        }
+        for (char *c = texts[i]; row->type == CONFIG_HOSTS && *c != '\0'; c++) {
+            *c = (char)tolower((unsigned char)*c);
         }
         *count = i + 1;
     }
@@ -166,53 +156,41 @@ static int read_list(const struct reader *reader, const char *name, const json_t
 
 static int read_upstream(const struct reader *reader, const char *path, json_t *value,
                          struct config_upstream *upstream) {
-    static const char *const known[] = {"url", "ca", NULL};
-    int result = 0;
-    if (json_is_string(value)) {
-        result = read_url(reader, path, value, &upstream->url);
-    } else if (json_is_object(value)) {
-        const char *key;
-        json_t *item;
-        json_object_foreach(value, key, item) {
-            char inner[PATH_MAX_HERE];
-            snprintf(inner, sizeof inner, "%s.%s", path, key);
-            result = strcmp(key, "url") == 0  ? read_url(reader, inner, item, &upstream->url)
-                     : strcmp(key, "ca") == 0 ? read_text(reader, inner, item, &upstream->ca)
-                                              : unknown_key(reader, inner, key, known);
-            if (result < 0) {
-                return result;
-            }
-        }
-    }
+    int result = json_is_string(value)
+                     ? read_url(reader, config_row_find("upstreams", "url"), upstream, path, value)
+                 : json_is_object(value) ? read_object(reader, "upstreams", upstream, path, value)
+                                         : 0;
     if (result == 0 && upstream->url.text == NULL) {
-        return refuse(reader, path,
-                      "an address is expected: \"tcp://HOST:PORT\", or {\"url\": \"tls://HOST:PORT\", "
-                      "\"ca\": \"FILE\"}");
+        return REFUSE(reader, path,
+                      "no address; \"tcp://HOST:PORT\" or {\"url\": \"tls://HOST:PORT\", \"ca\": \"FILE\"} "
+                      "is expected");
     }
-    if (result == 0 && (upstream->url.scheme == CONFIG_HTTP || upstream->url.scheme == CONFIG_HTTPS)) {
-        return refuse(reader, path, "\"%.200s\" is no upstream; tcp://, tls:// or unix: is expected",
+    if (result == 0 && upstream->ca != NULL && upstream->url.scheme != CONFIG_TLS) {
+        return REFUSE(reader, path, "\"ca\" is for tls:// upstreams alone; \"%.100s\" is none",
                       upstream->url.text);
     }
     return result;
 }
 
-static int read_upstreams(const struct reader *reader, json_t *object) {
+static int read_upstreams(const struct reader *reader, const char *path, json_t *object) {
+    char shown[FOUND_MAX];
     if (!json_is_object(object) || json_object_size(object) > CONFIG_LIST_MAX) {
-        return refuse(reader, "upstreams", "an object {\"NAME\": \"URL\"} of at most %d is expected",
-                      CONFIG_LIST_MAX);
+        return REFUSE(reader, path,
+                      "%s can't be taken; an object {\"NAME\": \"URL\"} of at most %d is expected",
+                      found(object, shown), CONFIG_LIST_MAX);
     }
+    struct config *config = reader->config;
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value) {
-        char path[PATH_MAX_HERE];
-        snprintf(path, sizeof path, "upstreams.%s", key);
-        struct config_upstream *upstream = &reader->config->upstreams[reader->config->upstreams_count++];
+        char inner[KEY_PATH_MAX];
+        snprintf(inner, sizeof inner, "%s.%s", path, key);
+        if (!config_name_is_sound(key)) {
+            return REFUSE(reader, inner, "no name; 1 to 64 letters, digits, '-', '_' and '.' are expected");
+        }
+        struct config_upstream *upstream = &config->upstreams[config->upstreams_count++];
         upstream->name = strdup(key);
-        int result =
-            upstream->name == NULL ? -ENOMEM
-            : config_name_is_sound(key)
-                ? read_upstream(reader, path, value, upstream)
-                : refuse(reader, path, "an upstream's name has letters, digits, '-', '_' and '.' only");
+        int result = upstream->name != NULL ? read_upstream(reader, inner, value, upstream) : -ENOMEM;
         if (result < 0) {
             return result;
         }
@@ -220,171 +198,162 @@ static int read_upstreams(const struct reader *reader, json_t *object) {
     return 0;
 }
 
-/* Names of upstreams are resolved when the whole file has been read. */
-static int read_listener_upstreams(const struct reader *reader, const char *path, const json_t *list,
-                                   struct config_listener *listener) {
+static int read_names(const struct reader *reader, struct config_listener *listener, const char *path,
+                      const json_t *list) {
+    const struct config *config = reader->config;
+    char shown[FOUND_MAX];
     if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > CONFIG_LIST_MAX) {
-        return refuse(reader, path, "a list of names of \"upstreams\" is expected");
+        return REFUSE(reader, path, "%s can't be taken; a list of names of \"upstreams\" is expected",
+                      found(list, shown));
     }
-    size_t i;
-    json_t *value;
-    json_array_foreach(list, i, value) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *value = json_array_get(list, i);
         const char *wanted = json_is_string(value) ? json_string_value(value) : "";
-        size_t place = 0;
-        while (place < reader->config->upstreams_count &&
-               strcmp(reader->config->upstreams[place].name, wanted) != 0) {
-            place++;
+        const char *names[CONFIG_LIST_MAX + 1] = {NULL};
+        for (size_t j = 0; j < config->upstreams_count; j++) {
+            names[j] = config->upstreams[j].name;
         }
-        if (place == reader->config->upstreams_count) {
-            return refuse(reader, path, "no upstream is called \"%.100s\"; \"upstreams\" has to name it",
-                          wanted);
+        int place = config_choice_find(names, wanted);
+        if (place < 0) {
+            char inner[KEY_PATH_MAX], words[128] = "one that \"upstreams\" names";
+            snprintf(inner, sizeof inner, "%s.%zu", path, i);
+            return REFUSE(reader, inner, "no upstream is called %s; %s is expected", found(value, shown),
+                          names[0] != NULL ? config_choices_text(names, words, sizeof words) : words);
         }
-        listener->upstreams[i] = place;
+        listener->upstreams[i] = (size_t)place;
     }
     listener->upstreams_count = json_array_size(list);
     return 0;
 }
 
-static int read_listener(const struct reader *reader, const char *path, json_t *object,
-                         struct config_listener *listener) {
-    static const char *const known[] = {"url", "cert", "key", "native", "upstreams", NULL};
+static int read_listeners(const struct reader *reader, const char *path, const json_t *list) {
+    struct config *config = reader->config;
+    char shown[FOUND_MAX];
+    if (!json_is_array(list) || json_array_size(list) > CONFIG_LIST_MAX) {
+        return REFUSE(reader, path, "%s can't be taken; a list [ ... ] of at most %d listeners is expected",
+                      found(list, shown), CONFIG_LIST_MAX);
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        struct config_listener *listener = &config->listeners[config->listeners_count++];
+        char inner[KEY_PATH_MAX];
+        snprintf(inner, sizeof inner, "%s.%zu", path, i);
+        int result = read_object(reader, "listen", listener, inner, json_array_get(list, i));
+        if (result == 0 && listener->url.text == NULL) {
+            result = REFUSE(reader, inner,
+                            "\"url\" is missing; {\"url\": \"https://HOST:PORT\", ...} is expected");
+        }
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+static int read_row(const struct reader *reader, const struct config_row *row, void *owner, const char *path,
+                    json_t *value) {
+    char shown[FOUND_MAX];
+    switch (row->type) {
+    case CONFIG_SIZE:
+    case CONFIG_MS:
+        return read_number(reader, row, owner, path, value);
+    case CONFIG_BOOL:
+        if (!json_is_boolean(value)) {
+            return REFUSE(reader, path, "%s is no truth value; true or false is expected",
+                          found(value, shown));
+        }
+        config_row_store(row, owner, json_is_true(value));
+        return 0;
+    case CONFIG_CHOICE:
+        return read_choice(reader, row, owner, path, value);
+    case CONFIG_FILE:
+        return read_file_path(reader, row, owner, path, value);
+    case CONFIG_URL:
+        return read_url(reader, row, owner, path, value);
+    case CONFIG_ORIGINS:
+        return read_texts(reader, row, path, value, config_origin_check);
+    case CONFIG_HOSTS:
+        return read_texts(reader, row, path, value, config_host_check);
+    case CONFIG_NAMES:
+        return read_names(reader, owner, path, value);
+    case CONFIG_UPSTREAMS:
+        return read_upstreams(reader, path, value);
+    case CONFIG_LISTENERS:
+        return read_listeners(reader, path, value);
+    }
+    return -EINVAL;
+}
+
+static const struct config_section *find_section(const char *name) {
+    for (size_t i = 0; i < config_section_count; i++) {
+        if (strcmp(config_sections[i].name, name) == 0) {
+            return &config_sections[i];
+        }
+    }
+    return NULL;
+}
+
+static int read_section(const struct reader *reader, const struct config_section *section, json_t *object) {
+    if (section->is_reserved && json_is_object(object) && json_object_size(object) > 0) {
+        return REFUSE(reader, section->name, "nothing can be set here in this version; {} is expected");
+    }
+    return read_object(reader, section->name, reader->config, section->name, object);
+}
+
+/* `path`.`key`, or `key` alone in the outermost object. */
+static void join(char out[KEY_PATH_MAX], const char *path, const char *key) {
+    snprintf(out, KEY_PATH_MAX, "%s%s%s", path, path[0] != '\0' ? "." : "", key);
+}
+
+/* An object whose keys are rows of the table: those that are none first, then in the table's order, as what comes later
+ * may name what comes before. */
+static int read_object(const struct reader *reader, const char *section, void *owner, const char *path,
+                       json_t *object) {
+    char inner[KEY_PATH_MAX], shown[FOUND_MAX];
+    int result = 0;
     if (!json_is_object(object)) {
-        return refuse(reader, path, "an object {\"url\": …} is expected");
+        return REFUSE(reader, path[0] != '\0' ? path : "the file",
+                      "%s can't be taken; an object { ... } is expected", found(object, shown));
     }
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value) {
-        char inner[PATH_MAX_HERE];
-        snprintf(inner, sizeof inner, "%s.%s", path, key);
-        int result = 0;
-        if (strcmp(key, "url") == 0) {
-            result = read_url(reader, inner, value, &listener->url);
-        } else if (strcmp(key, "cert") == 0) {
-            result = read_text(reader, inner, value, &listener->cert);
-        } else if (strcmp(key, "key") == 0) {
-            result = read_text(reader, inner, value, &listener->key);
-        } else if (strcmp(key, "upstreams") == 0) {
-            result = read_listener_upstreams(reader, inner, value, listener);
-        } else if (strcmp(key, "native") == 0) {
-            int place = json_is_string(value)
-                            ? config_choice_find(config_native_words, json_string_value(value))
-                            : -1;
-            char shown[64];
-            if (place < 0) {
-                return refuse(reader, inner,
-                              "%s is not known; one of \"loopback\", \"all\", \"none\" is expected",
-                              found(value, shown));
-            }
-            listener->native = (enum config_native)place;
-        } else {
-            result = unknown_key(reader, inner, key, known);
-        }
-        if (result < 0) {
-            return result;
+        bool known = config_row_find(section, key) != NULL ||
+                     (section == CONFIG_TOP && (find_section(key) != NULL || strcmp(key, "$schema") == 0));
+        if (!known) {
+            join(inner, path, key);
+            return refuse_unknown(reader, section, inner, key);
         }
     }
-    if (listener->url.text == NULL) {
-        return refuse(reader, path, "\"url\" is missing; \"https://HOST:PORT\" is expected");
-    }
-    if (listener->url.scheme != CONFIG_HTTPS && listener->url.scheme != CONFIG_HTTP &&
-        listener->url.scheme != CONFIG_UNIX) {
-        return refuse(reader, path, "\"%.200s\" can't be listened on; https://, http:// or unix: is expected",
-                      listener->url.text);
-    }
-    return 0;
-}
-
-static int read_listeners(const struct reader *reader, const json_t *list) {
-    if (!json_is_array(list) || json_array_size(list) > CONFIG_LIST_MAX) {
-        return refuse(reader, "listen", "a list [ … ] of at most %d listeners is expected", CONFIG_LIST_MAX);
-    }
-    size_t i;
-    json_t *value;
-    json_array_foreach(list, i, value) {
-        char path[PATH_MAX_HERE];
-        snprintf(path, sizeof path, "listen.%zu", i);
-        int result =
-            read_listener(reader, path, value, &reader->config->listeners[reader->config->listeners_count++]);
-        if (result < 0) {
-            return result;
-        }
-    }
-    return 0;
-}
-
-static int read_hosts(const struct reader *reader, const json_t *list) {
-    struct config *config = reader->config;
-    int result = read_list(reader, "hosts", list, config->hosts, &config->hosts_count);
-    for (size_t i = 0; i < config->hosts_count; i++) {
-        for (char *c = config->hosts[i]; *c != '\0'; c++) {
-            *c = (char)tolower((unsigned char)*c);
+    const char *keys[CONFIG_KEYS_MAX + 1];
+    config_list_keys(section, keys);
+    for (size_t i = 0; keys[i] != NULL && result == 0; i++) {
+        value = json_object_get(object, keys[i]);
+        const struct config_row *row = config_row_find(section, keys[i]);
+        join(inner, path, keys[i]);
+        if (value != NULL) {
+            result = row != NULL ? read_row(reader, row, owner, inner, value)
+                                 : read_section(reader, find_section(keys[i]), value);
         }
     }
     return result;
 }
 
-static int read_top(const struct reader *reader, const char *key, json_t *value) {
-    static const char *const known[] = {
-        "listen", "upstreams", "allow_origins", "hosts",  "playground", "limits", "timeouts_ms",
-        "policy", "auth",      "admin",         "assets", "log",        NULL};
-    struct config *config = reader->config;
-    if (strcmp(key, "allow_origins") == 0) {
-        return read_list(reader, key, value, config->allow_origins, &config->allow_origins_count);
-    }
-    if (strcmp(key, "hosts") == 0) {
-        return read_hosts(reader, value);
-    }
-    if (strcmp(key, "playground") == 0) {
-        return read_row(reader, config_row_find(NULL, key), key, value);
-    }
-    bool is_section = strcmp(key, "limits") == 0 || strcmp(key, "timeouts_ms") == 0 ||
-                      strcmp(key, "log") == 0 || strcmp(key, "policy") == 0 || strcmp(key, "auth") == 0 ||
-                      strcmp(key, "admin") == 0 || strcmp(key, "assets") == 0;
-    if (is_section) {
-        return read_section(reader, key, value);
-    }
-    return unknown_key(reader, key, key, known);
-}
-
-static int read_root(const struct reader *reader, json_t *root) {
-    if (!json_is_object(root)) {
-        return refuse(reader, "the file", "an object { … } is expected");
-    }
-    /* Listeners name upstreams, so those come first. */
-    json_t *upstreams = json_object_get(root, "upstreams");
-    int result = upstreams != NULL ? read_upstreams(reader, upstreams) : 0;
-    json_t *listen = json_object_get(root, "listen");
-    if (result == 0 && listen != NULL) {
-        result = read_listeners(reader, listen);
-    }
-    const char *key;
-    json_t *value;
-    json_object_foreach(root, key, value) {
-        if (result == 0 && strcmp(key, "upstreams") != 0 && strcmp(key, "listen") != 0) {
-            result = read_top(reader, key, value);
-        }
-    }
-    return result;
-}
-
-static int load_text(const char *path, char **ret_text, char *ret_error) {
-    FILE *file = fopen(path, "re");
-    char *text = NULL;
+static int load_text(const char *path, char **ret_text, size_t *ret_length, char *ret_error) {
     int result = 0;
+    FILE *file = fopen(path, "re");
     if (file == NULL) {
         result = -errno;
-        snprintf(ret_error, CONFIG_ERROR_MAX, "%s: %s", path, strerror(errno));
+        config_refuse(ret_error, "%s: can't be opened: %s", path, strerror(-result));
         return result;
     }
-    text = malloc(FILE_BYTES_MAX + 1);
+    char *text = malloc(FILE_BYTES_MAX + 1);
     size_t length = text != NULL ? fread(text, 1, FILE_BYTES_MAX + 1, file) : 0;
     if (text == NULL || ferror(file) != 0) {
-        result = text == NULL ? -ENOMEM : -EIO;
-        snprintf(ret_error, CONFIG_ERROR_MAX, "%s: can't be read: %s", path,
-                 strerror(text == NULL ? ENOMEM : errno));
+        result = text == NULL ? -ENOMEM : -errno;
+        config_refuse(ret_error, "%s: can't be read: %s", path, strerror(-result));
     } else if (length > FILE_BYTES_MAX) {
         result = -EFBIG;
-        snprintf(ret_error, CONFIG_ERROR_MAX, "%s: larger than 1 MiB; a configuration is expected", path);
+        config_refuse(ret_error, "%s: larger than 1 MiB; a configuration is expected", path);
     }
     fclose(file);
     if (result < 0) {
@@ -393,26 +362,47 @@ static int load_text(const char *path, char **ret_text, char *ret_error) {
     }
     text[length] = '\0';
     *ret_text = text;
+    *ret_length = length;
+    return 0;
+}
+
+/* Keeps the text for the messages of what is found later. */
+static int keep_source(struct config *config, const char *path, char *text) {
+    struct config_source *source = calloc(1, sizeof *source);
+    char *file = strdup(path);
+    if (source == NULL || file == NULL) {
+        free(source);
+        free(file);
+        return -ENOMEM;
+    }
+    source->file = file;
+    source->text = text;
+    config_source_free(config->source);
+    config->source = source;
     return 0;
 }
 
 int config_read_file(struct config *config, const char *path, char ret_error[CONFIG_ERROR_MAX]) {
     char *text = NULL;
-    int result = load_text(path, &text, ret_error);
+    size_t length = 0;
+    int result = load_text(path, &text, &length, ret_error);
     if (result < 0) {
         return result;
     }
     json_error_t error;
-    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
-        snprintf(ret_error, CONFIG_ERROR_MAX, "%s: line %d: no valid JSON: %s", path, error.line, error.text);
-        result = -EINVAL;
+        result = config_refuse(ret_error, "%s: line %d: no valid JSON: %s", path, error.line, error.text);
     } else {
-        struct reader reader = {.config = config, .file = path, .text = text, .ret_error = ret_error};
-        result = read_root(&reader, root);
-        if (result == -ENOMEM) {
-            snprintf(ret_error, CONFIG_ERROR_MAX, "%s: out of memory", path);
-        }
+        result = keep_source(config, path, text);
+        text = result == 0 ? NULL : text;
+    }
+    if (result == 0) {
+        result = read_object(&(struct reader){.config = config, .ret_error = ret_error}, CONFIG_TOP, config,
+                             "", root);
+    }
+    if (result == -ENOMEM) {
+        config_refuse(ret_error, "%s: out of memory", path);
     }
     json_decref(root);
     free(text);

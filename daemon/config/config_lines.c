@@ -1,6 +1,7 @@
 #include "config/config_lines.h"
 
 #include <ctype.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,66 +28,100 @@ static void skip_string(struct scanner *scanner) {
 
 /* Passes any value: brackets are counted, so that depth costs no stack. */
 static void skip_value(struct scanner *scanner) {
-    unsigned depth = 0;
+    size_t depth = 0;
     do {
         skip_space(scanner);
-        char c = *scanner->at;
-        if (c == '\0') {
+        switch (*scanner->at) {
+        case '\0':
             return;
-        }
-        if (c == '"') {
+        case '"':
             skip_string(scanner);
-        } else {
-            depth += c == '{' || c == '[';
-            depth -= (c == '}' || c == ']') && depth > 0;
+            break;
+        case '{':
+        case '[':
+            depth++;
             scanner->at++;
+            break;
+        case '}':
+        case ']':
+            depth -= depth > 0;
+            scanner->at++;
+            break;
+        default: { /* a number, or a word */
+            size_t length = strcspn(scanner->at, " \t\r\n,:]}");
+            scanner->at += length > 0 ? length : 1;
+            break;
         }
-        if (depth == 0 && c != '{' && c != '[' && c != '"' && c != '}' && c != ']') {
-            scanner->at += strcspn(scanner->at, " \t\r\n,]}");
         }
     } while (depth > 0);
 }
 
-/* Moves into the container at `at`, to the value of `part` (`length` bytes). Returns 0 when it is not there. */
-static int enter(struct scanner *scanner, const char *part, size_t length) {
-    skip_space(scanner);
-    char open = *scanner->at;
+/* How much of `path` a key takes, with the dot behind it; 0 when it is not its beginning. */
+static size_t match_key(const char *path, const char *key, size_t length) {
+    if (strncmp(path, key, length) != 0 || (path[length] != '\0' && path[length] != '.')) {
+        return 0;
+    }
+    return length + (path[length] == '.');
+}
+
+/* Moves `scanner` into the container at it, onto the value of the first part of `path`; *ret_line is the line of its key.
+ * Returns how much of `path` that was; 0, and nothing changed, when it is not there. */
+static size_t enter(struct scanner *scanner, const char *path, unsigned *ret_line) {
+    struct scanner at = *scanner;
+    size_t taken = 0;
+    skip_space(&at);
+    char open = *at.at;
     if (open != '{' && open != '[') {
         return 0;
     }
-    scanner->at++;
-    unsigned long wanted = open == '[' ? strtoul(part, NULL, 10) : 0;
+    at.at++;
+    char *end = NULL;
+    unsigned long wanted = open == '[' && isdigit((unsigned char)*path) ? strtoul(path, &end, 10) : 0;
     for (unsigned long place = 0;; place++) {
-        skip_space(scanner);
-        if (*scanner->at == '\0' || *scanner->at == '}' || *scanner->at == ']') {
-            return 0;
+        skip_space(&at);
+        if (*at.at == '\0' || *at.at == '}' || *at.at == ']') {
+            return taken;
         }
-        if (open == '[') {
-            if (place == wanted) {
-                return 1;
-            }
-        } else {
-            const char *key = scanner->at + 1;
-            skip_string(scanner);
-            size_t key_length = (size_t)(scanner->at - key) - 1;
-            if (key_length == length && strncmp(key, part, length) == 0) {
-                return 1;
-            }
+        unsigned line = at.line;
+        size_t here = 0;
+        if (open == '{') {
+            const char *key = at.at + 1;
+            skip_string(&at);
+            here = match_key(path, key, (size_t)(at.at - key) - 1);
+            skip_space(&at);
+        } else if (end != NULL && place == wanted) {
+            here = match_key(path, path, (size_t)(end - path));
         }
-        skip_value(scanner);
+        if (here > taken) { /* the longest key: keys may hold dots */
+            taken = here;
+            *scanner = at;
+            *ret_line = line;
+        }
+        skip_value(&at);
     }
 }
 
-unsigned config_line_of(const char *text, const char *path) {
+/* Follows `path` as far as it goes; whether that was all of it. */
+static bool follow(const char *text, const char *path, unsigned *ret_line) {
     struct scanner scanner = {.at = text, .line = 1};
+    *ret_line = 1;
     while (*path != '\0') {
-        size_t length = strcspn(path, ".");
-        struct scanner inside = scanner;
-        if (!enter(&inside, path, length)) {
-            break;
+        size_t taken = enter(&scanner, path, ret_line);
+        if (taken == 0) {
+            return false;
         }
-        scanner = inside;
-        path += length + (path[length] == '.');
+        path += taken;
     }
-    return scanner.line;
+    return true;
+}
+
+unsigned config_line_of(const char *text, const char *path) {
+    unsigned line;
+    (void)follow(text, path, &line);
+    return line;
+}
+
+bool config_has_path(const char *text, const char *path) {
+    unsigned line;
+    return follow(text, path, &line);
 }

@@ -1,27 +1,61 @@
 #include "config/config_table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const level_words[] = {"error", "warning", "info", "debug", NULL};
 static const char *const format_words[] = {"text", "json", NULL};
-const char *const config_native_words[] = {"loopback", "all", "none", NULL};
+static const char *const native_words[] = {"loopback", "all", "none", NULL};
 
+#define LISTEN_SCHEMES   (1U << CONFIG_HTTPS | 1U << CONFIG_HTTP | 1U << CONFIG_UNIX)
+#define UPSTREAM_SCHEMES (1U << CONFIG_TCP | 1U << CONFIG_TLS | 1U << CONFIG_UNIX)
+
+/* clang-format off */
+#define LISTENER(key) offsetof(struct config_listener, key)
+#define UPSTREAM(key) offsetof(struct config_upstream, key)
+#define CONFIG(key)   offsetof(struct config, key)
 #define LIMIT(key, low, high, usual, text)                                                                   \
-    { "limits", #key, CONFIG_SIZE, offsetof(struct config, limits.key), low, high, usual, NULL, text }
+    { "limits", #key, CONFIG_SIZE, 0, CONFIG(limits.key), 0, low, high, usual, NULL, text }
 #define TIMEOUT(key, low, high, usual, text)                                                                 \
-    { "timeouts_ms", #key, CONFIG_MS, offsetof(struct config, timeouts.key), low, high, usual, NULL, text }
+    { "timeouts_ms", #key, CONFIG_MS, 0, CONFIG(timeouts.key), 0, low, high, usual, NULL, text }
 
+/* Upstreams before listeners, which name them: the parser goes by this order. */
 const struct config_row config_table[] = {
-    {NULL, "playground", CONFIG_BOOL, offsetof(struct config, playground), 0, 1, 0, NULL,
-     "serve the playground and the examples under /_bridge/"},
+    {CONFIG_TOP, "upstreams", CONFIG_UPSTREAMS, 0, CONFIG(upstreams), CONFIG(upstreams_count), 0, 0, 0, NULL,
+     "the Python Routers and Services to pass messages on to, by name; a page says which by the path of its WebSocket URL"},
+    {CONFIG_TOP, "listen", CONFIG_LISTENERS, 0, CONFIG(listeners), CONFIG(listeners_count), 0, 0, 0, NULL,
+     "where pages and Python peers are accepted"},
+    {CONFIG_TOP, "allow_origins", CONFIG_ORIGINS, 0, CONFIG(allow_origins), CONFIG(allow_origins_count), 0, 0, 0, NULL,
+     "origins whose pages may connect, besides the bridge's own: https://www.example.org, http://127.0.0.1:* (any port), null (pages from disk), * (all)"},
+    {CONFIG_TOP, "hosts", CONFIG_HOSTS, 0, CONFIG(hosts), CONFIG(hosts_count), 0, 0, 0, NULL,
+     "names that are the bridge's own, besides those in its certificates and the loopback's"},
+    {CONFIG_TOP, "playground", CONFIG_BOOL, 0, CONFIG(playground), 0, 0, 1, 0, NULL,
+     "serve the playground and the examples under /_bridge/; it shows what workers offer"},
 
-    LIMIT(message_bytes, 1024, 33554431, 8388608, "largest daffi message that is passed on"),
+    {"listen", "url", CONFIG_URL, LISTEN_SCHEMES, LISTENER(url), 0, 0, 0, 0, NULL,
+     "https://HOST:PORT, http://HOST:PORT or unix:/PATH; an IPv6 address in brackets, port 0 takes a free one"},
+    {"listen", "cert", CONFIG_FILE, 0, LISTENER(cert), 0, 0, 0, 0, NULL,
+     "the certificate of an https:// listener: PEM, chain included"},
+    {"listen", "key", CONFIG_FILE, 0, LISTENER(key), 0, 0, 0, 0, NULL, "the certificate's private key: PEM"},
+    {"listen", "native", CONFIG_CHOICE, 0, LISTENER(native), 0, 0, 2, CONFIG_NATIVE_LOOPBACK, native_words,
+     "whether Python peers are taken: on loopback addresses and Unix sockets only, on all, on none; their messages may hold PICKLE"},
+    {"listen", "upstreams", CONFIG_NAMES, 0, LISTENER(upstreams), LISTENER(upstreams_count), 0, 0, 0, NULL,
+     "names of the upstreams that can be reached through it, the first is the one of the path /; all when left out"},
+
+    {"upstreams", "url", CONFIG_URL, UPSTREAM_SCHEMES, UPSTREAM(url), 0, 0, 0, 0, NULL,
+     "tcp://HOST:PORT, tls://HOST:PORT or unix:/PATH"},
+    {"upstreams", "ca", CONFIG_FILE, 0, UPSTREAM(ca), 0, 0, 0, 0, NULL,
+     "certificates that a tls:// upstream is checked against: PEM; the system's when left out"},
+
+    LIMIT(message_bytes, 1024, 33554431, 8388608,
+     "bytes of a daffi message that is passed on; a larger call is answered with an error"),
     LIMIT(nesting, 1, 512, 64, "levels of arrays and objects in a payload, the envelope's own included"),
     LIMIT(queue_high, 4096, 1073741824, 1048576,
-          "bytes waiting for a destination past which the browser that feeds it is not read"),
+     "bytes waiting for a destination past which the browser that feeds it is not read"),
     LIMIT(queue_bytes, 65536, 2147483648, 67108864,
-          "bytes waiting for a destination past which it is closed"),
-    LIMIT(memory_bytes, 16777216, 1099511627776, 1073741824, "bytes of all queues together"),
+     "bytes waiting for a destination past which it is closed"),
+    LIMIT(memory_bytes, 16777216, 1099511627776, 1073741824,
+     "bytes of all queues together; past it the fullest is closed"),
     LIMIT(head_bytes, 1024, 65536, 16384, "bytes of an HTTP request head"),
     LIMIT(headers, 1, 100, 100, "fields of an HTTP request head"),
     LIMIT(connections, 1, 1000000, 9000, "connections at a time"),
@@ -33,17 +67,28 @@ const struct config_row config_table[] = {
     TIMEOUT(head, 100, 600000, 10000, "for the whole HTTP request head, and between two requests"),
     TIMEOUT(handshake, 100, 600000, 10000, "for the first daffi message"),
     TIMEOUT(upstream_connect, 100, 600000, 3000,
-            "for connecting to the upstream and its answer to the handshake"),
+     "for connecting to the upstream and its answer to the handshake"),
     TIMEOUT(slow_consumer, 100, 3600000, 30000, "without a byte taken by a peer that has some waiting"),
     TIMEOUT(drain, 0, 3600000, 10000, "for what is under way when the daemon ends"),
 
-    {"log", "level", CONFIG_CHOICE, offsetof(struct config, log_level), 0, 3, CONFIG_LOG_INFO, level_words,
-     "what is logged: the least serious kind"},
-    {"log", "format", CONFIG_CHOICE, offsetof(struct config, log_format), 0, 1, CONFIG_LOG_TEXT, format_words,
+    {"log", "level", CONFIG_CHOICE, 0, CONFIG(log_level), 0, 0, 3, CONFIG_LOG_INFO, level_words,
+     "the least serious kind of line that is logged"},
+    {"log", "format", CONFIG_CHOICE, 0, CONFIG(log_format), 0, 0, 1, CONFIG_LOG_TEXT, format_words,
      "a line of text or a JSON object for each record"},
 };
-
 const size_t config_table_rows = sizeof config_table / sizeof config_table[0];
+
+const struct config_section config_sections[] = {
+    {"limits", false, "what is accepted, at most"},
+    {"timeouts_ms", false, "how long is waited, in milliseconds"},
+    {"policy", true, "who may call what"},
+    {"auth", true, "who one is"},
+    {"admin", true, "metrics and control"},
+    {"assets", true, "where the client's files come from"},
+    {"log", false, "lines on standard error"},
+};
+const size_t config_section_count = sizeof config_sections / sizeof config_sections[0];
+/* clang-format on */
 
 static bool same_section(const char *a, const char *b) {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
@@ -58,8 +103,8 @@ const struct config_row *config_row_find(const char *section, const char *name) 
     return NULL;
 }
 
-void config_row_store(const struct config_row *row, struct config *config, uint64_t value) {
-    char *place = (char *)config + row->offset;
+void config_row_store(const struct config_row *row, void *owner, uint64_t value) {
+    char *place = (char *)owner + row->offset;
     size_t size = (size_t)value;
     bool truth = value != 0;
     unsigned choice = (unsigned)value;
@@ -76,7 +121,22 @@ void config_row_store(const struct config_row *row, struct config *config, uint6
     case CONFIG_CHOICE:
         memcpy(place, &choice, sizeof choice);
         break;
+    default: /* has no value of its own before it is read */
+        break;
     }
+}
+
+void config_list_keys(const char *section, const char *ret_keys[CONFIG_KEYS_MAX + 1]) {
+    size_t count = 0;
+    for (size_t i = 0; i < config_table_rows && count < CONFIG_KEYS_MAX; i++) {
+        if (same_section(config_table[i].section, section)) {
+            ret_keys[count++] = config_table[i].name;
+        }
+    }
+    for (size_t i = 0; section == CONFIG_TOP && i < config_section_count && count < CONFIG_KEYS_MAX; i++) {
+        ret_keys[count++] = config_sections[i].name;
+    }
+    ret_keys[count] = NULL;
 }
 
 int config_choice_find(const char *const *choices, const char *word) {
@@ -86,4 +146,42 @@ int config_choice_find(const char *const *choices, const char *word) {
         }
     }
     return -1;
+}
+
+/* `, ` before all but the first and the last of a list, which has ` or `. */
+static const char *joint(size_t place, size_t count) {
+    return place == 0 ? "" : place + 1 == count ? " or " : ", ";
+}
+
+const char *config_choices_text(const char *const *choices, char *out, size_t size) {
+    size_t count = 0, used = 0;
+    while (choices[count] != NULL) {
+        count++;
+    }
+    for (size_t i = 0; i < count && used < size; i++) {
+        used += (size_t)snprintf(out + used, size - used, "%s\"%s\"", joint(i, count), choices[i]);
+    }
+    return out;
+}
+
+const char *config_schemes_text(unsigned schemes, char *out, size_t size) {
+    static const struct {
+        enum config_scheme scheme;
+        const char *beginning;
+    } beginnings[] = {{CONFIG_HTTPS, "https://"},
+                      {CONFIG_HTTP, "http://"},
+                      {CONFIG_TCP, "tcp://"},
+                      {CONFIG_TLS, "tls://"},
+                      {CONFIG_UNIX, "unix:/"}};
+    size_t count = 0, place = 0, used = 0;
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
+        count += (schemes >> beginnings[i].scheme & 1U);
+    }
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings && used < size; i++) {
+        if ((schemes >> beginnings[i].scheme & 1U) != 0) {
+            used += (size_t)snprintf(out + used, size - used, "%s%s", joint(place++, count),
+                                     beginnings[i].beginning);
+        }
+    }
+    return out;
 }

@@ -1,12 +1,15 @@
 /* A listener's or an upstream's URL: https://HOST:PORT, http://…, tcp://…, tls://…, unix:/PATH, router: */
+#include <arpa/inet.h>
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
-#include "config/config.h"
+#include "config/config_error.h"
+
+enum { HOST_MAX = 253, NAME_MAX_HERE = 64 };
 
 static const struct {
     const char *prefix;
@@ -16,54 +19,89 @@ static const struct {
     {"tls://", CONFIG_TLS},     {"unix:", CONFIG_UNIX},   {"router:", CONFIG_ROUTER},
 };
 
+/* What people write, and what they mean. */
+static const struct {
+    const char *prefix, *hint;
+} hints[] = {
+    {"wss://", "wss:// is what pages connect to; as a listener it is https://, as an upstream tls://"},
+    {"ws://", "ws:// is what pages connect to; as a listener it is http://, as an upstream tcp://"},
+    {"/", "a Unix socket's path has unix: before it"},
+};
+
 static int refuse(char *ret_error, const char *text, const char *what) {
-    snprintf(ret_error, CONFIG_ERROR_MAX, "\"%.200s\": %s", text, what);
-    return -EINVAL;
+    return config_refuse(ret_error, "\"%.200s\": %s", text, what);
 }
 
 static bool port_is_sound(const char *port) {
     size_t length = strlen(port);
-    if (length == 0 || length > 5 || strspn(port, "0123456789") != length) {
-        return false;
-    }
-    return strtoul(port, NULL, 10) <= 65535;
+    return length > 0 && length <= 5 && strspn(port, "0123456789") == length &&
+           strtoul(port, NULL, 10) <= UINT16_MAX;
 }
 
-static bool host_is_sound(const char *host, size_t length, bool bracketed) {
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)host[i];
-        bool fits = bracketed ? isxdigit(c) || c == ':' || c == '.' || c == '%'
-                              : isalnum(c) || c == '-' || c == '.' || c == '_' || c == '*';
-        if (!fits) {
+/* An IPv6 address, with the zone of a link-local one behind `%`. */
+static bool is_ipv6(const char *host) {
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr parsed;
+    size_t length = strcspn(host, "%");
+    if (length >= sizeof address) {
+        return false;
+    }
+    for (const char *c = host + length; *c != '\0'; c++) {
+        if (*c != '%' && !isalnum((unsigned char)*c) && *c != '-' && *c != '.' && *c != '_') {
             return false;
         }
     }
-    return length > 0 && length <= 253;
+    memcpy(address, host, length);
+    address[length] = '\0';
+    return inet_pton(AF_INET6, address, &parsed) == 1;
+}
+
+/* A name, or an IPv4 address: what has digits and dots alone must be one, as a resolver would guess. */
+static bool is_name(const char *host) {
+    struct in_addr parsed;
+    size_t length = strlen(host);
+    if (length == 0 || length > HOST_MAX) {
+        return false;
+    }
+    if (strspn(host, "0123456789.") == length) {
+        return inet_pton(AF_INET, host, &parsed) == 1;
+    }
+    for (const char *c = host; *c != '\0'; c++) {
+        if (!isalnum((unsigned char)*c) && *c != '-' && *c != '.' && *c != '_') {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* HOST:PORT, with at most a "/" behind it. */
 static int parse_address(const char *text, const char *rest, struct config_url *url, char *ret_error) {
-    bool bracketed = rest[0] == '[';
-    const char *host = bracketed ? rest + 1 : rest;
-    const char *host_end = strchr(host, bracketed ? ']' : ':');
-    if (host_end == NULL || (bracketed && host_end[1] != ':')) {
-        return refuse(ret_error, text,
-                      "a port is missing; HOST:PORT is expected, an IPv6 address in brackets");
-    }
-    if (!host_is_sound(host, (size_t)(host_end - host), bracketed)) {
-        return refuse(
-            ret_error, text,
-            "no host name or address; a name, an IPv4 address or an IPv6 address in brackets is expected");
-    }
-    const char *port = host_end + (bracketed ? 2 : 1);
-    size_t port_length = strcspn(port, "/");
-    if (port[port_length] == '/' && port[port_length + 1] != '\0') {
+    size_t length = strcspn(rest, "/?#");
+    if (rest[length] != '\0' && strcmp(rest + length, "/") != 0) {
         return refuse(ret_error, text, "a path can't be given here; SCHEME://HOST:PORT is expected");
     }
-    url->host = strndup(host, (size_t)(host_end - host));
-    url->port = strndup(port, port_length);
+    if (memchr(rest, '@', length) != NULL) {
+        return refuse(ret_error, text, "no user can be given here; SCHEME://HOST:PORT is expected");
+    }
+    bool bracketed = rest[0] == '[';
+    const char *host = rest + bracketed;
+    const char *end = memchr(host, bracketed ? ']' : ':', length - bracketed);
+    if (end == NULL || (bracketed && end[1] != ':')) {
+        return refuse(ret_error, text,
+                      "the port is missing; HOST:PORT is expected, an IPv6 address in brackets");
+    }
+    const char *port = end + 1 + bracketed;
+    url->host = strndup(host, (size_t)(end - host));
+    url->port = strndup(port, length - (size_t)(port - rest));
     if (url->host == NULL || url->port == NULL) {
         return refuse(ret_error, text, "out of memory");
+    }
+    if (strcmp(url->host, "*") == 0 || url->host[0] == '\0') {
+        return refuse(ret_error, text, "the host is missing; all addresses are 0.0.0.0 or [::]");
+    }
+    if (bracketed ? !is_ipv6(url->host) : !is_name(url->host)) {
+        return refuse(ret_error, text,
+                      "no host; a name, an IPv4 address or an IPv6 address in brackets is expected");
     }
     return port_is_sound(url->port)
                ? 0
@@ -74,8 +112,8 @@ static int parse_path(const char *text, const char *rest, struct config_url *url
     if (strncmp(rest, "//", 2) == 0) {
         rest += 2;
     }
-    if (rest[0] != '/') {
-        return refuse(ret_error, text, "a socket's path is absolute: unix:/PATH");
+    if (rest[0] != '/' || rest[1] == '\0') {
+        return refuse(ret_error, text, "no path; an absolute one is expected, as in unix:/run/daffi.sock");
     }
     if (strlen(rest) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
         return refuse(ret_error, text,
@@ -85,23 +123,29 @@ static int parse_path(const char *text, const char *rest, struct config_url *url
     return url->path != NULL ? 0 : refuse(ret_error, text, "out of memory");
 }
 
+static int parse_rest(const char *text, const char *rest, struct config_url *url, char *ret_error) {
+    url->text = strdup(text);
+    if (url->text == NULL) {
+        return refuse(ret_error, text, "out of memory");
+    }
+    switch (url->scheme) {
+    case CONFIG_ROUTER:
+        return rest[0] == '\0' ? 0 : refuse(ret_error, text, "nothing is expected behind router:");
+    case CONFIG_UNIX:
+        return parse_path(text, rest, url, ret_error);
+    default:
+        return parse_address(text, rest, url, ret_error);
+    }
+}
+
 int config_url_parse(const char *text, struct config_url *ret_url, char ret_error[CONFIG_ERROR_MAX]) {
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         size_t length = strlen(schemes[i].prefix);
-        if (strncmp(text, schemes[i].prefix, length) != 0) {
+        if (strncasecmp(text, schemes[i].prefix, length) != 0) {
             continue;
         }
-        struct config_url url = {.scheme = schemes[i].scheme, .text = strdup(text)};
-        int result = 0;
-        if (url.text == NULL) {
-            result = refuse(ret_error, text, "out of memory");
-        } else if (url.scheme == CONFIG_ROUTER) {
-            result = text[length] == '\0' ? 0 : refuse(ret_error, text, "nothing is expected behind router:");
-        } else if (url.scheme == CONFIG_UNIX) {
-            result = parse_path(text, text + length, &url, ret_error);
-        } else {
-            result = parse_address(text, text + length, &url, ret_error);
-        }
+        struct config_url url = {.scheme = schemes[i].scheme};
+        int result = parse_rest(text, text + length, &url, ret_error);
         if (result < 0) {
             config_url_clear(&url);
             return result;
@@ -109,9 +153,13 @@ int config_url_parse(const char *text, struct config_url *ret_url, char ret_erro
         *ret_url = url;
         return 0;
     }
-    return refuse(
-        ret_error, text,
-        "unknown kind of address; https://, http://, tcp://, tls://, unix:/ or router: is expected");
+    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
+        if (strncasecmp(text, hints[i].prefix, strlen(hints[i].prefix)) == 0) {
+            return refuse(ret_error, text, hints[i].hint);
+        }
+    }
+    return refuse(ret_error, text,
+                  "no address; https://, http://, tcp://, tls:// or unix:/ is expected before it");
 }
 
 void config_url_clear(struct config_url *url) {
@@ -130,5 +178,5 @@ bool config_name_is_sound(const char *name) {
             return false;
         }
     }
-    return length > 0 && length <= 64;
+    return length > 0 && length <= NAME_MAX_HERE;
 }
