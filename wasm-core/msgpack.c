@@ -285,7 +285,8 @@ int daffi_msgpack_read(struct daffi_span in, struct daffi_msgpack_value *ret_val
         size++; /* the template stops on the head's last byte */
     } else if (result < 0) {
         return -EBADMSG;
-    } else if (head->body != NULL) {
+    } else if (head->value.length > 0 && head->body != NULL) {
+        /* the template counts the body; of an empty one it points into the head, and has counted right */
         size = (size_t)(head->body - (const char *)in.data);
     }
     if (head->value.kind == DAFFI_MSGPACK_EXTENSION) {
