@@ -95,6 +95,15 @@ class Peer(Process):
         self.port = port
         self.wait_for("^ready$")
 
+    def stop(self, seconds: float = 2.0) -> int:
+        """Ends it; a Service whose clients are still there does not end by itself, so it is not waited for."""
+        self.popen.stdin.close()
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return 0
+
 
 class Bridge(Process):
     """daffi-bridge, with sanitizers where the build has them: what they find fails the test at stop()."""

@@ -66,9 +66,13 @@ def test_the_news_is_the_bridge_s_own(house, router):
         assert event.payload == b'{"type":"connected","member":"late"}'
 
 
-def test_a_service_tells_of_newcomers_by_handshakes(house):
+def test_a_service_answers_everybody_when_somebody_joins(house):
+    """Another client's answer comes with that client's uuid and transmitter; daffi.js reads members out of all of them."""
     service = house.service()
     bridge = house.bridge(service.port)
-    with Page(bridge.ws_url, "one") as one, Page(bridge.ws_url, "two"):
-        one.wait_for_member("two")
-        assert one.call("add", 1, 2, receiver="service") == 3
+    with Page(bridge.ws_url, "one") as one:
+        with Page(bridge.ws_url, "two"):
+            news = one.receive()
+            assert (news.flag, news.transmitter) == (wire.HANDSHAKE, "two")
+            assert "add" in one.members["service"]
+            assert one.call("add", 1, 2, receiver="service") == 3

@@ -32,7 +32,7 @@ def test_port_taken():
         port = holder.getsockname()[1]
         line = refused("--listen", f"http://127.0.0.1:{port}", *UPSTREAM)
     assert str(port) in line
-    assert "in use" in line
+    assert "another process listens there" in line
 
 
 def test_no_upstream_has_a_hint():
