@@ -23,8 +23,4 @@ enum { DAFFI_NESTING_MAX = 512, DAFFI_INTEGER_DIGITS_MAX = 4300 };
  * Returns 0, or -EBADMSG with *ret_fault set. */
 int daffi_payload_check(const struct daffi_message *message, unsigned nesting, struct daffi_fault *ret_fault);
 
-/* 0, or -EBADMSG with *ret_fault->offset at the first byte that is no UTF-8 (RFC 3629: no surrogates, no
- * overlong forms, nothing past U+10FFFF). */
-int daffi_utf8_check(struct daffi_span text, struct daffi_fault *ret_fault);
-
 #endif
