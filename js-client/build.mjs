@@ -93,9 +93,10 @@ const wasm = readFileSync(options.wasm);
 
 const generated = (scriptUrl, base64) => `const ERROR_CODES=${JSON.stringify(codes)},ERROR_MODULE=${JSON.stringify(module)},` +
   `VERSION=${JSON.stringify(options.version)},SCRIPT_URL=${scriptUrl},WASM_BASE64=${base64};\n`;
-// A page's <script>, or CommonJS; a worker's importScripts tells nothing: app.wasm is then looked for beside the worker.
+// A page's <script>, or CommonJS, or a worker's importScripts, which tells by an error's stack alone.
 const CLASSIC_URL = "globalThis.document?.currentScript?.src||" +
-  "(typeof __filename===\"string\"&&typeof require===\"function\"?require(\"url\").pathToFileURL(__filename).href:undefined)";
+  "(typeof __filename===\"string\"&&typeof require===\"function\"?require(\"url\").pathToFileURL(__filename).href:" +
+  "globalThis.importScripts&&/(?:https?|file):\\S+?(?=:\\d+:\\d+)/.exec(new Error().stack)?.[0])";
 const classic = (base64) => `${banner}(()=>{"use strict";\n${generated(CLASSIC_URL, base64)}${body}\n` +
   "if(typeof module===\"object\"&&module.exports){module.exports=DaffiClient;DaffiClient.DaffiClient=DaffiClient}" +
   "else globalThis.DaffiClient=DaffiClient;\n})();\n";

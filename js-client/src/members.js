@@ -74,9 +74,15 @@ export class Members {
   hear(payload) {
     const event = this.#core.readEvent(payload);
     // A Router announces who exposes nothing by this event alone.
-    if (event.type === "connected" && !this.has(event.member)) this.#core.addMember(event.member);
-    this.changed();
+    if (event.type === "connected") this.add(event.member);
+    else this.changed();
     return event;
+  }
+
+  /** A member of which no more than its name is known. */
+  add(name) {
+    if (!this.has(name)) this.#core.addMember(name);
+    this.changed();
   }
 
   changed() {

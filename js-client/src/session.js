@@ -149,10 +149,12 @@ export class Session {
     }
   }
 
-  /** A Service tells of newcomers by the answer to their handshake, and by no event. */
+  /** A Service tells of newcomers by the answer to their handshake, which lists those alone who expose something, and by no event. */
   #hearHandshake(newcomer, payload) {
     const { service } = this.members.learn(payload, false);
-    if (service && newcomer !== "" && newcomer !== this.name) this.#events.emit("connected", newcomer);
+    if (!service || newcomer === "" || newcomer === this.name) return;
+    this.members.add(newcomer);
+    this.#events.emit("connected", newcomer);
   }
 
   #hearEvent(payload) {
