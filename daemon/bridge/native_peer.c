@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { REFUSED_MS = 1000 }; /* for a refused peer to read why, see transport_close */
+
 enum native_peer_state {
+    NATIVE_PEER_NEW, /* its handshake is not answered */
     NATIVE_PEER_OPEN,
-    NATIVE_PEER_SKIPPING, /* over the rest of a message that is too large */
+    NATIVE_PEER_LEAVING, /* it has been told why; it should end the connection */
     NATIVE_PEER_ENDING,
 };
 
@@ -15,7 +18,8 @@ struct native_peer {
     struct bridge *bridge;
     struct session *session; /* NULL once it has been told of the end */
     struct visitor visitor;
-    size_t skip; /* bytes, while SKIPPING */
+    struct timer goodbye;
+    size_t skip; /* bytes left of a message that is too large */
 };
 
 static void end_session(struct native_peer *peer, const char *detail) {
@@ -26,11 +30,26 @@ static void end_session(struct native_peer *peer, const char *detail) {
     }
 }
 
+static void end_connection(struct native_peer *peer) {
+    peer->state = NATIVE_PEER_ENDING;
+    timer_clear(reactor_timers(peer->bridge->reactor), &peer->goodbye);
+    connection_close(peer->visitor.connection, peer->bridge->config->timeouts.drain);
+}
+
+static void on_goodbye(struct timer *timer, uint64_t now) {
+    (void)now;
+    end_connection((struct native_peer *)(void *)((char *)timer - offsetof(struct native_peer, goodbye)));
+}
+
+static bool is_listening(const struct native_peer *peer) {
+    return peer->state == NATIVE_PEER_NEW || peer->state == NATIVE_PEER_OPEN;
+}
+
 /* -- what the session calls -- */
 
 static int transport_send(void *owner, struct daffi_span head, struct daffi_span payload) {
     struct native_peer *peer = owner;
-    if (peer->state == NATIVE_PEER_ENDING) {
+    if (!is_listening(peer)) {
         return -EPIPE;
     }
     int status = connection_write(peer->visitor.connection, head.data, head.length);
@@ -40,13 +59,19 @@ static int transport_send(void *owner, struct daffi_span head, struct daffi_span
     return status;
 }
 
-/* daffi has no way to say why, save in the answer to a handshake: see refuse_handshake of session.c. */
+/* daffi has no way to say why, save in the answer to a handshake (session_refuse), which a Python client throws away
+ * when it sees the connection's end with it: so the end is left to the client, for a while. */
 static void transport_close(void *owner, uint16_t code, const char *reason) {
     (void)code;
     (void)reason;
     struct native_peer *peer = owner;
-    peer->state = NATIVE_PEER_ENDING;
-    connection_close(peer->visitor.connection, peer->bridge->config->timeouts.drain);
+    struct reactor *reactor = peer->bridge->reactor;
+    bool refused = peer->state == NATIVE_PEER_NEW;
+    peer->state = NATIVE_PEER_LEAVING;
+    if (!refused ||
+        timer_set(reactor_timers(reactor), &peer->goodbye, reactor_now(reactor) + REFUSED_MS) < 0) {
+        end_connection(peer);
+    }
 }
 
 static void transport_ignore(void *owner) {
@@ -60,6 +85,7 @@ static bool transport_is_congested(const void *owner) {
 
 static void transport_on_open(void *owner) {
     struct native_peer *peer = owner;
+    peer->state = NATIVE_PEER_OPEN;
     admission_settle(&peer->visitor.ticket);
 }
 
@@ -88,7 +114,6 @@ static size_t take_oversize(struct native_peer *peer, struct daffi_span in) {
         session_on_malformed(peer->session, fault.text);
         return in.length;
     }
-    peer->state = NATIVE_PEER_SKIPPING;
     peer->skip = size;
     session_on_oversize(peer->session, &message, size);
     return 0;
@@ -97,9 +122,6 @@ static size_t take_oversize(struct native_peer *peer, struct daffi_span in) {
 static size_t skip(struct native_peer *peer, size_t available) {
     size_t taken = peer->skip < available ? peer->skip : available;
     peer->skip -= taken;
-    if (peer->skip == 0) {
-        peer->state = NATIVE_PEER_OPEN;
-    }
     return taken;
 }
 
@@ -130,27 +152,21 @@ static size_t take_message(struct native_peer *peer, struct daffi_span in) {
 static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
     struct native_peer *peer = owner;
     size_t at = 0;
-    while (at < length && peer->state != NATIVE_PEER_ENDING) {
-        const struct daffi_span rest = daffi_span_of(bytes + at, length - at);
-        size_t taken;
-        if (peer->state == NATIVE_PEER_SKIPPING) {
-            taken = skip(peer, rest.length);
-        } else {
-            taken = take_message(peer, rest);
-            if (taken == 0 && peer->state == NATIVE_PEER_OPEN) {
-                break;
-            }
+    while (at < length && is_listening(peer)) {
+        at += skip(peer, length - at);
+        size_t taken = at < length ? take_message(peer, daffi_span_of(bytes + at, length - at)) : 0;
+        if (taken == 0 && peer->skip == 0) {
+            break;
         }
         at += taken;
     }
-    return (ssize_t)(peer->state == NATIVE_PEER_ENDING ? length : at);
+    return (ssize_t)(is_listening(peer) ? at : length);
 }
 
 static void on_end(void *owner) {
     struct native_peer *peer = owner;
     end_session(peer, "by the peer");
-    peer->state = NATIVE_PEER_ENDING;
-    connection_close(peer->visitor.connection, peer->bridge->config->timeouts.drain);
+    end_connection(peer);
 }
 
 static void release(struct reactor_retired *retired) {
@@ -162,6 +178,7 @@ static void on_closed(void *owner, int reason, const char *detail) {
     struct native_peer *peer = owner;
     peer->state = NATIVE_PEER_ENDING;
     end_session(peer, detail);
+    timer_clear(reactor_timers(peer->bridge->reactor), &peer->goodbye);
     admission_leave(&peer->visitor.ticket);
     bridge_forget_connection(peer->bridge);
     peer->retired.release = release;
@@ -191,6 +208,7 @@ int native_peer_new(struct bridge *bridge, struct backend *backend, const struct
     }
     peer->bridge = bridge;
     peer->visitor = *visitor;
+    peer->goodbye.on_due = on_goodbye;
     connection_set_handler(visitor->connection, &handler, peer);
     return 0;
 }
