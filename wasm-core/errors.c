@@ -17,8 +17,14 @@ static const struct error_row *error_row_of(enum daffi_error_code code) {
     return (unsigned)code < DAFFI_ERROR_CODES ? &error_rows[code] : &unknown;
 }
 
-const char *daffi_error_code_name(enum daffi_error_code code) { return error_row_of(code)->code; }
+const char *daffi_error_code_name(enum daffi_error_code code) {
+    return error_row_of(code)->code;
+}
 
-const char *daffi_error_type_name(enum daffi_error_code code) { return error_row_of(code)->type; }
+const char *daffi_error_type_name(enum daffi_error_code code) {
+    return error_row_of(code)->type;
+}
 
-const char *daffi_error_meaning(enum daffi_error_code code) { return error_row_of(code)->meaning; }
+const char *daffi_error_meaning(enum daffi_error_code code) {
+    return error_row_of(code)->meaning;
+}

@@ -41,7 +41,8 @@ static int decode_header(const uint8_t *header, struct daffi_message *ret_messag
     if ((header[2] & 0x0F) > DAFFI_EVENTS)
         return fault_at(ret_fault, "unknown message flag; 0 (HANDSHAKE) to 4 (EVENTS) are accepted", 2);
     if (metadata_length > length)
-        return fault_at(ret_fault, "metadata_len is greater than msg_len, which counts metadata and payload", 6);
+        return fault_at(ret_fault, "metadata_len is greater than msg_len, which counts metadata and payload",
+                        6);
     if ((header[8] & 0x7F) != 1)
         return fault_at(ret_fault, "msg_parts is not 1; a message has to come in one part", 8);
     if (header[8] != ONE_PART_LITTLE_ENDIAN)
@@ -68,8 +69,8 @@ static int decode_metadata(struct daffi_span metadata, struct daffi_message *mes
         const uint8_t *bar = part == end ? NULL : memchr(part, '|', (size_t)(end - part));
         const size_t offset = DAFFI_HEADER_BYTES + (size_t)((bar ? bar : end) - metadata.data);
         if ((bar != NULL) != (bars < BARS))
-            return fault_at(ret_fault,
-                            "metadata has to be transmitter|receiver|function, with exactly two bars", offset);
+            return fault_at(
+                ret_fault, "metadata has to be transmitter|receiver|function, with exactly two bars", offset);
         *parts[bars] = daffi_span_of(part, (size_t)((bar ? bar : end) - part));
         if (!bar)
             break;

@@ -10,10 +10,11 @@ static int fault_at_start(struct daffi_fault *ret_fault, const char *text) {
     return -EBADMSG;
 }
 
-int daffi_payload_check(const struct daffi_message *message, unsigned nesting, struct daffi_fault *ret_fault) {
+int daffi_payload_check(const struct daffi_message *message, unsigned nesting,
+                        struct daffi_fault *ret_fault) {
     const struct daffi_span payload = message->payload;
-    const bool is_call = message->flag == DAFFI_REQUEST || message->flag == DAFFI_RESPONSE ||
-                         message->flag == DAFFI_ERROR;
+    const bool is_call =
+        message->flag == DAFFI_REQUEST || message->flag == DAFFI_RESPONSE || message->flag == DAFFI_ERROR;
     if (nesting > DAFFI_NESTING_MAX)
         nesting = DAFFI_NESTING_MAX;
 

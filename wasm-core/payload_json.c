@@ -20,7 +20,8 @@ static bool fault(struct json *json, const char *text) {
 
 /* The next byte that is not white space, or 0 at the end: a NUL is no more JSON than the end is. */
 static uint8_t json_peek(struct json *json) {
-    while (json->at < json->end && (*json->at == ' ' || *json->at == '\n' || *json->at == '\r' || *json->at == '\t'))
+    while (json->at < json->end &&
+           (*json->at == ' ' || *json->at == '\n' || *json->at == '\r' || *json->at == '\t'))
         json->at++;
     return json->at < json->end ? *json->at : 0;
 }
@@ -40,7 +41,8 @@ static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end) {
         memcpy(&word, at, sizeof word);
         const uint64_t quote = word ^ ones * '"', escape = word ^ ones * '\\';
         /* A byte below n borrows into its top bit when n is subtracted from it. */
-        const uint64_t hit = ((quote - ones) & ~quote) | ((escape - ones) & ~escape) | ((word - ones * 0x20) & ~word);
+        const uint64_t hit =
+            ((quote - ones) & ~quote) | ((escape - ones) & ~escape) | ((word - ones * 0x20) & ~word);
         if (hit & tops)
             break;
     }
@@ -70,7 +72,9 @@ static bool json_escape(struct json *json) {
     const uint8_t letter = json->end - json->at > 1 ? json->at[1] : 0;
     if (letter != 'u') {
         if (letter == 0 || !memchr("\"\\/bfnrt", letter, 8))
-            return fault(json, "unknown escape in a JSON string; \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX are accepted");
+            return fault(
+                json,
+                "unknown escape in a JSON string; \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX are accepted");
         json->at += 2;
         return true;
     }
@@ -80,7 +84,9 @@ static bool json_escape(struct json *json) {
     const bool is_high = (unit & 0xFC00) == 0xD800;
     const bool is_pair = is_high && (code_unit(json->at + 6, json->end) & 0xFC00) == 0xDC00;
     if ((unit & 0xF800) == 0xD800 && !is_pair && !json->from_worker)
-        return fault(json, "half of a surrogate pair in a JSON string; it is no character, and Python can't encode it");
+        return fault(
+            json,
+            "half of a surrogate pair in a JSON string; it is no character, and Python can't encode it");
     json->at += is_pair ? 12 : 6;
     return true;
 }
@@ -113,7 +119,8 @@ static size_t json_digits(struct json *json) {
 static bool json_word(struct json *json, const char *word) {
     const size_t length = strlen(word);
     if ((size_t)(json->end - json->at) < length || memcmp(json->at, word, length) != 0)
-        return fault(json, "no JSON value; an object, array, string, number, true, false or null is accepted");
+        return fault(json,
+                     "no JSON value; an object, array, string, number, true, false or null is accepted");
     json->at += length;
     return true;
 }
@@ -127,7 +134,8 @@ static bool json_number(struct json *json) {
     const bool leading_zero = json->at < json->end && *json->at == '0';
     const size_t digits = json_digits(json);
     if (digits == 0 || (leading_zero && digits > 1))
-        return fault(json, "no JSON number: a minus needs a digit behind it, and a zero can't lead other digits");
+        return fault(json,
+                     "no JSON number: a minus needs a digit behind it, and a zero can't lead other digits");
     bool is_integer = true;
     if (json->at < json->end && *json->at == '.') {
         json->at++;
@@ -168,9 +176,10 @@ static bool json_scalar(struct json *json, uint8_t first) {
     default:
         if (first == '-' || (first >= '0' && first <= '9'))
             return json_number(json);
-        return fault(json, json->at == json->end
-                               ? "JSON ends where a value has to stand"
-                               : "no JSON value; an object, array, string, number, true, false or null is accepted");
+        return fault(
+            json, json->at == json->end
+                      ? "JSON ends where a value has to stand"
+                      : "no JSON value; an object, array, string, number, true, false or null is accepted");
     }
 }
 
@@ -272,7 +281,8 @@ static bool json_kwargs(struct json *json, enum daffi_flag flag) {
 /* {"args":[...],"kwargs":{...}} in either order. The keys are compared as they stand: one that is spelled
  * with escapes is unknown here, so that none can come twice in two spellings. */
 static bool json_envelope(struct json *json, enum daffi_flag flag) {
-    static const char what[] = "a payload has to be {\"args\": [...], \"kwargs\": {...}}, each once and nothing else";
+    static const char what[] =
+        "a payload has to be {\"args\": [...], \"kwargs\": {...}}, each once and nothing else";
     static const char args[] = "\"args\"", kwargs[] = "\"kwargs\"";
     bool have_args = false, have_kwargs = false;
     if (json_peek(json) != '{')

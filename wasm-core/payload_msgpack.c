@@ -54,7 +54,8 @@ static bool read_text(struct msgpack *msgpack, uint32_t length) {
         return false;
     struct daffi_fault not_utf8;
     if (daffi_utf8_check(daffi_span_of(text, length), &not_utf8) < 0)
-        return fault(msgpack, text + not_utf8.offset, "MSGPACK text is not UTF-8 (RFC 3629); bytes have to be of type bin");
+        return fault(msgpack, text + not_utf8.offset,
+                     "MSGPACK text is not UTF-8 (RFC 3629); bytes have to be of type bin");
     return true;
 }
 
@@ -67,7 +68,8 @@ static bool read_extension(struct msgpack *msgpack, uint32_t length) {
     if (*type < 0x80)
         return true;
     if (*type != TIMESTAMP)
-        return fault(msgpack, type, "reserved MSGPACK extension type; 0 to 127 and -1 (timestamp) are accepted");
+        return fault(msgpack, type,
+                     "reserved MSGPACK extension type; 0 to 127 and -1 (timestamp) are accepted");
     const uint8_t *const data = type + 1;
     if (length == 4)
         return true;
@@ -199,10 +201,12 @@ static bool read_values(struct msgpack *msgpack, uint32_t values) {
         if (item.kind != ITEM_ARRAY && item.kind != ITEM_MAP)
             continue;
         if (is_key)
-            return fault(msgpack, first, "an array or a map is no MSGPACK map's key for Python; scalars are accepted");
+            return fault(msgpack, first,
+                         "an array or a map is no MSGPACK map's key for Python; scalars are accepted");
         if (!open_level(msgpack, first))
             return false;
-        open[msgpack->depth] = item.kind == ITEM_MAP ? (uint64_t)item.count << 2 | 1 : (uint64_t)item.count << 1;
+        open[msgpack->depth] =
+            item.kind == ITEM_MAP ? (uint64_t)item.count << 2 | 1 : (uint64_t)item.count << 1;
     }
 }
 

@@ -25,13 +25,13 @@ enum opcode {
 };
 
 enum { STRINGS = 3, PROTOCOL_MIN = 2, PROTOCOL_MAX = 5 };
+#define NOT_REMEMBERED UINT64_MAX /* numbers on the wire have 32 bits at most */
 
 struct pickle {
     const uint8_t *begin, *at, *end;
     struct daffi_span strings[STRINGS];
-    uint32_t memo[STRINGS]; /* the number under which each was remembered */
+    uint64_t memo[STRINGS]; /* the number under which each is remembered, or NOT_REMEMBERED */
     unsigned found, remembered;
-    bool remembers_last; /* memo[found - 1] is set */
 };
 
 /* The little-endian number of `bytes` bytes at the front; false at the pickle's end. */
@@ -46,38 +46,33 @@ static bool pickle_number(struct pickle *pickle, size_t bytes, uint64_t *ret_num
     return true;
 }
 
-static void pickle_add(struct pickle *pickle, struct daffi_span string) {
-    pickle->strings[pickle->found++] = string;
-    pickle->remembers_last = false;
+static bool pickle_add(struct pickle *pickle, struct daffi_span string, uint64_t memo) {
+    pickle->strings[pickle->found] = string;
+    pickle->memo[pickle->found++] = memo;
+    return true;
 }
 
 static bool pickle_string(struct pickle *pickle, size_t length_bytes) {
     uint64_t length;
     if (!pickle_number(pickle, length_bytes, &length) || length > (uint64_t)(pickle->end - pickle->at))
         return false;
-    pickle_add(pickle, daffi_span_of(pickle->at, (size_t)length));
+    const uint8_t *const string = pickle->at;
     pickle->at += length;
-    return true;
+    return pickle_add(pickle, daffi_span_of(string, (size_t)length), NOT_REMEMBERED);
 }
 
 static bool pickle_remember(struct pickle *pickle, uint64_t number) {
-    if (pickle->found == 0 || pickle->remembers_last)
+    if (pickle->found == 0)
         return false;
-    pickle->memo[pickle->found - 1] = (uint32_t)number;
-    pickle->remembers_last = true;
+    pickle->memo[pickle->found - 1] = number;
     pickle->remembered++;
     return true;
 }
 
 static bool pickle_repeat(struct pickle *pickle, uint64_t number) {
-    for (unsigned i = 0; i < pickle->found; i++) {
-        if (pickle->memo[i] == number) {
-            pickle_add(pickle, pickle->strings[i]);
-            pickle->memo[pickle->found - 1] = (uint32_t)number;
-            pickle->remembers_last = true;
-            return true;
-        }
-    }
+    for (unsigned i = 0; i < pickle->found; i++)
+        if (pickle->memo[i] == number)
+            return pickle_add(pickle, pickle->strings[i], number);
     return false;
 }
 
@@ -94,10 +89,7 @@ static bool pickle_step(struct pickle *pickle) {
     case OP_MARK:
         return true;
     case OP_NONE: /* a class can have no module */
-        pickle_add(pickle, daffi_span_of(NULL, 0));
-        pickle->memo[pickle->found - 1] = UINT32_MAX;
-        pickle->remembers_last = true;
-        return true;
+        return pickle_add(pickle, daffi_span_of(NULL, 0), NOT_REMEMBERED);
     case OP_SHORT_BINUNICODE:
         return pickle_string(pickle, 1);
     case OP_BINUNICODE:
@@ -151,7 +143,9 @@ static void write_bytes(struct writer *writer, const void *bytes, size_t length)
     writer->length += length;
 }
 
-static void write_text(struct writer *writer, const char *text) { write_bytes(writer, text, strlen(text)); }
+static void write_text(struct writer *writer, const char *text) {
+    write_bytes(writer, text, strlen(text));
+}
 
 static void write_escape(struct writer *writer, uint8_t byte) {
     static const char digits[] = "0123456789abcdef";
