@@ -213,17 +213,28 @@ static int apply_listeners(const struct given *given, struct config *config, cha
     return 0;
 }
 
-static int apply_native(const struct given *given, struct config *config, char *ret_error) {
-    if (given->native == NULL) {
-        return 0;
-    }
-    int place = config_choice_find(config_row_find("listen", "native")->choices, given->native);
+/* Sets what `row` describes in `owner` to `word`; nothing when none was given. */
+static int apply_choice(const struct config_row *row, const char *option, const char *word, void *owner,
+                        char *ret_error) {
+    char expected[128];
+    int place = word != NULL ? config_choice_find(row->choices, word) : 0;
     if (place < 0) {
-        return config_refuse(ret_error, "--native \"%.50s\" is not known; loopback, all or none is expected",
-                             given->native);
+        return config_refuse(ret_error, "%s \"%.50s\" is not known; %s is expected", option, word,
+                             config_choices_text(row->choices, expected, sizeof expected));
     }
+    if (word != NULL) {
+        config_row_store(row, owner, (uint64_t)place);
+    }
+    return 0;
+}
+
+static int apply_native(const struct given *given, struct config *config, char *ret_error) {
+    const struct config_row *row = config_row_find("listen", "native");
     for (size_t i = 0; i < config->listeners_count; i++) {
-        config->listeners[i].native = (enum config_native)place;
+        int result = apply_choice(row, "--native", given->native, &config->listeners[i], ret_error);
+        if (result < 0) {
+            return result;
+        }
     }
     return 0;
 }
@@ -280,26 +291,13 @@ static int apply_upstreams(const struct given *given, struct config *config, cha
     return 0;
 }
 
-static int apply_choice(const char *section, const char *name, const char *option, const char *word,
-                        struct config *config, char *ret_error) {
-    const struct config_row *row = config_row_find(section, name);
-    char expected[128];
-    int place = word != NULL ? config_choice_find(row->choices, word) : 0;
-    if (place < 0) {
-        return config_refuse(ret_error, "%s \"%.50s\" is not known; %s is expected", option, word,
-                             config_choices_text(row->choices, expected, sizeof expected));
-    }
-    if (word != NULL) {
-        config_row_store(row, config, (uint64_t)place);
-    }
-    return 0;
-}
-
 static int apply_rest(const struct given *given, struct config *config, char *ret_error) {
     char error[CONFIG_ERROR_MAX];
-    int result = apply_choice("log", "level", "--log-level", given->level, config, ret_error);
+    int result =
+        apply_choice(config_row_find("log", "level"), "--log-level", given->level, config, ret_error);
     if (result == 0) {
-        result = apply_choice("log", "format", "--log-format", given->format, config, ret_error);
+        result =
+            apply_choice(config_row_find("log", "format"), "--log-format", given->format, config, ret_error);
     }
     if (given->playground) {
         config->playground = true;

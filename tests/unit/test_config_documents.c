@@ -1,0 +1,303 @@
+/* The documents that are made from the table of keys: conf/daffi-bridge.schema.json and the tables of
+ * docs/configuration.md say what the parser takes. And the configurations that are shipped are ones.
+ *
+ *     DAFFI_WRITE_DOCUMENTS=1 build/dev/tests/unit/test_config_documents     writes them anew */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <glob.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_table.h"
+
+#define PROJECT TESTS_DIR "/.."
+#define SCHEMA  PROJECT "/conf/daffi-bridge.schema.json"
+#define MANUAL  PROJECT "/docs/configuration.md"
+
+static char *read_whole(const char *path) {
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return calloc(1, 1);
+    }
+    char *text = NULL;
+    size_t size = 0;
+    ssize_t length = getdelim(&text, &size, '\0', file);
+    fclose(file);
+    if (length < 0) {
+        free(text);
+        return calloc(1, 1);
+    }
+    return text;
+}
+
+/* The file has to hold `text`; when asked to, it is made to. */
+static void assert_document(const char *path, const char *text) {
+    if (getenv("DAFFI_WRITE_DOCUMENTS") != NULL) {
+        FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+        assert_int_equal(fclose(file), 0);
+    }
+    char *found = read_whole(path);
+    if (strcmp(found, text) != 0) {
+        print_error("%s is not what the table says; DAFFI_WRITE_DOCUMENTS=1 writes it anew\n", path);
+    }
+    assert_string_equal(found, text);
+    free(found);
+}
+
+/* -- the schema -- */
+
+static json_t *object_of(const char *section);
+
+static json_t *row_schema(const struct config_row *row) {
+    json_t *schema = NULL;
+    json_t *words = NULL;
+    switch (row->type) {
+    case CONFIG_SIZE:
+    case CONFIG_MS:
+        schema = json_pack("{ss sI sI sI}", "type", "integer", "minimum", (json_int_t)row->minimum, "maximum",
+                           (json_int_t)row->maximum, "default", (json_int_t)row->standard);
+        break;
+    case CONFIG_BOOL:
+        schema = json_pack("{ss sb}", "type", "boolean", "default", row->standard != 0);
+        break;
+    case CONFIG_CHOICE:
+        words = json_array();
+        for (size_t i = 0; row->choices[i] != NULL; i++) {
+            json_array_append_new(words, json_string(row->choices[i]));
+        }
+        schema = json_pack("{so ss}", "enum", words, "default", row->choices[row->standard]);
+        break;
+    case CONFIG_FILE:
+        schema = json_pack("{ss si}", "type", "string", "minLength", 1);
+        break;
+    case CONFIG_URL:
+        schema = json_pack("{ss ss}", "type", "string", "pattern",
+                           strcmp(row->section, "listen") == 0 ? "^(https://|http://|unix:/)"
+                                                               : "^(tcp://|tls://|unix:/)");
+        break;
+    case CONFIG_ORIGINS:
+    case CONFIG_HOSTS:
+        schema = json_pack("{ss si s{ss si}}", "type", "array", "maxItems", CONFIG_LIST_MAX, "items", "type",
+                           "string", "minLength", 1);
+        break;
+    case CONFIG_NAMES:
+        schema = json_pack("{ss si si s{ss}}", "type", "array", "minItems", 1, "maxItems", CONFIG_LIST_MAX,
+                           "items", "type", "string");
+        break;
+    case CONFIG_UPSTREAMS:
+        schema = json_pack("{ss si s{ss} s{s[oo]}}", "type", "object", "maxProperties", CONFIG_LIST_MAX,
+                           "propertyNames", "pattern", "^[A-Za-z0-9._-]{1,64}$", "additionalProperties",
+                           "anyOf", row_schema(config_row_find("upstreams", "url")), object_of("upstreams"));
+        break;
+    case CONFIG_LISTENERS:
+        schema = json_pack("{ss si so}", "type", "array", "maxItems", CONFIG_LIST_MAX, "items",
+                           object_of("listen"));
+        break;
+    }
+    assert_non_null(schema);
+    json_object_set_new(schema, "description", json_string(row->help));
+    return schema;
+}
+
+static json_t *object_of(const char *section) {
+    json_t *properties = json_object();
+    const char *keys[CONFIG_KEYS_MAX + 1];
+    config_list_keys(section, keys);
+    for (size_t i = 0; keys[i] != NULL; i++) {
+        const struct config_row *row = config_row_find(section, keys[i]);
+        if (row != NULL) {
+            json_object_set_new(properties, keys[i], row_schema(row));
+        }
+    }
+    json_t *schema =
+        json_pack("{ss sb so}", "type", "object", "additionalProperties", 0, "properties", properties);
+    if (json_object_get(properties, "url") != NULL) {
+        json_object_set_new(schema, "required", json_pack("[s]", "url"));
+    }
+    return schema;
+}
+
+static void schema_is_made_from_the_table(void **state) {
+    (void)state;
+    json_t *schema = object_of(CONFIG_TOP);
+    json_t *properties = json_object_get(schema, "properties");
+    json_object_set_new(properties, "$schema", json_pack("{ss}", "type", "string"));
+    for (size_t i = 0; i < config_section_count; i++) {
+        json_t *section = object_of(config_sections[i].name);
+        json_object_set_new(
+            section, "description",
+            json_sprintf("%s%s", config_sections[i].help,
+                         config_sections[i].is_reserved ? "; comes with a later version" : ""));
+        json_object_set_new(properties, config_sections[i].name, section);
+    }
+    json_t *whole = json_pack("{ss ss}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title",
+                              "Configuration of daffi-bridge");
+    json_object_update(whole, schema);
+    char *text = json_dumps(whole, JSON_INDENT(2));
+    char *line = NULL;
+    assert_true(asprintf(&line, "%s\n", text) > 0);
+    assert_document(SCHEMA, line);
+    free(line);
+    free(text);
+    json_decref(schema);
+    json_decref(whole);
+}
+
+/* -- the manual -- */
+
+/* Bytes in binary multiples are easier to read as such. */
+static const char *number_text(const struct config_row *row, uint64_t value, char out[48]) {
+    static const char *const units[] = {"", " KiB", " MiB", " GiB", " TiB"};
+    size_t unit = 0;
+    uint64_t whole = value;
+    while (strstr(row->name, "bytes") != NULL && whole >= 1024 && whole % 1024 == 0 && unit < 4) {
+        whole /= 1024;
+        unit++;
+    }
+    snprintf(out, 48, unit > 0 ? "%" PRIu64 " (%" PRIu64 "%s)" : "%" PRIu64, value, whole, units[unit]);
+    return out;
+}
+
+static void write_row(FILE *out, const struct config_row *row) {
+    char standard[48], low[48], high[48], words[128];
+    fprintf(out, "| `%s` | ", row->name);
+    switch (row->type) {
+    case CONFIG_SIZE:
+    case CONFIG_MS:
+        fprintf(out, "%s to %s | %s", number_text(row, row->minimum, low),
+                number_text(row, row->maximum, high), number_text(row, row->standard, standard));
+        break;
+    case CONFIG_BOOL:
+        fputs("`true` or `false` | `false`", out);
+        break;
+    case CONFIG_CHOICE:
+        fprintf(out, "%s | `\"%s\"`", config_choices_text(row->choices, words, sizeof words),
+                row->choices[row->standard]);
+        break;
+    case CONFIG_FILE:
+        fputs("a file | ", out);
+        break;
+    case CONFIG_URL:
+        fputs("a URL | ", out);
+        break;
+    case CONFIG_ORIGINS:
+    case CONFIG_HOSTS:
+        fputs("a list | `[]`", out);
+        break;
+    case CONFIG_NAMES:
+        fputs("a list | all", out);
+        break;
+    case CONFIG_UPSTREAMS:
+        fputs("an object | ", out);
+        break;
+    case CONFIG_LISTENERS:
+        fputs("a list | ", out);
+        break;
+    }
+    fprintf(out, " | %s |\n", row->help);
+}
+
+static void write_section(FILE *out, const char *section, const char *title, const char *help) {
+    fprintf(out, "### %s\n\n%s%s", title, help, help[0] != '\0' ? ".\n\n" : "");
+    fputs("| key | takes | default | what it is |\n| --- | --- | --- | --- |\n", out);
+    const char *keys[CONFIG_KEYS_MAX + 1];
+    config_list_keys(section, keys);
+    for (size_t i = 0; keys[i] != NULL; i++) {
+        const struct config_row *row = config_row_find(section, keys[i]);
+        if (row != NULL) {
+            write_row(out, row);
+        }
+    }
+    fputc('\n', out);
+}
+
+static void write_keys(FILE *out) {
+    write_section(out, CONFIG_TOP, "The outermost object", "");
+    write_section(out, "listen", "`listen`: a list of objects", config_row_find(CONFIG_TOP, "listen")->help);
+    write_section(out, "upstreams", "`upstreams`: by name, a URL or an object",
+                  config_row_find(CONFIG_TOP, "upstreams")->help);
+    for (size_t i = 0; i < config_section_count; i++) {
+        char title[64];
+        snprintf(title, sizeof title, "`%s`", config_sections[i].name);
+        if (!config_sections[i].is_reserved) {
+            write_section(out, config_sections[i].name, title, config_sections[i].help);
+        }
+    }
+    fputs("### What comes later\n\n", out);
+    for (size_t i = 0; i < config_section_count; i++) {
+        if (config_sections[i].is_reserved) {
+            fprintf(out, "* `%s`: %s. Nothing but `{}` is taken yet.\n", config_sections[i].name,
+                    config_sections[i].help);
+        }
+    }
+}
+
+static void manual_holds_the_tables(void **state) {
+    (void)state;
+    static const char begin[] = "<!-- keys: made from the table of the parser -->\n",
+                      end[] = "<!-- /keys -->\n";
+    char *manual = read_whole(MANUAL);
+    const char *from = strstr(manual, begin), *to = strstr(manual, end);
+    assert_true(from != NULL && to != NULL && from < to);
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    assert_non_null(out);
+    fwrite(manual, 1, (size_t)(from - manual), out);
+    fputs(begin, out);
+    fputc('\n', out);
+    write_keys(out);
+    fputc('\n', out);
+    fputs(to, out);
+    fclose(out);
+    assert_document(MANUAL, text);
+    free(text);
+    free(manual);
+}
+
+/* -- what is shipped -- */
+
+static void assert_configurations(const char *pattern, size_t at_least) {
+    glob_t found;
+    char error[CONFIG_ERROR_MAX];
+    size_t seen = 0;
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        if (strstr(found.gl_pathv[i], ".schema.json") != NULL) {
+            continue;
+        }
+        struct config *config = config_new();
+        if (config_read_file(config, found.gl_pathv[i], error) < 0 || config_finish(config, error) < 0) {
+            fail_msg("%s", error);
+        }
+        config_free(config);
+        seen++;
+    }
+    assert_true(seen >= at_least);
+    globfree(&found);
+}
+
+static void shipped_configurations_are_sound(void **state) {
+    (void)state;
+    assert_configurations(PROJECT "/conf/*.json", 1);
+    assert_configurations(PROJECT "/conf/examples/*.json", 3);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(schema_is_made_from_the_table),
+        cmocka_unit_test(manual_holds_the_tables),
+        cmocka_unit_test(shipped_configurations_are_sound),
+    };
+    return cmocka_run_group_tests_name("config documents", tests, NULL, NULL);
+}
