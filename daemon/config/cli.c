@@ -74,6 +74,10 @@ static int unknown(const char *argument, char *ret_error) {
             ret_error, "\"daffi-bridge dev\" is not there yet; give --listen, --upstream and --playground");
     }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
+        size_t length = strlen(rows[i].name);
+        if (strncmp(argument, rows[i].name, length) == 0 && argument[length] == '=') {
+            return config_refuse(ret_error, "%s takes no value", rows[i].name);
+        }
         names[i] = rows[i].name;
     }
     const char *nearest = nearest_word(argument, names);

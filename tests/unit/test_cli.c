@@ -187,7 +187,7 @@ static void what_is_wrong_is_said(void **state) {
          "--allow-origin \"example.org\" is no origin: SCHEME://HOST[:PORT] without a path, the "
          "port may be `*`; or `null`, or `*`"},
         {"--lisen http://127.0.0.1:0", "unknown option --lisen; did you mean --listen?"},
-        {"--playground=yes", "unknown option --playground=yes; did you mean --playground?"},
+        {"--playground=yes", "--playground takes no value"},
         {"-x", "unknown argument -x; see daffi-bridge --help"},
         {"--listen", "--listen needs URL: (repeatable) https://HOST:PORT, http://HOST:PORT or unix:/PATH; "
                      "port 0 takes a free one"},
