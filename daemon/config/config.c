@@ -70,7 +70,7 @@ void config_free(struct config *config) {
 static int refuse_listener(const struct config *config, size_t place, const char *option, const char *key,
                            const char *what, char *ret_error) {
     const struct config_listener *listener = &config->listeners[place];
-    char path[32];
+    char path[64];
     if (config->listeners_are_given || config->source == NULL) {
         return config_refuse(ret_error, "--listen %.200s %s: %s is expected", listener->url.text, what,
                              option);
@@ -91,7 +91,7 @@ static int finish_listener(struct config *config, size_t place, char *ret_error)
                                "has a certificate, but not its private key", ret_error);
     }
     if (!https && (listener->cert != NULL || listener->key != NULL)) {
-        char path[32];
+        char path[64];
         snprintf(path, sizeof path, "listen.%zu.%s", place, listener->cert != NULL ? "cert" : "key");
         return config_refuse_at(config->source, path, ret_error,
                                 "%.150s takes no certificate; https:// is expected", listener->url.text);
