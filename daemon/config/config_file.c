@@ -26,6 +26,21 @@ struct reader {
 static int read_object(const struct reader *reader, const char *section, void *owner, const char *path,
                        json_t *object);
 
+/* `path`.`key`, or `key` alone in the outermost object. A path that is too long is cut: its line is then that of what is
+ * above it. */
+static void join(char out[KEY_PATH_MAX], const char *path, const char *key) {
+    int length = snprintf(out, KEY_PATH_MAX, "%s%s%s", path, path[0] != '\0' ? "." : "", key);
+    if (length < 0) {
+        out[0] = '\0';
+    }
+}
+
+static void join_place(char out[KEY_PATH_MAX], const char *path, size_t place) {
+    char number[24];
+    snprintf(number, sizeof number, "%zu", place);
+    join(out, path, number);
+}
+
 /* What was found, short enough for a line. */
 static const char *found(const json_t *value, char out[FOUND_MAX]) {
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
@@ -134,7 +149,7 @@ static int read_texts(const struct reader *reader, const struct config_row *row,
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         char inner[KEY_PATH_MAX];
-        snprintf(inner, sizeof inner, "%s.%zu", path, i);
+        join_place(inner, path, i);
         const char *text = read_text(reader, inner, json_array_get(list, i));
         if (text == NULL) {
             return -EINVAL;
@@ -184,7 +199,7 @@ static int read_upstreams(const struct reader *reader, const char *path, json_t 
     json_t *value;
     json_object_foreach(object, key, value) {
         char inner[KEY_PATH_MAX];
-        snprintf(inner, sizeof inner, "%s.%s", path, key);
+        join(inner, path, key);
         if (!config_name_is_sound(key)) {
             return REFUSE(reader, inner, "no name; 1 to 64 letters, digits, '-', '_' and '.' are expected");
         }
@@ -216,7 +231,7 @@ static int read_names(const struct reader *reader, struct config_listener *liste
         int place = config_choice_find(names, wanted);
         if (place < 0) {
             char inner[KEY_PATH_MAX], words[128] = "one that \"upstreams\" names";
-            snprintf(inner, sizeof inner, "%s.%zu", path, i);
+            join_place(inner, path, i);
             return REFUSE(reader, inner, "no upstream is called %s; %s is expected", found(value, shown),
                           names[0] != NULL ? config_choices_text(names, words, sizeof words) : words);
         }
@@ -236,7 +251,7 @@ static int read_listeners(const struct reader *reader, const char *path, const j
     for (size_t i = 0; i < json_array_size(list); i++) {
         struct config_listener *listener = &config->listeners[config->listeners_count++];
         char inner[KEY_PATH_MAX];
-        snprintf(inner, sizeof inner, "%s.%zu", path, i);
+        join_place(inner, path, i);
         int result = read_object(reader, "listen", listener, inner, json_array_get(list, i));
         if (result == 0 && listener->url.text == NULL) {
             result = REFUSE(reader, inner,
@@ -297,11 +312,6 @@ static int read_section(const struct reader *reader, const struct config_section
         return REFUSE(reader, section->name, "nothing can be set here in this version; {} is expected");
     }
     return read_object(reader, section->name, reader->config, section->name, object);
-}
-
-/* `path`.`key`, or `key` alone in the outermost object. */
-static void join(char out[KEY_PATH_MAX], const char *path, const char *key) {
-    snprintf(out, KEY_PATH_MAX, "%s%s%s", path, path[0] != '\0' ? "." : "", key);
 }
 
 /* An object whose keys are rows of the table: those that are none first, then in the table's order, as what comes later
