@@ -9,6 +9,33 @@
 #include <msgpack/timestamp.h>
 #include <msgpack/unpack.h>
 
+static uint64_t big_endian(const void *from, size_t length) {
+    const uint8_t *const bytes = from;
+    uint64_t value = 0;
+    for (size_t i = 0; i < length; i++)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+static void put_big_endian(void *to, uint64_t value, size_t length) {
+    for (uint8_t *byte = (uint8_t *)to + length; byte > (uint8_t *)to; value >>= 8)
+        *--byte = (uint8_t)value;
+}
+
+/* The templates' own loads and stores are written out at each of their fifty places: a third of app.wasm's msgpack. */
+#undef _msgpack_load16
+#undef _msgpack_load32
+#undef _msgpack_load64
+#undef _msgpack_store16
+#undef _msgpack_store32
+#undef _msgpack_store64
+#define _msgpack_load16(type, from, to) (*(to) = (type)big_endian(from, 2))
+#define _msgpack_load32(type, from, to) (*(to) = (type)big_endian(from, 4))
+#define _msgpack_load64(type, from, to) (*(to) = (type)big_endian(from, 8))
+#define _msgpack_store16(to, value)     put_big_endian(to, (uint64_t)(value), 2)
+#define _msgpack_store32(to, value)     put_big_endian(to, (uint64_t)(value), 4)
+#define _msgpack_store64(to, value)     put_big_endian(to, (uint64_t)(value), 8)
+
 /* The packer: `user` is where the next byte goes. The template returns at each append, which is why nothing else is asked of it. */
 static inline int append(uint8_t **at, const void *bytes, size_t length) {
     memcpy(*at, bytes, length);
@@ -49,8 +76,10 @@ size_t daffi_msgpack_write_int(uint8_t *out, int64_t value) {
 }
 
 size_t daffi_msgpack_write_uint(uint8_t *out, uint64_t value) {
+    if (value <= INT64_MAX)
+        return daffi_msgpack_write_int(out, (int64_t)value);
     uint8_t *at = out;
-    msgpack_pack_uint64(&at, value);
+    msgpack_pack_fix_uint64(&at, value);
     return (size_t)(at - out);
 }
 
@@ -97,7 +126,9 @@ struct head {
     const char *body;
 };
 
-enum { STOP = -100 }; /* what a container's callback returns, so that the template leaves its items alone */
+enum {
+    STOP = -100
+}; /* what every callback returns, so that the template looks at nothing behind the first head */
 
 /* The template builds a tree of "objects"; there is none here. */
 typedef struct {
@@ -112,7 +143,7 @@ static no_object head_root(struct head *head) {
 static int take_int(struct head *head, int64_t value) {
     head->value.kind = DAFFI_MSGPACK_INT;
     head->value.integer = value;
-    return 0;
+    return STOP;
 }
 
 static int take_uint(struct head *head, uint64_t value) {
@@ -120,26 +151,26 @@ static int take_uint(struct head *head, uint64_t value) {
         return take_int(head, (int64_t)value);
     head->value.kind = DAFFI_MSGPACK_UINT;
     head->value.natural = value;
-    return 0;
+    return STOP;
 }
 
 static int take_double(struct head *head, double value) {
     head->value.kind = DAFFI_MSGPACK_DOUBLE;
     head->value.real = value;
-    return 0;
+    return STOP;
 }
 
 static int take_plain(struct head *head, enum daffi_msgpack_kind kind, int64_t value) {
     head->value.kind = kind;
     head->value.integer = value;
-    return 0;
+    return STOP;
 }
 
 static int take_body(struct head *head, enum daffi_msgpack_kind kind, const char *body, unsigned int length) {
     head->value.kind = kind;
     head->value.length = length;
     head->body = body;
-    return 0;
+    return STOP;
 }
 
 static int take_container(struct head *head, enum daffi_msgpack_kind kind, unsigned int items) {
@@ -219,13 +250,6 @@ static int head_map_item(struct head *head, no_object *container, no_object key,
 #include <msgpack/unpack_template.h>
 #pragma GCC diagnostic pop
 
-static uint64_t big_endian(const uint8_t *bytes, size_t length) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < length; i++)
-        value = value << 8 | bytes[i];
-    return value;
-}
-
 /* Type -1 is the timestamp: its 4, 8 or 12 bytes belong to the head. */
 static int read_timestamp(struct daffi_msgpack_value *value, const uint8_t *body, size_t available) {
     if (value->length != 4 && value->length != 8 && value->length != 12)
@@ -281,13 +305,13 @@ int daffi_msgpack_read(struct daffi_span in, struct daffi_msgpack_value *ret_val
             take_body(head, DAFFI_MSGPACK_EXTENSION, NULL, context.trail);
         else
             return -EAGAIN;
-    } else if (result == STOP) {
-        size++; /* the template stops on the head's last byte */
-    } else if (result < 0) {
+    } else if (result != STOP) {
         return -EBADMSG;
     } else if (head->value.length > 0 && head->body != NULL) {
-        /* the template counts the body; of an empty one it points into the head, and has counted right */
-        size = (size_t)(head->body - (const char *)in.data);
+        size =
+            (size_t)(head->body - (const char *)in.data); /* the template went on to the body's last byte */
+    } else {
+        size++; /* it stands on the head's last byte */
     }
     if (head->value.kind == DAFFI_MSGPACK_EXTENSION) {
         const int extension = read_extension(head, in, &size);

@@ -1,0 +1,10 @@
+# cmake -DWASM=app.wasm -P check_size.cmake: what a page downloads stays small; its .br stands beside it.
+set(BYTES_MAX 32768)
+set(BROTLI_BYTES_MAX 14336)
+file(SIZE ${WASM} bytes)
+file(SIZE ${WASM}.br brotli_bytes)
+set(figures "app.wasm: ${bytes} bytes (at most ${BYTES_MAX}), with brotli ${brotli_bytes} (at most ${BROTLI_BYTES_MAX})")
+if(bytes GREATER BYTES_MAX OR brotli_bytes GREATER BROTLI_BYTES_MAX)
+    message(FATAL_ERROR "${figures}: too large")
+endif()
+message(STATUS "${figures}")
