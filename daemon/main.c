@@ -43,6 +43,7 @@ static int run(const struct config *config, bool only_check) {
         notify_stopping();
         log_write(CONFIG_LOG_INFO, "shutting down");
         server_stop(server);
+        status = server_has_failed(server) ? EXIT_FAILED : EXIT_DONE;
         log_flush();
     }
     server_free(server);

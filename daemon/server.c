@@ -17,6 +17,7 @@ enum { REACTORS_MAX = 64 };
 
 /* A reactor and what is on it. */
 struct floor {
+    struct server *server;
     struct bridge bridge;
     struct tls_context
         *listener_tls[CONFIG_LIST_MAX]; /* by their places in config.listeners; OpenSSL contends
@@ -32,6 +33,7 @@ struct floor {
 
 struct server {
     const struct config *config;
+    atomic_bool failed;
     struct memory_budget memory;
     struct admission *admission;
     struct site *site;
@@ -88,6 +90,7 @@ static int make_upstreams(struct floor *floor, const struct config *config,
 }
 
 static int make_floor(struct server *server, struct floor *floor, char ret_error[CONFIG_ERROR_MAX]) {
+    floor->server = server;
     floor->bridge.config = server->config;
     floor->bridge.admission = server->admission;
     int status = reactor_new(&server->memory, &floor->bridge.reactor);
@@ -163,9 +166,14 @@ static void *run_floor(void *argument) {
     int status = reactor_run(floor->bridge.reactor);
     if (status < 0) {
         log_write(CONFIG_LOG_ERROR, "an event loop failed: %s", strerror(-status));
+        atomic_store(&floor->server->failed, true);
         kill(getpid(), SIGTERM);
     }
     return NULL;
+}
+
+bool server_has_failed(const struct server *server) {
+    return atomic_load(&server->failed);
 }
 
 static void say_listening(const struct server *server) {

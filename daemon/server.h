@@ -15,6 +15,9 @@ int server_new(const struct config *config, struct server **ret_server, char ret
  * caller's signal mask. 0, or -errno and one line in `ret_error`. */
 int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]);
 
+/* Whether an event loop has ended by itself; its end sends the process SIGTERM. */
+bool server_has_failed(const struct server *server);
+
 /* Stops accepting, tells everybody, and returns when all have gone, at the latest after timeouts.drain. */
 void server_stop(struct server *server);
 

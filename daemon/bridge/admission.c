@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -72,7 +73,7 @@ static struct admission_address *find_address(struct admission *admission, const
     if (address == NULL) {
         return NULL;
     }
-    strncpy(address->text, text, sizeof address->text - 1);
+    memcpy(address->text, text, strlen(text) + 1); /* not longer: see admission_enter */
     address->bucket = bucket;
     address->next = admission->buckets[bucket];
     admission->buckets[bucket] = address;
@@ -88,6 +89,7 @@ static void forget_address(struct admission *admission, struct admission_address
     free(address);
 }
 
+/* `text` has less than ADDRESS_MAX bytes. */
 static int enter_locked(struct admission *admission, const char *text, struct admission_ticket *ret_ticket,
                         const char **ret_reason) {
     if (admission->connections >= admission->limits.connections) {
@@ -119,8 +121,8 @@ static int enter_locked(struct admission *admission, const char *text, struct ad
 
 int admission_enter(struct admission *admission, const char *address, struct admission_ticket *ret_ticket,
                     const char **ret_reason) {
-    char text[ADDRESS_MAX] = "";
-    strncpy(text, address, sizeof text - 1);
+    char text[ADDRESS_MAX];
+    snprintf(text, sizeof text, "%s", address);
     pthread_mutex_lock(&admission->lock);
     int status = enter_locked(admission, text, ret_ticket, ret_reason);
     pthread_mutex_unlock(&admission->lock);

@@ -9,8 +9,7 @@
 enum guard_kind { GUARD_BROWSER, GUARD_NATIVE };
 
 struct guard_policy {
-    unsigned nesting;     /* levels of arrays and objects in a payload */
-    size_t message_bytes; /* of a whole message from a peer */
+    unsigned nesting; /* levels of arrays and objects in a payload */
 };
 
 struct guard_session {

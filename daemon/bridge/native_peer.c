@@ -131,7 +131,7 @@ static size_t take_message(struct native_peer *peer, struct daffi_span in) {
     struct daffi_fault fault;
     size_t size = 0;
     int status = daffi_message_decode(in, &message, &size, &fault);
-    if (status == -EAGAIN && size > peer->bridge->config->limits.message_bytes) {
+    if (status == -EAGAIN && size > session_message_limit(peer->session)) {
         return take_oversize(peer, in);
     }
     if (status == -EAGAIN) {
@@ -142,7 +142,7 @@ static size_t take_message(struct native_peer *peer, struct daffi_span in) {
         session_on_malformed(peer->session, fault.text);
         return in.length;
     }
-    if (size > peer->bridge->config->limits.message_bytes) {
+    if (size > session_message_limit(peer->session)) {
         return take_oversize(peer, in);
     }
     session_on_message(peer->session, &message, daffi_span_of(in.data, size));

@@ -236,9 +236,6 @@ static const char *read_handshake(const struct session *session, const struct da
     if (message->decoder != DAFFI_JSON) {
         return "a HANDSHAKE must be JSON";
     }
-    if (message->payload.length > SESSION_HANDSHAKE_BYTES) {
-        return "the HANDSHAKE is longer than two MiB";
-    }
     if (daffi_handshake_parse_client(message->payload, &handshake, &fault) < 0) {
         return fault.text;
     }
@@ -368,8 +365,7 @@ void session_on_message(struct session *session, const struct daffi_message *mes
                         "a message before the HANDSHAKE was answered: wait for the answer");
         break;
     case SESSION_OPEN: {
-        const struct guard_policy policy = {.nesting = (unsigned)limits->nesting,
-                                            .message_bytes = limits->message_bytes};
+        const struct guard_policy policy = {.nesting = (unsigned)limits->nesting};
         const struct guard_session who = session_guarded(session);
         const struct guard_verdict verdict = guard_check_from_peer(&policy, &who, message);
         apply_to_peer(session, &verdict, message, bytes);
@@ -381,18 +377,28 @@ void session_on_message(struct session *session, const struct daffi_message *mes
     }
 }
 
+size_t session_message_limit(const struct session *session) {
+    size_t limit = session->bridge->config->limits.message_bytes;
+    size_t first = session->kind == GUARD_BROWSER ? SESSION_HANDSHAKE_PAGE : SESSION_HANDSHAKE_NATIVE;
+    bool is_known = session->state == SESSION_OPEN || session->state == SESSION_CLOSING;
+    return is_known || limit < first ? limit : first;
+}
+
 void session_on_oversize(struct session *session, const struct daffi_message *message, size_t size) {
     if (session->state == SESSION_CLOSING) {
         return;
     }
     char text[SESSION_REASON_MAX];
-    snprintf(text, sizeof text,
-             "the message has %zu bytes; this bridge takes at most %zu (limits.message_bytes)", size,
-             session->bridge->config->limits.message_bytes);
     if (session->state != SESSION_OPEN) {
+        snprintf(text, sizeof text,
+                 "the message has %zu bytes; at most %zu are taken before the HANDSHAKE is answered", size,
+                 session_message_limit(session));
         close_for_fault(session, CLOSE_TOO_LARGE, text);
         return;
     }
+    snprintf(text, sizeof text,
+             "the message has %zu bytes; this bridge takes at most %zu (limits.message_bytes)", size,
+             session_message_limit(session));
     const struct guard_session who = session_guarded(session);
     struct guard_verdict verdict = guard_check_oversize(&who, message);
     if (verdict.action != GUARD_CLOSE) {

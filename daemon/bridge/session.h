@@ -10,8 +10,10 @@
 #include "daffi/handshake.h"
 
 enum { SESSION_REASON_MAX = 512 };
-/* A peer's first message: names of at most DAFFI_METHODS_MAX functions fit. */
-enum { SESSION_HANDSHAKE_BYTES = 2 * 1024 * 1024 };
+
+/* Bytes of a peer's first message: what nobody knows yet may not fill our memory. A page brings its name, a native peer
+ * the names of its functions. */
+enum { SESSION_HANDSHAKE_PAGE = 65536, SESSION_HANDSHAKE_NATIVE = 2097152 };
 
 /* How a session reaches its peer: made by ws_peer.c and native_peer.c. */
 struct session_transport {
@@ -46,10 +48,14 @@ void session_close(struct session *session, uint16_t code, const char *reason);
 
 /* -- from the transport -- */
 
+/* Bytes of a message that the transport should take now: less before the handshake than behind it. What is larger is
+ * to be told by session_on_oversize. */
+size_t session_message_limit(const struct session *session);
+
 /* One whole message; `bytes` are all of its bytes. */
 void session_on_message(struct session *session, const struct daffi_message *message,
                         struct daffi_span bytes);
-/* A message of `size` bytes, past message_bytes: header and metadata alone. The rest is swallowed. */
+/* A message of `size` bytes, past the limit: header and metadata alone. The rest is swallowed. */
 void session_on_oversize(struct session *session, const struct daffi_message *message, size_t size);
 /* Bytes that are no message: the session ends with 1002. */
 void session_on_malformed(struct session *session, const char *text);

@@ -34,7 +34,8 @@ static void take_server_handshake(struct session *session, const struct daffi_me
         daffi_handshake_free(handshake);
         return;
     }
-    handshake->bridge = (struct daffi_bridge_offer){0}; /* whatever the upstream is, it does not speak for us */
+    handshake->bridge =
+        (struct daffi_bridge_offer){0}; /* whatever the upstream is, it does not speak for us */
     if (is_own_answer && session->wants_offer) {
         handshake->bridge = (struct daffi_bridge_offer){
             .abi = BRIDGE_ABI, .max_message = session->bridge->config->limits.message_bytes};

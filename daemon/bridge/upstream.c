@@ -12,7 +12,8 @@ enum {
     CLOSE_INTERNAL = 1011,
     CLOSE_UPSTREAM_LOST = 1012,
     CLOSE_TRY_LATER = 1013,
-    GOODBYE_MS = 1000, /* for the other side to end too: the real Router never does, it leaks the descriptor */
+    GOODBYE_MS =
+        1000, /* for the other side to end too: the real Router never does, it leaks the descriptor */
 };
 
 struct upstream {

@@ -126,6 +126,7 @@ static bool transport_is_congested(const void *owner) {
 static void transport_on_open(void *owner) {
     struct ws_peer *peer = owner;
     admission_settle(&peer->visitor.ticket);
+    ws_reader_raise_limit(&peer->reader, session_message_limit(peer->session));
 }
 
 static const struct session_transport transport = {
@@ -162,7 +163,7 @@ static void take_oversize(struct ws_peer *peer, struct daffi_span data) {
     int status = daffi_message_decode_head(data, &message, &size, &fault);
     if (status == -EPROTO) {
         session_on_malformed(peer->session, fault.text);
-    } else if (status == -EAGAIN || size <= peer->bridge->config->limits.message_bytes) {
+    } else if (status == -EAGAIN || size <= session_message_limit(peer->session)) {
         session_on_malformed(peer->session, "the message is longer than its header says");
     } else {
         session_on_oversize(peer->session, &message, size);
@@ -299,7 +300,7 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
         return status;
     }
     const struct ws_reader_limits limits = {
-        .limit = setup->bridge->config->limits.message_bytes,
+        .limit = session_message_limit(peer->session),
         .wire_limit = DAFFI_MESSAGE_MAX,
         .oversize_head = DAFFI_HEAD_MAX,
     };

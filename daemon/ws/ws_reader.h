@@ -62,6 +62,13 @@ struct ws_reader {
 
 void ws_reader_init(struct ws_reader *reader, enum ws_role role, const struct ws_reader_limits *limits);
 
+/* More than before may be kept of a message. Fine at any time: a message that has already been found too large stays so. */
+static inline void ws_reader_raise_limit(struct ws_reader *reader, size_t limit) {
+    if (limit > reader->limits.limit) {
+        reader->limits.limit = limit;
+    }
+}
+
 /* Takes the unread input (all of it from the first byte not yet consumed).
  *   1       *ret_event is set; after it has been dealt with, *ret_consumed bytes are to be dropped from the front
  *           and the rest given to the next call

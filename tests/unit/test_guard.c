@@ -10,7 +10,7 @@
 static const char GOOD[] = "{\"args\":[1,2],\"kwargs\":{}}";
 static const char ANSWER[] = "{\"args\": [3], \"kwargs\": {}}";
 
-static const struct guard_policy POLICY = {.nesting = 64, .message_bytes = 1000};
+static const struct guard_policy POLICY = {.nesting = 64};
 
 static struct guard_session session_of(enum guard_kind kind) {
     return (struct guard_session){.kind = kind, .name = daffi_span_text("page")};
