@@ -197,7 +197,7 @@ describe("members, casts and losses, through the bridge", () => {
       await conn.waitForMembers(["a", "b", "c"], { timeout: 10000 });
       const turns = [];
       for (let i = 0; i < 6; i++) turns.push(await conn.rpc({ timeout: 5000 }).whoami());
-      return { turns, all: await conn.cast({ timeout: 5000 }).whoami(), some: await conn.cast({ timeout: 5000, receiver: ["a", "nobody"] }).whoami() };
+      return { turns, all: await conn.cast({ timeout: 5000 }).whoami(), some: JSON.parse(JSON.stringify(await conn.cast({ timeout: 5000, receiver: ["a", "nobody"] }).whoami())) };
     });
     assert.deepEqual([...result.turns].sort(), ["a", "a", "b", "b", "c", "c"]);
     assert.deepEqual(result.all, { a: "a", b: "b", c: "c" });
