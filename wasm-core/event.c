@@ -3,6 +3,7 @@
 
 #include "daffi/handshake.h"
 #include "json_read.h"
+#include "json_write.h"
 
 enum { EVENT_BYTES_MAX = 4096 };
 
@@ -36,12 +37,15 @@ int daffi_event_parse(struct daffi_span json, struct daffi_event *ret_event, str
     return result;
 }
 
+static void write_event(struct json_writer *writer, const void *value) {
+    const struct daffi_event *event = value;
+    json_write_text(writer, "{\"type\":\"");
+    json_write_text(writer, type_words[event->type]);
+    json_write_text(writer, "\",\"member\":");
+    json_write_string(writer, daffi_span_text(event->member));
+    json_write_text(writer, "}");
+}
+
 int daffi_event_format(const struct daffi_event *event, char **ret_json, size_t *ret_length) {
-    json_t *root = json_object();
-    if (root != NULL && (json_object_set_new(root, "type", json_string(type_words[event->type])) < 0 ||
-                         json_object_set_new(root, "member", json_string(event->member)) < 0)) {
-        json_decref(root);
-        root = NULL;
-    }
-    return json_write_take(root, ret_json, ret_length);
+    return json_write_allocated(write_event, event, ret_json, ret_length);
 }

@@ -5,6 +5,7 @@
 
 #include "daffi/utf8.h"
 #include "json_read.h"
+#include "json_write.h"
 
 enum {
     CLIENT_BYTES_MAX = 1 << 20, /* one member with DAFFI_METHODS_MAX functions has room */
@@ -238,58 +239,51 @@ int daffi_handshake_parse_server(struct daffi_span json, struct daffi_handshake 
     return parse(json, SERVER_BYTES_MAX, read_server, ret_handshake, ret_fault);
 }
 
-static json_t *member_to_json(const struct daffi_member *member) {
-    json_t *object = json_object();
-    json_t *methods = member->methods == NULL ? json_null() : json_array();
-    bool whole = object != NULL && methods != NULL;
-    for (size_t i = 0; whole && member->methods != NULL && i < member->methods_count; i++)
-        whole = json_array_append_new(methods, json_string(member->methods[i])) == 0;
-    whole = whole && json_object_set_new(object, "name", json_string(member->name)) == 0;
-    if (whole && json_object_set(object, "methods", methods) == 0) {
-        json_decref(methods);
-        return object;
+static void write_member(struct json_writer *writer, const struct daffi_member *member) {
+    json_write_text(writer, "{\"name\":");
+    json_write_string(writer, daffi_span_text(member->name));
+    json_write_text(writer, member->methods == NULL ? ",\"methods\":null" : ",\"methods\":[");
+    for (size_t i = 0; member->methods != NULL && i < member->methods_count; i++) {
+        json_write_text(writer, i > 0 ? "," : "");
+        json_write_string(writer, daffi_span_text(member->methods[i]));
     }
-    json_decref(methods);
-    json_decref(object);
-    return NULL;
+    json_write_text(writer, member->methods == NULL ? "}" : "]}");
 }
 
-static json_t *meta_to_json(const struct daffi_handshake *handshake) {
-    json_t *meta = json_object();
-    bool whole =
-        meta != NULL && json_object_set_new(meta, "type", json_string(type_words[handshake->type])) == 0;
-    if (whole && handshake->type != DAFFI_TYPE_CLIENT)
-        whole =
-            json_object_set_new(meta, "error",
-                                handshake->error != NULL ? json_string(handshake->error) : json_null()) == 0;
-    if (whole && handshake->bridge.abi != 0) {
-        json_t *bridge = json_object();
-        whole = json_object_set_new(bridge, "abi", json_integer(handshake->bridge.abi)) == 0 &&
-                json_object_set_new(bridge, "maxMessage",
-                                    json_integer((json_int_t)handshake->bridge.max_message)) == 0 &&
-                json_object_set_new(bridge, "maxBatch",
-                                    json_integer((json_int_t)handshake->bridge.max_batch)) == 0 &&
-                json_object_set_new(bridge, "heartbeat", json_integer(handshake->bridge.heartbeat)) == 0 &&
-                json_object_set(meta, "bridge", bridge) == 0;
-        json_decref(bridge);
+static void write_offer(struct json_writer *writer, const struct daffi_bridge_offer *bridge) {
+    json_write_text(writer, ",\"bridge\":{\"abi\":");
+    json_write_size(writer, bridge->abi);
+    json_write_text(writer, ",\"maxMessage\":");
+    json_write_size(writer, bridge->max_message);
+    json_write_text(writer, ",\"maxBatch\":");
+    json_write_size(writer, bridge->max_batch);
+    json_write_text(writer, ",\"heartbeat\":");
+    json_write_size(writer, bridge->heartbeat);
+    json_write_text(writer, "}");
+}
+
+static void write_handshake(struct json_writer *writer, const void *value) {
+    const struct daffi_handshake *handshake = value;
+    json_write_text(writer, "{\"meta\":{\"type\":\"");
+    json_write_text(writer, type_words[handshake->type]);
+    json_write_text(writer, "\"");
+    if (handshake->type != DAFFI_TYPE_CLIENT) {
+        json_write_text(writer, ",\"error\":");
+        if (handshake->error != NULL)
+            json_write_string(writer, daffi_span_text(handshake->error));
+        else
+            json_write_text(writer, "null");
     }
-    if (whole)
-        return meta;
-    json_decref(meta);
-    return NULL;
+    if (handshake->bridge.abi != 0)
+        write_offer(writer, &handshake->bridge);
+    json_write_text(writer, "},\"members\":[");
+    for (size_t i = 0; i < handshake->members_count; i++) {
+        json_write_text(writer, i > 0 ? "," : "");
+        write_member(writer, &handshake->members[i]);
+    }
+    json_write_text(writer, "]}");
 }
 
 int daffi_handshake_format(const struct daffi_handshake *handshake, char **ret_json, size_t *ret_length) {
-    json_t *root = json_object();
-    json_t *members = json_array();
-    bool whole = members != NULL && json_object_set_new(root, "meta", meta_to_json(handshake)) == 0;
-    for (size_t i = 0; whole && i < handshake->members_count; i++)
-        whole = json_array_append_new(members, member_to_json(&handshake->members[i])) == 0;
-    whole = whole && json_object_set(root, "members", members) == 0;
-    json_decref(members);
-    if (!whole) {
-        json_decref(root);
-        root = NULL;
-    }
-    return json_write_take(root, ret_json, ret_length);
+    return json_write_allocated(write_handshake, handshake, ret_json, ret_length);
 }

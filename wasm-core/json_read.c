@@ -39,13 +39,3 @@ struct daffi_span json_read_text(const json_t *value) {
     return json_is_string(value) ? daffi_span_of(json_string_value(value), json_string_length(value))
                                  : (struct daffi_span){0};
 }
-
-int json_write_take(json_t *root, char **ret_json, size_t *ret_length) {
-    char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
-    json_decref(root);
-    if (text == NULL)
-        return -ENOMEM;
-    *ret_json = text;
-    *ret_length = strlen(text);
-    return 0;
-}

@@ -15,7 +15,4 @@ int json_refuse(struct daffi_fault *ret_fault, const char *text);
 /* A JSON string as a span; NULL data where it is none. */
 struct daffi_span json_read_text(const json_t *value);
 
-/* Compact JSON of `root`, which is taken over (NULL is fine: -ENOMEM). 0 and a malloc'ed buffer, or -ENOMEM. */
-int json_write_take(json_t *root, char **ret_json, size_t *ret_length);
-
 #endif

@@ -126,7 +126,7 @@ static bool holds_bar(struct daffi_span part) {
 
 static uint8_t *append(uint8_t *to, struct daffi_span part) {
     if (part.length > 0)
-        memcpy(to, part.data, part.length);
+        memmove(to, part.data, part.length);
     return to + part.length;
 }
 

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "daffi/utf8.h"
+#include "json_write.h"
 
 /* CPython Lib/pickletools.py */
 enum opcode {
@@ -131,58 +131,15 @@ int daffi_remote_error_from_pickle(struct daffi_span payload, struct daffi_remot
     return 0;
 }
 
-/* Counts what is written, and writes where `out` is not NULL. */
-struct writer {
-    char *out;
-    size_t length;
-};
-
-static void write_bytes(struct writer *writer, const void *bytes, size_t length) {
-    if (writer->out && length > 0)
-        memcpy(writer->out + writer->length, bytes, length);
-    writer->length += length;
-}
-
-static void write_text(struct writer *writer, const char *text) {
-    write_bytes(writer, text, strlen(text));
-}
-
-static void write_escape(struct writer *writer, uint8_t byte) {
-    static const char digits[] = "0123456789abcdef";
-    if (byte == '"' || byte == '\\') {
-        const char escape[] = {'\\', (char)byte};
-        write_bytes(writer, escape, sizeof escape);
-        return;
-    }
-    const char escape[] = {'\\', 'u', '0', '0', digits[byte >> 4], digits[byte & 0x0F]};
-    write_bytes(writer, escape, sizeof escape);
-}
-
-static void write_string(struct writer *writer, struct daffi_span string) {
-    write_text(writer, "\"");
-    for (size_t at = 0; at < string.length;) {
-        const uint8_t byte = string.data[at];
-        const size_t length = daffi_utf8_character(daffi_span_of(string.data + at, string.length - at));
-        if (length == 0)
-            write_text(writer, "\xEF\xBF\xBD");
-        else if (byte < 0x20 || byte == '"' || byte == '\\')
-            write_escape(writer, byte);
-        else
-            write_bytes(writer, string.data + at, length);
-        at += length > 0 ? length : 1;
-    }
-    write_text(writer, "\"");
-}
-
 static size_t write_error(const struct daffi_remote_error *error, char *out) {
-    struct writer writer = {.out = out};
-    write_text(&writer, "{\"args\": [[");
-    write_string(&writer, error->type);
-    write_text(&writer, ", ");
-    write_string(&writer, error->module);
-    write_text(&writer, ", ");
-    write_string(&writer, error->text);
-    write_text(&writer, ", null]], \"kwargs\": {}}");
+    struct json_writer writer = {.out = out};
+    json_write_text(&writer, "{\"args\": [[");
+    json_write_string(&writer, error->type);
+    json_write_text(&writer, ", ");
+    json_write_string(&writer, error->module);
+    json_write_text(&writer, ", ");
+    json_write_string(&writer, error->text);
+    json_write_text(&writer, ", null]], \"kwargs\": {}}");
     return writer.length;
 }
 

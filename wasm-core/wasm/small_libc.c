@@ -1,74 +1,11 @@
-/* jansson's numbers, in and out.                                                             (small_libc.h) */
+/* jansson's numbers and texts.                                                             (small_libc.h) */
 #include "small_libc.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Where text goes: counted to its end, written as far as there is room. */
-struct sink {
-    char *out;
-    size_t capacity, length;
-};
-
-static void put(struct sink *sink, char c) {
-    if (sink->length < sink->capacity)
-        sink->out[sink->length] = c;
-    sink->length++;
-}
-
-static void put_number(struct sink *sink, uint64_t value, unsigned base, size_t digits_min) {
-    char text[24];
-    size_t at = sizeof text;
-    do {
-        const unsigned digit = (unsigned)(value % base);
-        text[--at] = (char)(digit < 10 ? '0' + digit : 'A' + digit - 10);
-        value /= base;
-    } while (value > 0 || sizeof text - at < digits_min);
-    while (at < sizeof text)
-        put(sink, text[at++]);
-}
-
-static bool begins_with(const char *format, const char *conversion) {
-    for (; *conversion != '\0'; format++, conversion++)
-        if (*format != *conversion)
-            return false;
-    return true;
-}
-
-/* A conversion that is not known ends the text, which is then no text at all. */
-int daffi_small_snprintf(char *out, size_t capacity, const char *format, ...) {
-    struct sink sink = {.out = out, .capacity = capacity};
-    bool is_known = true;
-    va_list arguments;
-    va_start(arguments, format);
-    while (is_known && *format != '\0') {
-        if (*format != '%') {
-            put(&sink, *format++);
-        } else if (begins_with(format, "%04X")) {
-            put_number(&sink, va_arg(arguments, unsigned), 16, 4);
-            format += 4;
-        } else if (begins_with(format, "%lld")) {
-            const long long value = va_arg(arguments, long long);
-            if (value < 0)
-                put(&sink, '-');
-            put_number(&sink, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, 1);
-            format += 4;
-        } else if (begins_with(format, "%p")) {
-            put_number(&sink, (uintptr_t)va_arg(arguments, void *), 16, 1);
-            format += 2;
-        } else {
-            is_known = false;
-        }
-    }
-    va_end(arguments);
-    if (capacity > 0)
-        out[!is_known ? 0 : sink.length < capacity ? sink.length : capacity - 1] = '\0';
-    return is_known ? (int)sink.length : -1;
-}
 
 static const char *read_sign(const char *text, bool *ret_negative) {
     *ret_negative = *text == '-';

@@ -1,15 +1,11 @@
-/* What jansson asks of the C library for numbers, small: libc's snprintf and strtod alone would be as large as all the
- * rest of app.wasm. jansson's sources are compiled with jansson/jansson_private_config.h in front of them, so that
- * its calls come here; nothing else in the module may use them. */
+/* What jansson's reader asks of the C library for numbers, small: libc's strtod and snprintf alone would be as large as
+ * all the rest of app.wasm. jansson's sources are compiled with jansson/jansson_private_config.h in front of them, so
+ * that its calls come here; nothing else in the module may use them. The core writes JSON without jansson, so that no
+ * number is ever written. */
 #ifndef DAFFI_WASM_SMALL_LIBC_H
 #define DAFFI_WASM_SMALL_LIBC_H
 
 #include <stddef.h>
-
-/* As the C standard has it, for the three conversions that jansson writes JSON with: %lld, %04X and %p (hexadecimal,
- * without 0x). Any other, %g among them, is refused: -1 and an empty text. So jansson can't write real numbers, of
- * which the core has none. */
-int daffi_small_snprintf(char *out, size_t capacity, const char *format, ...);
 
 /* Decimal integers that are known to be ones, as JSON writes them; `base` is taken for 10. Past the range: the
  * nearest bound and ERANGE. */

@@ -1,4 +1,4 @@
-/* HANDSHAKE and EVENTS payloads, both ways, through jansson.            (protocol.md, "Handshake", "Router") */
+/* HANDSHAKE and EVENTS payloads, both ways; read through jansson.          (protocol.md, "Handshake", "Router") */
 #ifndef DAFFI_HANDSHAKE_H
 #define DAFFI_HANDSHAKE_H
 

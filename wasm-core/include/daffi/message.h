@@ -60,6 +60,7 @@ int daffi_message_decode_head(struct daffi_span in, struct daffi_message *ret_me
 
 /* Writes header and metadata of `message` to `out` (at least DAFFI_HEAD_MAX bytes are always enough); the
  * payload is not copied, only its length counted: it follows as it is.
+ * The parts of the metadata may stand in `out` already, exactly where they go.
  * Returns the bytes written, -EMSGSIZE when a length passes the wire's limits, -EINVAL when a part of the
  * metadata holds a bar, -ENOBUFS when `capacity` is too small. `out` is then untouched. */
 int daffi_message_encode_head(const struct daffi_message *message, uint8_t *out, size_t capacity);

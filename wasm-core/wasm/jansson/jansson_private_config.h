@@ -17,12 +17,8 @@
 
 /* An error is its code and its position. Its text is cut off where jansson's parser gives it, and where it is defined
  * that it is given; what would have composed it gives an empty one. */
-#ifdef JANSSON_OF_load
-#define snprintf(out, capacity, ...) daffi_small_no_text(out, capacity) /* of errors alone */
-#else
-#define snprintf daffi_small_snprintf
-#endif
 #define error_set(error, lex, code, ...) error_set(error, lex, code)
+#define snprintf(out, capacity, ...)     daffi_small_no_text(out, capacity)
 #undef va_start
 #define va_start(list, last) ((void)(list))
 #undef va_end
