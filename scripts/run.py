@@ -145,7 +145,8 @@ def serve(house: House, options: list[str]) -> None:
 def main() -> int:
     """0 when it was ended by Ctrl-C, 1 when something failed."""
     house = House()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         serve(house, sys.argv[1:])
     except KeyboardInterrupt:
