@@ -1,0 +1,134 @@
+/* Who may still come in: each limit at its edge, and all of it given back. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bridge/admission.h"
+
+enum { TICKETS_MAX = 64 };
+
+static struct admission *admission;
+static struct admission_ticket tickets[TICKETS_MAX];
+static size_t held;
+
+static int set_up(void **state) {
+    (void)state;
+    const struct config_limits limits = {.connections = 10, .connections_per_address = 4, .half_open = 6};
+    held = 0;
+    memset(tickets, 0, sizeof tickets);
+    return admission_new(&limits, &admission);
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    for (size_t i = 0; i < held; i++) {
+        admission_leave(&tickets[i]);
+    }
+    admission_free(admission);
+    return 0;
+}
+
+static const char *enter(const char *address) {
+    const char *reason = NULL;
+    int status = admission_enter(admission, address, &tickets[held], &reason);
+    if (status == 0) {
+        held++;
+        return "";
+    }
+    assert_int_equal(status, -EUSERS);
+    assert_null(tickets[held].admission);
+    return reason;
+}
+
+static void an_address_has_its_limit_and_others_theirs(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        assert_string_equal(enter("192.0.2.1"), "");
+    }
+    assert_non_null(strstr(enter("192.0.2.1"), "connections_per_address"));
+    assert_string_equal(enter("192.0.2.2"), "");
+    admission_leave(&tickets[0]);
+    assert_string_equal(enter("192.0.2.1"), "");
+}
+
+static void half_open_ones_have_theirs_until_they_settle(void **state) {
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        assert_string_equal(enter("unix"), "");
+    }
+    assert_non_null(strstr(enter("unix"), "half_open"));
+    admission_settle(&tickets[0]);
+    admission_settle(&tickets[0]);
+    assert_string_equal(enter("unix"), "");
+    assert_non_null(strstr(enter("unix"), "half_open"));
+    admission_leave(&tickets[0]);
+    assert_non_null(strstr(enter("unix"), "half_open"));
+    admission_leave(&tickets[1]);
+    assert_string_equal(enter("unix"), "");
+}
+
+static void all_together_have_theirs(void **state) {
+    (void)state;
+    char address[ADDRESS_MAX];
+    for (int i = 0; i < 10; i++) {
+        snprintf(address, sizeof address, "192.0.2.%d", i);
+        assert_string_equal(enter(address), "");
+        admission_settle(&tickets[held - 1]);
+    }
+    assert_non_null(strstr(enter("unix"), "limits.connections is"));
+}
+
+static void a_ticket_may_be_given_back_twice_or_hold_nothing(void **state) {
+    (void)state;
+    assert_string_equal(enter("192.0.2.1"), "");
+    admission_leave(&tickets[0]);
+    admission_leave(&tickets[0]);
+    admission_settle(&tickets[0]);
+    struct admission_ticket none = {0};
+    admission_leave(&none);
+}
+
+static void *come_and_go(void *argument) {
+    const char *address = argument;
+    for (int i = 0; i < 2000; i++) {
+        struct admission_ticket ticket = {0};
+        const char *reason;
+        if (admission_enter(admission, address, &ticket, &reason) == 0) {
+            admission_settle(&ticket);
+        }
+        admission_leave(&ticket);
+    }
+    return NULL;
+}
+
+static void threads_come_and_go(void **state) {
+    (void)state;
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++) {
+        const char *address = i % 2 == 0 ? "192.0.2.1" : "192.0.2.2";
+        assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, (void *)(uintptr_t)address), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    all_together_have_theirs(NULL);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(an_address_has_its_limit_and_others_theirs),
+        CASE(half_open_ones_have_theirs_until_they_settle),
+        CASE(all_together_have_theirs),
+        CASE(a_ticket_may_be_given_back_twice_or_hold_nothing),
+        CASE(threads_come_and_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
