@@ -1,9 +1,9 @@
 /* errors.def as C sees it, and as JavaScript's table may rely on it. */
+#include <cmocka.h>
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
-#include <ctype.h>
 
 #include "daffi/errors.h"
 #include "daffi/span.h"
@@ -68,10 +68,8 @@ static void test_number_outside_the_table(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows_are_whole),
-        cmocka_unit_test(test_type_is_code_in_camel_case),
-        cmocka_unit_test(test_names_are_unique),
-        cmocka_unit_test(test_known_rows),
+        cmocka_unit_test(test_rows_are_whole),           cmocka_unit_test(test_type_is_code_in_camel_case),
+        cmocka_unit_test(test_names_are_unique),         cmocka_unit_test(test_known_rows),
         cmocka_unit_test(test_number_outside_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

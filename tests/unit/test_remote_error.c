@@ -1,7 +1,8 @@
-/* Pickled errors are read, bounded, and never executed; what they say comes out as JSON. */
+/* Workers' errors out of real pickles (vectors/make_pickles.py) and hostile ones, and into JSON. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -10,143 +11,225 @@
 #include "daffi/payload.h"
 #include "daffi/remote_error.h"
 #include "guarded.h"
+#include "hex.h"
 
-enum { GUARDED_BYTES = 1 << 16 };
+enum { BYTES_MAX = 1 << 17 };
 
 static struct guarded guarded;
 
-/* A copy that ends at the guard page. */
-static const uint8_t *guard(const void *bytes, size_t length) {
-    return guarded_copy(&guarded, daffi_span_of(bytes, length)).data;
+static struct daffi_span json_span(const json_t *object, const char *key) {
+    const json_t *string = json_object_get(object, key);
+    return daffi_span_of(json_string_value(string), json_string_length(string));
 }
 
-static uint8_t *from_hex(const char *hex, size_t *ret_length) {
-    *ret_length = strlen(hex) / 2;
-    uint8_t *bytes = malloc(*ret_length + 1);
-    assert_non_null(bytes);
-    for (size_t i = 0; i < *ret_length; i++) {
-        char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        bytes[i] = (uint8_t)strtoul(digits, NULL, 16);
-    }
-    return bytes;
-}
-
-static void says(struct daffi_span part, const json_t *vector, const char *key) {
-    const json_t *text = json_object_get(vector, key);
-    assert_true(daffi_span_equal(part, daffi_span_of(json_string_value(text), json_string_length(text))));
-}
-
-/* The JSON is what callers read: jansson has to find the same three strings in it. */
-static void check_json(const struct daffi_remote_error *error, const json_t *vector) {
-    size_t needed = daffi_remote_error_to_json(error, NULL, 0);
-    char *out = malloc(needed + 1);
-    assert_non_null(out);
-    memset(out, '#', needed + 1);
-    assert_int_equal(daffi_remote_error_to_json(error, out, needed - 1), needed);
-    assert_int_equal(out[0], '#');
-    assert_int_equal(daffi_remote_error_to_json(error, out, needed), needed);
-    assert_int_equal(out[needed], '#');
-    json_t *root = json_loadb(out, needed, JSON_ALLOW_NUL, NULL);
-    assert_non_null(root);
-    json_t *list = json_array_get(json_object_get(root, "args"), 0);
-    assert_int_equal(json_array_size(list), 4);
-    static const char *const keys[] = {"type", "module", "text"};
-    for (size_t i = 0; i < 3; i++) {
-        assert_true(json_equal(json_array_get(list, i), json_object_get(vector, keys[i])));
-    }
-    struct daffi_message message = {
-        .flag = DAFFI_ERROR, .decoder = DAFFI_JSON, .payload = daffi_span_of(out, needed)};
+/* What Python's other side would read: json.loads of what is made of `error`, by jansson. */
+static json_t *as_json(const struct daffi_remote_error *error) {
+    static char out[6 * BYTES_MAX];
+    const size_t length = daffi_remote_error_to_json(error, out, sizeof out);
+    assert_true(length <= sizeof out);
+    const struct daffi_message message = {
+        .flag = DAFFI_ERROR, .decoder = DAFFI_JSON, .payload = daffi_span_of(out, length)};
     struct daffi_fault fault;
-    assert_int_equal(daffi_payload_check(&message, 64, &fault), 0);
-    json_decref(root);
-    free(out);
+    assert_int_equal(daffi_payload_check(&message, 3, &fault), 0);
+    json_t *json = json_loadb(out, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    assert_non_null(json);
+    return json;
 }
 
-static void every_pickle_is_read_and_none_that_is_cut_before_its_text(void **state) {
-    (void)state;
-    json_t *vectors = json_load_file(TESTS_DIR "/vectors/pickles.json", JSON_ALLOW_NUL, NULL);
-    assert_non_null(vectors);
-    size_t i;
-    json_t *vector;
-    json_array_foreach(vectors, i, vector) {
-        size_t length = 0;
-        uint8_t *bytes = from_hex(json_string_value(json_object_get(vector, "pickle")), &length);
-        struct daffi_remote_error error;
-        struct daffi_fault fault;
-        if (daffi_remote_error_from_pickle(daffi_span_of(bytes, length), &error, &fault) != 0) {
-            fail_msg("%s: %s at %zu", json_string_value(json_object_get(vector, "name")), fault.text,
-                     fault.offset);
-        }
-        says(error.type, vector, "type");
-        says(error.module, vector, "module");
-        says(error.text, vector, "text");
-        check_json(&error, vector);
-        bool cut_can_be_read = false;
-        for (size_t cut = 0; cut < length && cut < 600; cut++) {
-            struct daffi_remote_error untouched = {.type = {.length = 4242}};
-            const uint8_t *part = guard(bytes, cut);
-            int result = daffi_remote_error_from_pickle(daffi_span_of(part, cut), &untouched, &fault);
-            assert_true(result == 0 || (result == -EBADMSG && untouched.type.length == 4242));
-            assert_true(result == 0 || !cut_can_be_read); /* once its three strings are there, they stay so */
-            cut_can_be_read = result == 0;
-        }
-        free(bytes);
+static void assert_text(const json_t *tuple, size_t index, struct daffi_span expected) {
+    const json_t *string = json_array_get(tuple, index);
+    assert_int_equal(json_string_length(string), expected.length);
+    if (expected.length > 0)
+        assert_memory_equal(json_string_value(string), expected.data, expected.length);
+}
+
+/* Its state is the vector. */
+static void vector(void **state) {
+    static uint8_t bytes[BYTES_MAX];
+    const json_t *object = *state;
+    size_t length = hex_decode(json_string_value(json_object_get(object, "pickle")), bytes, sizeof bytes);
+    struct daffi_span text = json_span(object, "text");
+    const json_t *repeat = json_object_get(object, "repeat");
+    if (repeat) {
+        const size_t count = (size_t)json_integer_value(json_array_get(repeat, 1));
+        memset(bytes + length, json_string_value(json_array_get(repeat, 0))[0], count);
+        text = daffi_span_of(bytes + length, count);
+        length += count;
+        length += hex_decode(json_string_value(json_object_get(object, "behind")), bytes + length,
+                             sizeof bytes - length);
     }
-    json_decref(vectors);
+    const struct daffi_span pickle = guarded_copy(&guarded, daffi_span_of(bytes, length));
+    struct daffi_remote_error error;
+    struct daffi_fault fault = {"", 0};
+    if (daffi_remote_error_from_pickle(pickle, &error, &fault) != 0)
+        fail_msg("%s at %zu", fault.text, fault.offset);
+
+    json_t *json = as_json(&error);
+    const json_t *tuple = json_array_get(json_object_get(json, "args"), 0);
+    assert_text(tuple, 0, json_span(object, "type"));
+    assert_text(tuple, 1, json_span(object, "module"));
+    assert_text(tuple, 2, text);
+    assert_true(json_is_null(json_array_get(tuple, 3)));
+    json_decref(json);
+
+    /* Cut anywhere before the third string's end, it is refused; behind it, nothing matters. Long ones: at some places. */
+    size_t enough = 0;
+    for (size_t cut = 0; cut <= length; cut += length > 4000 ? 997 : 1) {
+        struct daffi_remote_error cut_error;
+        const struct daffi_span in = guarded_copy(&guarded, daffi_span_of(bytes, cut));
+        const int r = daffi_remote_error_from_pickle(in, &cut_error, &fault);
+        assert_true(r == 0 || r == -EBADMSG);
+        assert_true(r == 0 || fault.offset <= cut);
+        if (r == 0 && enough == 0)
+            enough = cut;
+        assert_true(enough == 0 || r == 0);
+    }
 }
 
-static void what_is_no_error_is_refused(void **state) {
+static int from_hex(const char *hex, struct daffi_remote_error *ret_error) {
+    uint8_t bytes[256];
+    struct daffi_fault fault = {"", 0};
+    const size_t length = hex_decode(hex, bytes, sizeof bytes);
+    const int r = daffi_remote_error_from_pickle(guarded_copy(&guarded, daffi_span_of(bytes, length)),
+                                                 ret_error, &fault);
+    if (r < 0)
+        assert_true(strlen(fault.text) > 0 && fault.offset <= length);
+    return r;
+}
+
+static void pickles_that_are_no_errors(void **state) {
     (void)state;
-    static const char *const cases[] = {
+    static const char *const bad[] = {
         "",
         "80",
         "8004",
-        "80044e",
-        "8004958000000000000000",
-        "8004286300",                             /* GLOBAL: would import */
-        "80048c056f732e7379948c0473797374949352", /* STACK_GLOBAL, REDUCE: would call */
-        "80048cff41",                             /* a string past the end */
-        "80048dffffffffffffffff41",
-        "8001580100000041",     /* protocol 1 */
-        "80065801000000419468", /* protocol 6 */
-        "80046805",             /* remembers nothing */
+        "8001 28 8c0161 8c0162 8c0163", /* protocol 1 */
+        "8006 28 8c0161 8c0162 8c0163",
+        "28 8c0161 8c0162 8c0163",    /* no protocol */
+        "8004 8c0161 8c0162 2e",      /* two strings */
+        "8004 8c0161 4b01 8c0162",    /* a number among them */
+        "8004 8c0161 8c0162 43 0163", /* bytes */
+        "8004 8c0161 8c0162 8cff63",  /* longer than what is there */
+        "8004 8c0161 8c0162 58ffffffff63",
+        "8004 8c0161 8c0162 8d0100000001000000 63",
+        "8004 8c0161 8c0162 8dffffffffffffffff 63",
+        "8004 8c0161 8c0162 6800",       /* nothing is remembered */
+        "8004 8c0161 94 8c0162 94 6802", /* not under that number */
+        "8004 8c0161 94 8c0162 94 6affffffff",
+        "8004 94 8c0161 8c0162 8c0163", /* nothing to remember yet */
+        "8004 6800 8c0161 8c0162 8c0163",
+        "8004 63 6f730a73797374656d0a", /* os.system: never executed, never read */
+        "8004 8c026f73 8c0673797374656d 93 8c026c73 85 52 2e",
+        "8004 95 01000000",
+        "8002 8c0161 71",
+        "8002 8c0161 72000000",
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        size_t length = 0;
-        uint8_t *bytes = from_hex(cases[i], &length);
-        struct daffi_remote_error error;
-        struct daffi_fault fault = {0};
-        const uint8_t *copy = guard(bytes, length);
-        assert_int_equal(daffi_remote_error_from_pickle(daffi_span_of(copy, length), &error, &fault),
-                         -EBADMSG);
-        assert_non_null(fault.text);
-        free(bytes);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct daffi_remote_error error = {.type = daffi_span_text("untouched")};
+        if (from_hex(bad[i], &error) != -EBADMSG)
+            fail_msg("accepted: %s", bad[i]);
+        assert_memory_equal(error.type.data, "untouched", 9);
     }
 }
 
-static void broken_text_is_mended_on_its_way_into_json(void **state) {
+static void pickles_by_hand(void **state) {
     (void)state;
-    const struct daffi_remote_error error = {.type = daffi_span_of("a\xff"
-                                                                   "b",
-                                                                   3),
-                                             .module = daffi_span_of(NULL, 0),
-                                             .text = daffi_span_of("\xe2\x82", 2)};
-    char out[128];
-    size_t length = daffi_remote_error_to_json(&error, out, sizeof out);
-    assert_true(length < sizeof out);
-    out[length] = '\0';
-    assert_string_equal(out, "{\"args\": [[\"a\xEF\xBF\xBD"
-                             "b\", \"\", \"\xEF\xBF\xBD\xEF\xBF\xBD\", null]], \"kwargs\": {}}");
+    struct daffi_remote_error error;
+    assert_int_equal(from_hex("8002 8c0161 8c0162 8c0163", &error), 0);
+    assert_int_equal(error.type.data[0], 'a');
+    assert_int_equal(error.text.data[0], 'c');
+    /* A number may be given twice, and repeated strings repeated again. */
+    assert_int_equal(from_hex("8002 5801000000 61 7105 5801000000 62 72 07000000 6a 05000000", &error), 0);
+    assert_int_equal(error.module.data[0], 'b');
+    assert_int_equal(error.text.data[0], 'a');
+    assert_int_equal(from_hex("8004 8c0161 94 6800 6800", &error), 0);
+    assert_int_equal(error.text.data[0], 'a');
+    assert_int_equal(from_hex("8004 8d0100000000000000 61 4e 8c00", &error), 0);
+    assert_int_equal(error.module.length, 0);
+    assert_int_equal(error.text.length, 0);
+}
+
+static void assert_json(const char *text, size_t length, const char *expected) {
+    const struct daffi_remote_error error = {daffi_span_text("T"), daffi_span_of(NULL, 0),
+                                             daffi_span_of(text, length)};
+    char whole[512], out[512];
+    const int needed =
+        snprintf(whole, sizeof whole, "{\"args\": [[\"T\", \"\", \"%s\", null]], \"kwargs\": {}}", expected);
+    for (size_t capacity = 0; capacity < (size_t)needed + 3; capacity++) {
+        memset(out, '#', sizeof out);
+        assert_int_equal(daffi_remote_error_to_json(&error, out, capacity), needed);
+        if (capacity >= (size_t)needed)
+            assert_memory_equal(out, whole, (size_t)needed);
+        const size_t written = capacity >= (size_t)needed ? (size_t)needed : 0;
+        for (size_t i = written; i < sizeof out; i++)
+            assert_int_equal(out[i], '#');
+    }
+    assert_int_equal(daffi_remote_error_to_json(&error, NULL, 0), needed);
+}
+
+static void json_of_every_kind_of_text(void **state) {
+    (void)state;
+    assert_json("", 0, "");
+    assert_json("plain", 5, "plain");
+    assert_json("a\"b\\c/", 6, "a\\\"b\\\\c/");
+    assert_json("\n\t\x00\x1F\x7F", 5, "\\u000a\\u0009\\u0000\\u001f\x7F");
+    assert_json("\xC3\xA9\xF0\x9F\x98\x80", 6, "\xC3\xA9\xF0\x9F\x98\x80");
+    assert_json("a\xFFz", 3, "a\xEF\xBF\xBDz");
+    assert_json("\xED\xA0\x80", 3, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+    assert_json("\xE2\x82", 2, "\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+static void json_of_every_byte(void **state) {
+    (void)state;
+    uint8_t text[256];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)i;
+    for (size_t from = 0; from < sizeof text; from++) {
+        const struct daffi_span span = daffi_span_of(text + from, sizeof text - from);
+        const struct daffi_remote_error error = {span, span, span};
+        json_decref(as_json(&error));
+    }
+}
+
+static int set_up(void **state) {
+    (void)state;
+    guarded = guarded_new(BYTES_MAX);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    guarded_free(&guarded);
+    return 0;
 }
 
 int main(void) {
+    enum { VECTORS_MAX = 64 };
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_pickle_is_read_and_none_that_is_cut_before_its_text),
-        cmocka_unit_test(what_is_no_error_is_refused),
-        cmocka_unit_test(broken_text_is_mended_on_its_way_into_json),
+        cmocka_unit_test(pickles_that_are_no_errors),
+        cmocka_unit_test(pickles_by_hand),
+        cmocka_unit_test(json_of_every_kind_of_text),
+        cmocka_unit_test(json_of_every_byte),
     };
-    guarded = guarded_new(GUARDED_BYTES);
-    int failed = cmocka_run_group_tests_name("remote_error", tests, NULL, NULL);
-    guarded_free(&guarded);
+    int failed = cmocka_run_group_tests_name("remote error", tests, set_up, tear_down);
+
+    json_error_t error;
+    json_t *file = json_load_file(TESTS_DIR "/vectors/pickles.json", JSON_ALLOW_NUL, &error);
+    const json_t *vectors = json_object_get(file, "vectors");
+    struct CMUnitTest each[VECTORS_MAX] = {{NULL}};
+    const size_t count = json_array_size(vectors);
+    if (count == 0 || count > VECTORS_MAX) {
+        fprintf(stderr, "vectors: %s, %zu of them\n", error.text, count);
+        json_decref(file);
+        return 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        json_t *object = json_array_get(vectors, i);
+        each[i] = (struct CMUnitTest){.name = json_string_value(json_object_get(object, "name")),
+                                      .test_func = vector,
+                                      .initial_state = object};
+    }
+    failed += _cmocka_run_group_tests("pickles of Python", each, count, set_up, tear_down);
+    json_decref(file);
     return failed;
 }

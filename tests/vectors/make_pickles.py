@@ -1,37 +1,76 @@
-#!/usr/bin/env python3
-"""Makes tests/vectors/pickles.json: errors as daffi workers pickle them, in every protocol, and what they say.
+"""Writes pickles.json: errors as Python workers pickle them, with what a reader has to find in each.
 
-Real ones of daffi 3.0.1 (protocol 4, with and without tblib's traceback behind) and made-up ones of the other protocols.
-Run it again when the form changes; the file is committed, as tblib's bytes depend on its version.
+    make_pickles.py > pickles.json
+
+With tblib (PyPI) installed, its traceback objects are among them.
 """
 
 import json
 import pickle
-from pathlib import Path
+import sys
 
 
-class Traceback:
-    """Stands for tblib's traceback object: something whose unpickling would call a function."""
+WORKER = """
+def inner(error):
+    raise error
 
-    def __reduce__(self):
-        return (print, ("a pickle was executed",))
-
-
-def case(name: str, error: tuple, protocol: int) -> dict:
-    """One vector."""
-    return {"name": f"{name}, protocol {protocol}", "pickle": pickle.dumps(((error,), {}), protocol=protocol).hex(),
-            "type": error[0], "module": error[1], "text": error[2]}
+def outer(error):
+    inner(error)
+"""
 
 
-ERRORS = {
-    "plain": ("ValueError", "builtins", "kaboom", None),
-    "module and type alike": ("same", "same", "text", None),
-    "all alike": ("x", "x", "x", None),
-    "empty text": ("KeyError", "builtins", "", None),
-    "not ASCII": ("Fehler", "modul", "grüße € 😀 \" \\ \n\x00", None),
-    "long text": ("E", "m", "x" * 70000, None),
-    "with a traceback": ("ValueError", "builtins", "kaboom", Traceback()),
-}
+def raised(error: BaseException):
+    """The traceback of `error`, raised two frames deep in a file of no machine in particular."""
+    module = {"__name__": "worker", "__file__": "worker.py"}
+    exec(compile(WORKER, "worker.py", "exec"), module)
+    try:
+        module["outer"](error)
+    except type(error):
+        return sys.exc_info()[2].tb_next
 
-vectors = [case(name, error, protocol) for protocol in (2, 3, 4, 5) for name, error in ERRORS.items()]
-Path(__file__).with_name("pickles.json").write_text(json.dumps(vectors, indent=1, ensure_ascii=True) + "\n")
+
+def main() -> None:
+    same = "".join(["Same", "Error"])  # one object, three times: the pickle repeats it by its memo
+    plain = ("ValueError", "builtins", "kaboom")
+    errors = [
+        ("plain", plain),
+        ("text is empty", ("KeyError", "builtins", "")),
+        ("type and text are one object", (same, "my.module", same)),
+        ("type and module are one object", (same, same, "text")),
+        ("all three are one object", (same, same, same)),
+        ("no module", ("Odd", None, "its class has none")),
+        ("beyond ASCII", ("ValueError", "пакет", "é 😀 \x00 \" \\ \n")),
+        ("longer than a short string", ("ValueError", "builtins", "x" * 300)),
+        ("longer than a frame", ("ValueError", "builtins", "y" * 70000)),
+    ]
+    vectors = []
+
+    def add(name: str, error: tuple, protocol: int, traceback=None) -> None:
+        data = pickle.dumps((((*error, traceback),), {}), protocol=protocol)
+        vectors.append({"name": f"{name}, protocol {protocol}", "type": error[0], "module": error[1] or "", "text": error[2],
+                        "pickle": data.hex() if len(data) < 2000 else None})
+        if len(data) >= 2000:  # kept small: one letter, many times
+            letter, head = error[2][0], data.index(error[2].encode())
+            vectors[-1] |= {"pickle": data[:head].hex(), "repeat": [letter, len(error[2])],
+                            "text": "", "behind": data[head + len(error[2]):].hex()}
+
+    for name, error in errors:
+        for protocol in range(2, 6):
+            add(name, error, protocol)
+    lone = pickle.dumps(((("ValueError", "builtins", "half \ud800", None),), {}))
+    vectors.append({"name": "half of a surrogate pair", "type": "ValueError", "module": "builtins", "text": "half \ufffd\ufffd\ufffd",
+                    "pickle": lone.hex()})
+    try:
+        import tblib.pickling_support
+    except ImportError:
+        print("tblib is not there: no tracebacks", file=sys.stderr)
+    else:
+        tblib.pickling_support.install()
+        for protocol in range(2, 6):
+            add("with a traceback", plain, protocol, raised(ValueError("kaboom")))
+    json.dump({"python": sys.version.split()[0], "vectors": vectors}, sys.stdout, indent=1)
+    print()
+
+
+if __name__ == "__main__":
+    main()

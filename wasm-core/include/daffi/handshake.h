@@ -5,16 +5,16 @@
 #include "daffi/span.h"
 
 enum {
-    DAFFI_NAME_MAX = 255,       /* bytes of a member's or function's name */
-    DAFFI_METHODS_MAX = 4096,   /* functions of one member */
-    DAFFI_MEMBERS_MAX = 16384,  /* members of one handshake */
+    DAFFI_NAME_MAX = 255,      /* bytes of a member's or function's name */
+    DAFFI_METHODS_MAX = 4096,  /* functions of one member */
+    DAFFI_MEMBERS_MAX = 16384, /* members of one handshake */
 };
 
 enum daffi_handshake_type { DAFFI_TYPE_CLIENT, DAFFI_TYPE_SERVICE, DAFFI_TYPE_ROUTER };
 
 struct daffi_member {
-    char *name;          /* NUL-terminated UTF-8; owned by the handshake */
-    char **methods;      /* methods_count names; NULL where the peer said null */
+    char *name;     /* NUL-terminated UTF-8; owned by the handshake */
+    char **methods; /* methods_count names; NULL where the peer said null */
     size_t methods_count;
 };
 

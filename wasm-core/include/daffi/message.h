@@ -9,11 +9,11 @@
 
 enum {
     DAFFI_HEADER_BYTES = 9,
-    DAFFI_METADATA_MAX = 32767,      /* u15 on the wire */
-    DAFFI_LENGTH_MAX = 33554431,     /* u25 on the wire: metadata plus payload */
+    DAFFI_METADATA_MAX = 32767,  /* u15 on the wire */
+    DAFFI_LENGTH_MAX = 33554431, /* u25 on the wire: metadata plus payload */
     DAFFI_HEAD_MAX = DAFFI_HEADER_BYTES + DAFFI_METADATA_MAX,
     DAFFI_MESSAGE_MAX = DAFFI_HEADER_BYTES + DAFFI_LENGTH_MAX,
-    DAFFI_PROBE_BYTES = 9,           /* a native client's first bytes: nine times DAFFI_PROBE */
+    DAFFI_PROBE_BYTES = 9, /* a native client's first bytes: nine times DAFFI_PROBE */
     DAFFI_PROBE = 0x1F,
 };
 
@@ -36,8 +36,8 @@ struct daffi_message {
     uint16_t uuid; /* call id; 0 belongs to what a server sends unasked */
     enum daffi_flag flag;
     enum daffi_decoder decoder;
-    bool is_bytes;      /* payload is bytes, not UTF-8 text */
-    bool return_result; /* the caller waits for a RESPONSE or ERROR */
+    bool is_bytes;                                     /* payload is bytes, not UTF-8 text */
+    bool return_result;                                /* the caller waits for a RESPONSE or ERROR */
     struct daffi_span transmitter, receiver, function; /* the three parts of the metadata */
     struct daffi_span payload;
 };

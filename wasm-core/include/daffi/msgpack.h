@@ -26,13 +26,13 @@ size_t daffi_msgpack_write_timestamp(uint8_t *out, int64_t seconds, uint32_t nan
 enum daffi_msgpack_kind {
     DAFFI_MSGPACK_NIL,
     DAFFI_MSGPACK_BOOL,
-    DAFFI_MSGPACK_INT,      /* integer: fits int64 */
-    DAFFI_MSGPACK_UINT,     /* natural: past INT64_MAX */
+    DAFFI_MSGPACK_INT,  /* integer: fits int64 */
+    DAFFI_MSGPACK_UINT, /* natural: past INT64_MAX */
     DAFFI_MSGPACK_DOUBLE,
-    DAFFI_MSGPACK_TEXT,     /* length bytes follow: take them from the input, daffi_msgpack_skip them */
-    DAFFI_MSGPACK_BYTES,    /* likewise */
-    DAFFI_MSGPACK_ARRAY,    /* length items follow */
-    DAFFI_MSGPACK_MAP,      /* length pairs follow */
+    DAFFI_MSGPACK_TEXT,  /* length bytes follow: take them from the input, daffi_msgpack_skip them */
+    DAFFI_MSGPACK_BYTES, /* likewise */
+    DAFFI_MSGPACK_ARRAY, /* length items follow */
+    DAFFI_MSGPACK_MAP,   /* length pairs follow */
     DAFFI_MSGPACK_TIMESTAMP,
     DAFFI_MSGPACK_EXTENSION, /* another extension, of extension_type; length bytes follow as for BYTES */
 };
