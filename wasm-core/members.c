@@ -42,7 +42,7 @@ static int make_room(struct entry ***list, size_t count, size_t *capacity) {
     if (count < *capacity)
         return 0;
     const size_t larger = *capacity == 0 ? 4 : *capacity * 2;
-    struct entry **moved = realloc(*list, larger * sizeof *moved);
+    struct entry **moved = realloc(*list, larger * sizeof(void *));
     if (moved == NULL)
         return -ENOMEM;
     *list = moved;

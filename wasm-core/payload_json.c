@@ -69,9 +69,10 @@ static int32_t code_unit(const uint8_t *at, const uint8_t *end) {
 }
 
 static bool json_escape(struct json *json) {
+    static const char letters[] = {'"', '\\', '/', 'b', 'f', 'n', 'r', 't'};
     const uint8_t letter = json->end - json->at > 1 ? json->at[1] : 0;
     if (letter != 'u') {
-        if (letter == 0 || !memchr("\"\\/bfnrt", letter, 8))
+        if (letter == 0 || !memchr(letters, letter, sizeof letters))
             return fault(
                 json,
                 "unknown escape in a JSON string; \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX are accepted");

@@ -132,7 +132,8 @@ int daffi_remote_error_from_pickle(struct daffi_span payload, struct daffi_remot
 }
 
 static size_t write_error(const struct daffi_remote_error *error, char *out) {
-    struct json_writer writer = {.out = out};
+    struct json_writer writer = {0};
+    writer.out = out;
     json_write_text(&writer, "{\"args\": [[");
     json_write_string(&writer, error->type);
     json_write_text(&writer, ", ");

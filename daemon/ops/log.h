@@ -14,8 +14,8 @@
 #include "config/config.h"
 
 enum {
-    LOG_PER_PEER_BURST = 100,/* lines a second of one kind, that is of one format */
-    LOG_LINE_MAX = 2048,     /* bytes, line feed included; less than PIPE_BUF */
+    LOG_PER_PEER_BURST = 100, /* lines a second of one kind, that is of one format */
+    LOG_LINE_MAX = 2048,      /* bytes, line feed included; less than PIPE_BUF */
 };
 
 /* Before it, the level is info and the format text. May be called again, for a new configuration. */

@@ -55,8 +55,8 @@ static void each_answer_has_its_headers(void **state) {
          "plain script"},
         {"/app.wasm", "Accept-Encoding: br\r\n", "application/wasm", NULL, "\"wasm\"", NULL},
         {"/app.wasm", "Accept-Encoding: *\r\n", "application/wasm", "gzip", "\"wasm-gz\"", "z"},
-        {"/daffi.d.ts", "Accept-Encoding: br, gzip\r\n", "text/plain; charset=utf-8", NULL,
-         "\"dts\"", "types"},
+        {"/daffi.d.ts", "Accept-Encoding: br, gzip\r\n", "text/plain; charset=utf-8", NULL, "\"dts\"",
+         "types"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char expected[256];

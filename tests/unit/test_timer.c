@@ -73,6 +73,7 @@ static void test_wait_and_run(void **state) {
     assert_int_equal(timers_wait(*state, 0), -1);
     assert_int_equal(timer_set(*state, &a.timer, UINT64_MAX), 0);
     assert_int_equal(timers_wait(*state, 0), INT_MAX);
+    timer_clear(*state, &a.timer);
 }
 
 /* One that is due again at once waits for the next run: a turn always ends. */

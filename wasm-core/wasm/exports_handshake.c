@@ -76,7 +76,7 @@ int32_t daffi_wasm_handshake_begin(uint32_t name_length, uint32_t exposes) {
 
 static bool exposes_already(const char *function) {
     for (size_t i = 0; i < out.member.methods_count; i++)
-        if (strcmp(out.member.methods[i], function) == 0)
+        if (out.member.methods[i] != NULL && strcmp(out.member.methods[i], function) == 0)
             return true;
     return false;
 }

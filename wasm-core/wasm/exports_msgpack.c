@@ -73,7 +73,7 @@ static void put_value(const struct daffi_msgpack_value *value) {
     else if (value->kind == DAFFI_MSGPACK_INT)
         real = (double)value->integer;
     fields[0] = (int32_t)value->kind;
-    fields[1] = value->extension_type;
+    fields[1] = (int32_t)value->extension_type;
     wasm_field_size(2, value->length);
     memcpy(&fields[4], &integer, sizeof integer);
     memcpy(&fields[6], &real, sizeof real);

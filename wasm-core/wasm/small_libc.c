@@ -90,7 +90,7 @@ char *daffi_small_copy(char *out, const char *text, size_t capacity) {
     bool is_over = false;
     for (size_t i = 0; i < capacity; i++) {
         is_over = is_over || text[i] == '\0';
-        out[i] = is_over ? '\0' : text[i];
+        out[i] = (char)(is_over ? '\0' : text[i]);
     }
     return out;
 }
