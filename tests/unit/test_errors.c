@@ -1,9 +1,10 @@
 /* errors.def as C sees it, and as JavaScript's table may rely on it. */
-#include <cmocka.h>
 #include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include "daffi/errors.h"
 #include "daffi/span.h"
