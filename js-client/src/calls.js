@@ -13,10 +13,6 @@ export class Calls {
     this.#host = host;
   }
 
-  get count() {
-    return this.#waiting.size;
-  }
-
   /** An id for a message that nobody answers. */
   takeId() {
     const id = this.#openId();
