@@ -1,0 +1,291 @@
+/* A whole session, fed on both legs. Whatever comes, what goes up is well formed, of the session's name and decodable;
+ * what goes down to a page is never PICKLE; nothing is sent before it is attached or after its end.
+ *
+ * The first byte says who the peer is; then come steps: a byte of what, two of length, and that many bytes. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bridge/session.h"
+#include "daffi/payload.h"
+#include "ops/log.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum step {
+    STEP_PEER,
+    STEP_BACKEND,
+    STEP_OVERSIZE,
+    STEP_ATTACH, /* a good handshake and a good answer: most of what is to be found lies behind them */
+    STEP_TIME,
+    STEP_CONGEST,
+    STEP_LOSE,
+    STEP_GONE,
+    STEPS,
+};
+
+struct attachment {
+    int unused;
+};
+
+static struct house {
+    struct config *config;
+    struct memory_budget memory;
+    struct bridge bridge;
+    struct backend backend;
+    struct attachment attachment;
+    struct session *session;
+    enum guard_kind kind;
+    uint64_t now;
+    bool attached, closed, congested, paused;
+} house;
+
+static void require(bool condition) {
+    if (!condition) {
+        abort();
+    }
+}
+
+/* What was sent, as whoever gets it reads it. */
+static void reread(struct daffi_span head, struct daffi_span payload,
+                   void (*check)(const struct daffi_message *)) {
+    uint8_t *bytes = malloc(head.length + payload.length + 1);
+    require(bytes != NULL);
+    memcpy(bytes, head.data, head.length);
+    if (payload.length > 0) {
+        memcpy(bytes + head.length, payload.data, payload.length);
+    }
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    require(daffi_message_decode(daffi_span_of(bytes, head.length + payload.length), &message, &size,
+                                 &fault) == 0);
+    require(size == head.length + payload.length);
+    check(&message);
+    free(bytes);
+}
+
+static void check_down(const struct daffi_message *message) {
+    if (house.kind == GUARD_BROWSER) {
+        require(message->decoder != DAFFI_PICKLE);
+        require(message->flag != DAFFI_REQUEST);
+    }
+    if (message->flag == DAFFI_HANDSHAKE || message->flag == DAFFI_EVENTS) {
+        struct daffi_fault fault;
+        require(message->decoder == DAFFI_JSON);
+        require(daffi_payload_check(message, DAFFI_NESTING_MAX, &fault) == 0);
+    }
+}
+
+static void check_up(const struct daffi_message *message) {
+    struct daffi_fault fault;
+    require(daffi_span_equal(message->transmitter, daffi_span_text("page")));
+    require(message->flag == DAFFI_REQUEST || message->flag == DAFFI_RESPONSE ||
+            message->flag == DAFFI_ERROR);
+    require(daffi_payload_check(message, DAFFI_NESTING_MAX, &fault) == 0);
+    if (house.kind == GUARD_BROWSER) {
+        require(message->decoder != DAFFI_PICKLE);
+        require(message->flag != DAFFI_RESPONSE);
+    }
+}
+
+static int transport_send(void *owner, struct daffi_span head, struct daffi_span payload) {
+    (void)owner;
+    require(!house.closed);
+    reread(head, payload, check_down);
+    return 0;
+}
+
+static void transport_close(void *owner, uint16_t code, const char *reason) {
+    (void)owner;
+    require(!house.closed && !house.attached);
+    require(code >= 1001 && code <= 1013 && reason[0] != '\0');
+    house.closed = true;
+}
+
+static void transport_pause(void *owner) {
+    (void)owner;
+    require(!house.paused);
+    house.paused = true;
+}
+
+static void transport_resume(void *owner) {
+    (void)owner;
+    require(house.paused);
+    house.paused = false;
+}
+
+static bool transport_is_congested(const void *owner) {
+    (void)owner;
+    return house.congested;
+}
+
+static void transport_on_open(void *owner) {
+    (void)owner;
+    require(house.attached && !house.closed);
+}
+
+static const struct session_transport transport = {transport_send,         transport_close,
+                                                   transport_pause,        transport_resume,
+                                                   transport_is_congested, transport_on_open};
+
+static int backend_attach(struct backend *backend, struct session *session,
+                          const struct daffi_handshake *handshake, uint16_t uuid,
+                          struct attachment **ret_attachment) {
+    (void)backend;
+    (void)uuid;
+    require(session == house.session && !house.attached && handshake->members_count == 1);
+    if (strcmp(handshake->members[0].name, "page") != 0) {
+        return -ECONNREFUSED;
+    }
+    house.attached = true;
+    *ret_attachment = &house.attachment;
+    return 0;
+}
+
+static int backend_send(struct attachment *attachment, struct daffi_span head, struct daffi_span payload) {
+    require(attachment == &house.attachment && house.attached);
+    reread(head, payload, check_up);
+    return house.congested ? -EBUSY : 0;
+}
+
+static void backend_detach(struct attachment *attachment) {
+    require(attachment == &house.attachment && house.attached);
+    house.attached = false;
+}
+
+static bool backend_is_congested(const struct attachment *attachment) {
+    (void)attachment;
+    return false;
+}
+
+static const struct backend_operations operations = {backend_attach, backend_send, backend_detach,
+                                                     backend_is_congested};
+
+static uint64_t clock_of_house(void *argument) {
+    (void)argument;
+    return house.now;
+}
+
+static void feed(struct daffi_span bytes, bool from_peer) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    int status = daffi_message_decode(bytes, &message, &size, &fault);
+    if (status < 0 || size != bytes.length) {
+        if (from_peer) {
+            session_on_malformed(house.session, "not one message");
+        }
+        return;
+    }
+    if (from_peer) {
+        session_on_message(house.session, &message, bytes);
+    } else if (house.attached) {
+        session_on_backend_message(house.session, &message, bytes);
+    }
+}
+
+static void say(bool from_peer, const char *payload) {
+    uint8_t bytes[256];
+    const struct daffi_message message = {
+        .uuid = 1,
+        .flag = DAFFI_HANDSHAKE,
+        .decoder = DAFFI_JSON,
+        .return_result = true,
+        .transmitter = daffi_span_text("page"),
+        .payload = daffi_span_text(payload),
+    };
+    int head = daffi_message_encode_head(&message, bytes, sizeof bytes);
+    require(head > 0);
+    memcpy(bytes + head, message.payload.data, message.payload.length);
+    feed(daffi_span_of(bytes, (size_t)head + message.payload.length), from_peer);
+}
+
+static void take_oversize(struct daffi_span bytes) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    if (daffi_message_decode_head(bytes, &message, &size, &fault) == 0) {
+        session_on_oversize(house.session, &message, size);
+    }
+}
+
+static void take_step(enum step step, struct daffi_span bytes) {
+    switch (step) {
+    case STEP_PEER:
+    case STEP_BACKEND:
+        feed(bytes, step == STEP_PEER);
+        break;
+    case STEP_OVERSIZE:
+        take_oversize(bytes);
+        break;
+    case STEP_ATTACH:
+        say(true, "{\"meta\":{\"type\":\"client\"},\"members\":[{\"name\":\"page\",\"methods\":null}]}");
+        say(false, "{\"meta\":{\"type\":\"router\",\"error\":null},\"members\":[]}");
+        break;
+    case STEP_TIME:
+        house.now += bytes.length * 100;
+        require(reactor_turn(house.bridge.reactor, 0) == 0);
+        break;
+    case STEP_CONGEST:
+        house.congested = !house.congested;
+        if (!house.closed) {
+            session_on_drained(house.session);
+        }
+        break;
+    case STEP_LOSE:
+        if (house.attached) {
+            session_on_backend_lost(house.session, 1012, "lost");
+        }
+        break;
+    case STEP_GONE:
+    case STEPS:
+        break;
+    }
+}
+
+static void start(void) {
+    log_start(CONFIG_LOG_ERROR, CONFIG_LOG_TEXT);
+    house.config = config_new();
+    house.memory.limit = 1 << 20;
+    require(house.config != NULL && reactor_new(&house.memory, &house.bridge.reactor) == 0);
+    reactor_set_clock(house.bridge.reactor, clock_of_house, NULL);
+    house.bridge.config = house.config;
+    house.backend = (struct backend){.operations = &operations, .name = "default"};
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size == 0) {
+        return 0;
+    }
+    if (house.config == NULL) {
+        start();
+    }
+    house.kind = data[0] & 1 ? GUARD_NATIVE : GUARD_BROWSER;
+    house.attached = house.closed = house.congested = house.paused = false;
+    const struct session_setup setup = {
+        .bridge = &house.bridge,
+        .kind = house.kind,
+        .backend = data[0] & 4 ? NULL : &house.backend,
+        .no_backend = "there is none",
+        .wants_offer = (data[0] & 2) != 0,
+        .address = "192.0.2.1",
+        .transport = &transport,
+        .transport_owner = &house,
+    };
+    require(session_new(&setup, &house.session) == 0);
+    for (size_t at = 1; size - at >= 3;) {
+        enum step step = data[at] % STEPS;
+        size_t length = (size_t)data[at + 1] | (size_t)data[at + 2] << 8;
+        at += 3;
+        length = length < size - at ? length : size - at;
+        if (step == STEP_GONE) {
+            break;
+        }
+        take_step(step, daffi_span_of(data + at, length));
+        at += length;
+    }
+    session_on_closed(house.session, "the input ended");
+    require(!house.attached && house.bridge.sessions == NULL);
+    require(reactor_turn(house.bridge.reactor, 0) == 0);
+    return 0;
+}
