@@ -10,6 +10,8 @@ const struct assets *assets_embedded(void) {
 
 static const char cdn_root[] = "/gh/600apples/daffi";
 static const char cdn_folder[] = "/js-client/";
+/* The examples name the client where it lies beside them on disk, two folders up: among the bridge's own pages that is here. */
+static const char own_pages[] = "/_bridge/";
 
 static bool takes_prefix(struct daffi_span *text, const char *prefix) {
     size_t length = strlen(prefix);
@@ -36,7 +38,7 @@ static bool split_path(struct daffi_span path, struct daffi_span *ret_name, stru
         if (!takes_prefix(&path, cdn_folder)) {
             return false;
         }
-    } else if (!takes_prefix(&path, "/")) {
+    } else if (!takes_prefix(&path, own_pages) && !takes_prefix(&path, "/")) {
         return false;
     }
     *ret_name = path;

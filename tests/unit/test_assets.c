@@ -91,6 +91,7 @@ static void only_the_exact_version_is_immutable(void **state) {
         const char *path;
         int found; /* 0: not, 1: no-cache, 2: a year */
     } cases[] = {
+        {"/_bridge/daffi.js", 1},
         {"/gh/600apples/daffi@3.0.1/js-client/daffi.js", 2},
         {"/gh/600apples/daffi@3.0.1/js-client/app.wasm?x", 2},
         {"/gh/600apples/daffi@3.0.0/js-client/daffi.js", 1},
