@@ -76,7 +76,7 @@ int32_t daffi_wasm_handshake_begin(uint32_t name_length, uint32_t exposes) {
 
 static bool exposes_already(const char *function) {
     for (size_t i = 0; i < out.member.methods_count; i++)
-        if (out.member.methods[i] != NULL && strcmp(out.member.methods[i], function) == 0)
+        if (strcmp(out.member.methods[i], function) == 0)
             return true;
     return false;
 }
@@ -89,7 +89,7 @@ int32_t daffi_wasm_handshake_method(uint32_t length) {
         return wasm_refuse(DAFFI_WASM_TOO_LARGE, "more than 4096 functions; so many may be exposed");
     char *function = NULL;
     int32_t refused = copy_name(length, &function);
-    if (refused < 0)
+    if (refused < 0 || function == NULL)
         return refused;
     if (exposes_already(function)) {
         refused = wasm_refuse(DAFFI_WASM_BAD, "the same function is exposed twice; once is accepted");
