@@ -5,13 +5,15 @@
 
 #include "daffi/message.h"
 
-/* The three strings, UTF-8, borrowed from the payload (PICKLE, OPAQUE). */
+/* The three strings, borrowed from the payload (PICKLE, OPAQUE). UTF-8, in which Python lets halves of
+ * surrogate pairs pass: whoever hands them on replaces what is no UTF-8, as daffi_remote_error_to_json does. */
 struct daffi_remote_error {
     struct daffi_span type, module, text;
 };
 
 /* Reads (((type, module, text, ...),), {}) from a pickle of protocol 2 to 5, with or without a traceback
- * object behind. 0; -EBADMSG with *ret_fault when the first three strings can't be found. */
+ * object behind; a module that is None is empty.
+ * 0; -EBADMSG with *ret_fault when the first three strings can't be found. */
 int daffi_remote_error_from_pickle(struct daffi_span payload, struct daffi_remote_error *ret_error,
                                    struct daffi_fault *ret_fault);
 
