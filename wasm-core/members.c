@@ -239,7 +239,7 @@ const struct daffi_member *daffi_members_pick(struct daffi_members *members, str
         const size_t at = (found->turn + i) % found->count;
         const struct entry *entry = found->offers[at];
         if (strcmp(entry->member.name, members->self) != 0) {
-            found->turn = (at + 1) % found->count;
+            found->turn = at + 1; /* may be the end: who joins next stands there */
             return &entry->member;
         }
     }

@@ -59,7 +59,8 @@ int32_t daffi_wasm_message_encode(uint32_t uuid, uint32_t kind, uint32_t metadat
 int32_t daffi_wasm_message_decode(uint32_t available);
 
 /* Handshake out: begin with a name of `length` bytes in the window, a method for each function exposed (in the
- * window), then end: returns the JSON's length, fields[0] its address, valid until the next begin.
+ * window; 1 to 255 bytes of UTF-8 without a bar or a zero), then end: returns the JSON's length, fields[0] its
+ * address, valid until the next begin.
  * Without any method the member's methods are null, unless `exposes` was 1. */
 int32_t daffi_wasm_handshake_begin(uint32_t name_length, uint32_t exposes);
 int32_t daffi_wasm_handshake_method(uint32_t length);

@@ -1,7 +1,9 @@
 /* Handshakes and events at the border.                                                           (exports.h) */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "border.h"
+#include "daffi/utf8.h"
 
 /* The handshake being written. */
 static struct {
@@ -35,14 +37,24 @@ static void clear_out(void) {
     memset(&out, 0, sizeof out);
 }
 
+/* A function's name is what a call's metadata can carry, as the other side checks it. */
+static int function_check(struct daffi_span name, struct daffi_fault *ret_fault) {
+    *ret_fault = (struct daffi_fault){.text = "a function's name is a text of 1 to 255 bytes without a bar"};
+    const bool is_sound =
+        name.length > 0 && name.length <= DAFFI_NAME_MAX && memchr(name.data, '|', name.length) == NULL &&
+        memchr(name.data, '\0', name.length) == NULL && daffi_utf8_check(name, &(struct daffi_fault){0}) == 0;
+    return is_sound ? 0 : -EINVAL;
+}
+
 /* The name in the window, checked and copied for the caller to free. */
-static int32_t copy_name(uint32_t length, char **ret_name) {
+static int32_t copy_name(uint32_t length, int (*check)(struct daffi_span, struct daffi_fault *),
+                         char **ret_name) {
     struct daffi_span name;
     const int32_t refused = wasm_window_name(length, &name);
     if (refused < 0)
         return refused;
     struct daffi_fault fault = {0};
-    const int r = daffi_name_check(name, &fault);
+    const int r = check(name, &fault);
     if (r < 0)
         return wasm_refuse_errno(r, &fault);
     char *copy = copy_text(name);
@@ -63,7 +75,7 @@ static bool reserve_methods(size_t room) {
 
 int32_t daffi_wasm_handshake_begin(uint32_t name_length, uint32_t exposes) {
     clear_out();
-    const int32_t refused = copy_name(name_length, &out.member.name);
+    const int32_t refused = copy_name(name_length, daffi_name_check, &out.member.name);
     if (refused < 0)
         return refused;
     if (exposes != 0 && !reserve_methods(8)) {
@@ -88,7 +100,7 @@ int32_t daffi_wasm_handshake_method(uint32_t length) {
     if (out.member.methods_count == DAFFI_METHODS_MAX)
         return wasm_refuse(DAFFI_WASM_TOO_LARGE, "more than 4096 functions; so many may be exposed");
     char *function = NULL;
-    int32_t refused = copy_name(length, &function);
+    int32_t refused = copy_name(length, function_check, &function);
     if (refused < 0 || function == NULL)
         return refused;
     if (exposes_already(function)) {
