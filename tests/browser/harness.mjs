@@ -32,10 +32,12 @@ export function start(program, args, ready, { env = {}, stream = "stdout" } = {}
   const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
   let output = "";
   const gone = new Promise((done) => child.once("close", done));
+  // The bridge has to end in good order; a Python peer may, and is not waited for long: a Service with clients never does.
+  const patience = stream === "stderr" ? 20000 : 500;
   const end = (signal) => async () => {
     if (signal) child.kill(signal);
     child.stdin.end();
-    const hard = setTimeout(() => child.kill("SIGKILL"), 10000);
+    const hard = setTimeout(() => child.kill("SIGKILL"), patience);
     await gone;
     clearTimeout(hard);
   };
