@@ -59,7 +59,7 @@ function showMembers() {
   $("members-empty").hidden = others.length > 0;
   $("members").replaceChildren(...members.map((member) => {
     const own = member.name === client.name;
-    const chips = (member.methods ?? []).map((name) => {
+    const chips = [...(member.methods ?? [])].sort().map((name) => {
       const chip = element("button", { type: "button", textContent: name, disabled: own });
       chip.dataset.function = name;
       chip.dataset.member = member.name;
