@@ -159,8 +159,8 @@ static void message_limits(void **state) {
     (void)state;
     uint8_t *const head = daffi_wasm_head();
     memset(head, 'x', DAFFI_HEAD_MAX);
-    memcpy(head + DAFFI_HEADER_BYTES, "|", 1);
-    memcpy(head + DAFFI_HEAD_MAX - 1, "|", 1);
+    head[DAFFI_HEADER_BYTES] = '|';
+    head[DAFFI_HEAD_MAX - 1] = '|';
     assert_int_equal(daffi_wasm_message_encode(1, 1, DAFFI_METADATA_MAX, 0), DAFFI_HEAD_MAX);
     assert_int_equal(daffi_wasm_message_decode(UINT32_MAX), DAFFI_HEAD_MAX);
     const uint32_t most = DAFFI_LENGTH_MAX - DAFFI_METADATA_MAX;
