@@ -83,6 +83,11 @@ static bool transport_is_congested(const void *owner) {
     return connection_is_congested(peer->visitor.connection);
 }
 
+static size_t transport_queued(const void *owner) {
+    const struct native_peer *peer = owner;
+    return connection_queued(peer->visitor.connection);
+}
+
 static void transport_on_open(void *owner) {
     struct native_peer *peer = owner;
     peer->state = NATIVE_PEER_OPEN;
@@ -96,6 +101,7 @@ static const struct session_transport transport = {
     .resume = transport_ignore,
     .is_congested = transport_is_congested,
     .on_open = transport_on_open,
+    .queued = transport_queued,
 };
 
 /* -- what comes -- */

@@ -51,6 +51,14 @@ void session_close(struct session *session, uint16_t code, const char *reason) {
     session->transport->close(session->transport_owner, code, reason);
 }
 
+enum guard_kind session_kind(const struct session *session) {
+    return session->kind;
+}
+
+size_t session_queued(const struct session *session) {
+    return session->transport->queued(session->transport_owner);
+}
+
 /* Ends it for what the peer did. */
 static void close_for_fault(struct session *session, uint16_t code, const char *reason) {
     if (session->state != SESSION_CLOSING) {

@@ -25,7 +25,8 @@ struct session_transport {
     void (*pause)(void *transport); /* stop reading the peer: browsers only */
     void (*resume)(void *transport);
     bool (*is_congested)(const void *transport);
-    void (*on_open)(void *transport); /* the peer has proved itself and is attached */
+    void (*on_open)(void *transport);        /* the peer has proved itself and is attached */
+    size_t (*queued)(const void *transport); /* bytes that wait to go out to the peer */
 };
 
 struct session_setup {
@@ -66,7 +67,7 @@ void session_on_closed(struct session *session, const char *detail);
 
 /* -- between session and backend -- */
 
-/* How a session reaches the rest of the world: upstream.c, later the router. Upward calls come by session_on_backend_...,
+/* How a session reaches the rest of the world: upstream.c, router.c. Upward calls come by session_on_backend_...,
  * never from within a downward call. */
 struct attachment;
 struct backend_operations {
@@ -89,10 +90,16 @@ struct backend {
 /* One whole message, HANDSHAKE and EVENTS included. The session may detach within it. */
 void session_on_backend_message(struct session *session, const struct daffi_message *message,
                                 struct daffi_span bytes);
+/* HANDSHAKE or EVENTS that the bridge has written itself, in the form they go out in: head and payload of a whole message.
+ * Nothing while the session is not open. */
+void session_on_backend_news(struct session *session, struct daffi_span bytes);
 /* No attachment can be had (WebSocket close `code`: 1013 not there, 1011 our fault), or it is lost (1012), or it
  * spoke nonsense (1011). The session detaches within this call. */
 void session_on_backend_lost(struct session *session, uint16_t code, const char *reason);
 void session_on_backend_drained(struct session *session);
+
+enum guard_kind session_kind(const struct session *session);
+size_t session_queued(const struct session *session); /* bytes that wait for its peer to read them */
 
 /* Of a bridge, for its end: the next session of the list, or the first for NULL. */
 struct session *session_next(const struct bridge *bridge, struct session *session);

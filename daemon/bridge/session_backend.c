@@ -153,6 +153,13 @@ void session_on_backend_message(struct session *session, const struct daffi_mess
     session_update_reading(session);
 }
 
+void session_on_backend_news(struct session *session, struct daffi_span bytes) {
+    if (session->state == SESSION_OPEN) {
+        session->transport->send(session->transport_owner, bytes, daffi_span_of(NULL, 0));
+        session_update_reading(session);
+    }
+}
+
 void session_on_backend_lost(struct session *session, uint16_t code, const char *reason) {
     switch (session->state) {
     case SESSION_ATTACHING:

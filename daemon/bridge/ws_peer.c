@@ -123,6 +123,11 @@ static bool transport_is_congested(const void *owner) {
     return peer->state == WS_PEER_OPEN && connection_is_congested(peer->visitor.connection);
 }
 
+static size_t transport_queued(const void *owner) {
+    const struct ws_peer *peer = owner;
+    return connection_queued(peer->visitor.connection);
+}
+
 static void transport_on_open(void *owner) {
     struct ws_peer *peer = owner;
     admission_settle(&peer->visitor.ticket);
@@ -136,6 +141,7 @@ static const struct session_transport transport = {
     .resume = transport_resume,
     .is_congested = transport_is_congested,
     .on_open = transport_on_open,
+    .queued = transport_queued,
 };
 
 /* -- what comes -- */

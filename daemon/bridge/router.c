@@ -1,0 +1,307 @@
+#include "bridge/router.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "bridge/router_branch.h"
+#include "ops/log.h"
+
+enum { CLOSE_POLICY = 1008, CLOSE_TRY_LATER = 1013, QUOTED_MAX = 128 };
+
+struct router {
+    const char *name;
+    uint64_t seed;
+    struct router_directory *directory;
+    size_t limit; /* of branches */
+    size_t count;
+    struct router_mailbox **mailboxes; /* of the branches, in their order */
+    struct router_branch *branches[];
+};
+
+/* -- the news -- */
+
+static void tell_all(struct router_branch *branch, const struct own_message *news) {
+    if (news->memory == NULL) {
+        return;
+    }
+    for (struct attachment *member = branch->first; member != NULL; member = member->next) {
+        if (member->session != NULL) {
+            session_on_backend_news(member->session, own_message_bytes(news));
+        }
+    }
+}
+
+static void link_member(struct router_branch *branch, struct attachment *member) {
+    member->previous = branch->last;
+    if (branch->last != NULL) {
+        branch->last->next = member;
+    } else {
+        branch->first = member;
+    }
+    branch->last = member;
+}
+
+static void unlink_member(struct router_branch *branch, struct attachment *member) {
+    if (member->next != NULL) {
+        member->next->previous = member->previous;
+    } else {
+        branch->last = member->previous;
+    }
+    if (member->previous != NULL) {
+        member->previous->next = member->next;
+    } else {
+        branch->first = member->next;
+    }
+}
+
+static void welcome(struct attachment *member) {
+    const struct daffi_span bytes = own_message_bytes(&member->welcome);
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    if (member->session != NULL && daffi_message_decode(bytes, &message, &size, &fault) == 0) {
+        session_on_backend_message(member->session, &message, bytes);
+    }
+    own_message_clear(&member->welcome);
+}
+
+static void take_join(struct router_branch *branch, struct attachment *member) {
+    tell_all(branch, &member->offer);
+    tell_all(branch, &member->connected);
+    router_seats_add(&branch->seats, &member->shares[branch->place].seat);
+    if (member->home == branch) {
+        link_member(branch, member);
+        welcome(member);
+    }
+}
+
+static void close_evicted(struct attachment *member) {
+    if (member->session != NULL) {
+        char name[QUOTED_MAX];
+        log_peer(CONFIG_LOG_WARNING, "router: \"%s\" is evicted: another has come with its name",
+                 log_quote(name, sizeof name, member->name.data, member->name.length));
+        session_close(member->session, CLOSE_POLICY,
+                      "evicted: another native peer has connected with this name");
+    }
+}
+
+static void take_leave(struct router_branch *branch, struct attachment *member) {
+    struct router_seat *seat = &member->shares[branch->place].seat;
+    router_answer_for_leaver(branch, seat);
+    router_seats_remove(&branch->seats, seat);
+    tell_all(branch, &member->leaves[member->leaving]);
+    if (member->home == branch) {
+        close_evicted(member);
+        unlink_member(branch, member);
+    }
+    router_member_drop(member);
+}
+
+/* NULL: not one to tell the peer. */
+static const char *refusal_of(int status) {
+    switch (status) {
+    case -EEXIST:
+        return "the name is taken: a member that is called so is connected";
+    case -ENOSPC:
+        return "too many members are connected";
+    case -EMSGSIZE:
+        return "the list of all members and their functions would be longer than a message can be";
+    default:
+        return NULL;
+    }
+}
+
+static void take_refusal(struct attachment *member) {
+    if (member->session != NULL) {
+        session_on_backend_lost(member->session, member->refusal == -EEXIST ? CLOSE_POLICY : CLOSE_TRY_LATER,
+                                refusal_of(member->refusal));
+    }
+    router_member_drop(member);
+}
+
+static void release_message(struct router_letter *letter) {
+    router_member_drop(letter->from);
+    router_member_drop(letter->to);
+    free(letter);
+}
+
+static void take_letter(struct router_branch *branch, struct router_letter *letter) {
+    switch (letter->kind) {
+    case ROUTER_LETTER_JOIN:
+        take_join(branch, letter->from);
+        return;
+    case ROUTER_LETTER_LEAVE:
+        take_leave(branch, letter->from);
+        return;
+    case ROUTER_LETTER_REFUSAL:
+        take_refusal(letter->from);
+        return;
+    case ROUTER_LETTER_MESSAGE:
+    case ROUTER_LETTER_ERROR:
+        router_take_message(branch, letter);
+        release_message(letter);
+        return;
+    }
+}
+
+/* A letter may be part of a member that goes with it: what comes next is read before. */
+static void read_mail(void *argument) {
+    struct router_branch *branch = argument;
+    struct router_letter *letter = router_mailbox_take(&branch->mailbox);
+    while (letter != NULL) {
+        struct router_letter *next = letter->next;
+        take_letter(branch, letter);
+        letter = next;
+    }
+}
+
+/* -- what sessions call -- */
+
+/* Not before `attach` has returned. */
+static void refuse_later(struct router_branch *branch, struct attachment *member, int status) {
+    member->refusal = status;
+    struct router_letter *letter = &member->shares[branch->place].join;
+    letter->kind = ROUTER_LETTER_REFUSAL;
+    router_member_hold(member);
+    router_mailbox_put(&branch->mailbox, letter);
+}
+
+static int router_attach(struct backend *backend, struct session *session,
+                         const struct daffi_handshake *handshake, uint16_t uuid,
+                         struct attachment **ret_attachment) {
+    struct router_branch *branch =
+        (struct router_branch *)(void *)((char *)backend - offsetof(struct router_branch, backend));
+    struct router *router = branch->router;
+    struct attachment *member = NULL;
+    int status = router_member_new(branch, session, session_kind(session), &handshake->members[0],
+                                   router->count, router->seed, &member);
+    if (status < 0) {
+        return status;
+    }
+    status = router_directory_join(router->directory, member, branch->place, uuid);
+    if (status < 0 && refusal_of(status) == NULL) {
+        router_member_drop(member);
+        return status;
+    }
+    if (status < 0) {
+        refuse_later(branch, member, status);
+    }
+    *ret_attachment = member;
+    return 0;
+}
+
+static void router_detach(struct attachment *member) {
+    struct router_branch *branch = member->home;
+    member->session = NULL;
+    router_calls_drop_caller(&branch->calls, member);
+    router_directory_leave(branch->router->directory, member, branch->place);
+    router_member_drop(member);
+}
+
+/* A page is not made to wait for one member that is slow: its calls to that one are answered `busy`. */
+static bool router_is_congested(const struct attachment *member) {
+    (void)member;
+    return false;
+}
+
+static const struct backend_operations operations = {
+    .attach = router_attach,
+    .send = router_send,
+    .detach = router_detach,
+    .is_congested = router_is_congested,
+};
+
+/* -- beginning and end -- */
+
+int router_new(const char *name, size_t branches, struct router **ret_router) {
+    struct router *router = calloc(1, sizeof *router + branches * sizeof router->branches[0]);
+    if (router == NULL) {
+        return -ENOMEM;
+    }
+    router->name = name;
+    router->limit = branches;
+    router->mailboxes = calloc(branches, sizeof *router->mailboxes);
+    if (router->mailboxes == NULL || getrandom(&router->seed, sizeof router->seed, 0) < 0) {
+        router_free(router);
+        return -ENOMEM;
+    }
+    *ret_router = router;
+    return 0;
+}
+
+/* The directory is made with the last branch: it tells them all. */
+int router_add_branch(struct router *router, struct bridge *bridge, struct backend **ret_backend) {
+    if (router->count == router->limit) {
+        return -ENOSPC;
+    }
+    struct router_branch *branch = calloc(1, sizeof *branch);
+    if (branch == NULL) {
+        return -ENOMEM;
+    }
+    int status = router_seats_init(&branch->seats, router->seed);
+    if (status == 0 && router->count + 1 == router->limit) {
+        status = router_directory_new(router->mailboxes, router->limit, &router->directory);
+    }
+    if (status < 0) {
+        router_seats_clear(&branch->seats);
+        free(branch);
+        return status;
+    }
+    branch->backend = (struct backend){.operations = &operations, .name = router->name};
+    branch->router = router;
+    branch->bridge = bridge;
+    branch->place = router->count;
+    router_mailbox_init(&branch->mailbox, bridge->reactor, bridge->config->limits.queue_bytes, read_mail,
+                        branch);
+    router->mailboxes[router->count] = &branch->mailbox;
+    router->branches[router->count++] = branch;
+    *ret_backend = &branch->backend;
+    return 0;
+}
+
+void router_end(struct router *router) {
+    for (size_t i = 0; router != NULL && i < router->count; i++) {
+        router_mailbox_end(&router->branches[i]->mailbox);
+    }
+}
+
+/* What nobody will read, for the references it holds. */
+static void discard(struct router_letter *letter) {
+    switch (letter->kind) {
+    case ROUTER_LETTER_JOIN:
+        return;
+    case ROUTER_LETTER_LEAVE:
+    case ROUTER_LETTER_REFUSAL:
+        router_member_drop(letter->from);
+        return;
+    case ROUTER_LETTER_MESSAGE:
+    case ROUTER_LETTER_ERROR:
+        release_message(letter);
+        return;
+    }
+}
+
+static void free_branch(struct router_branch *branch) {
+    struct router_letter *letter = router_mailbox_take(&branch->mailbox);
+    while (letter != NULL) {
+        struct router_letter *next = letter->next;
+        discard(letter);
+        letter = next;
+    }
+    router_calls_clear(&branch->calls);
+    router_seats_clear(&branch->seats);
+    free(branch);
+}
+
+void router_free(struct router *router) {
+    if (router == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < router->count; i++) {
+        free_branch(router->branches[i]);
+    }
+    router_directory_free(router->directory);
+    free(router->mailboxes);
+    free(router);
+}

@@ -1,0 +1,26 @@
+/* Who is a member of the router: the one truth, under a lock that is taken at joins and leaves alone. What changes is told
+ * to all branches within the lock, so that all hear it in one order, and a member's own branch first, so that nobody's
+ * message is there before it. */
+#ifndef ROUTER_DIRECTORY_H
+#define ROUTER_DIRECTORY_H
+
+#include "bridge/router_member.h"
+
+struct router_directory;
+
+/* `mailboxes` are the branches', borrowed; `branches` of them. 0 or -ENOMEM. */
+int router_directory_new(struct router_mailbox *const *mailboxes, size_t branches,
+                         struct router_directory **ret_directory);
+void router_directory_free(struct router_directory *directory); /* NULL-safe; all members must have left */
+
+/* Makes it a member, the last in order; a holder of its name is evicted for a native peer. Its welcome, the answer to the
+ * handshake `uuid`, tells of all members as of now, itself included. `home` is its branch's place among the mailboxes.
+ * 0; -EEXIST: a page, whose name is taken; -ENOSPC: too many members; -EMSGSIZE: the list of all is too long for the
+ * wire; -ENOMEM. On failure nobody was told anything. */
+int router_directory_join(struct router_directory *directory, struct attachment *member, size_t home,
+                          uint16_t uuid);
+
+/* Nothing where it is no member any more. */
+void router_directory_leave(struct router_directory *directory, struct attachment *member, size_t home);
+
+#endif

@@ -1,0 +1,56 @@
+/* What is on its way to a branch of the router: letters of any thread, taken by the branch's own, in the order in which each
+ * thread put them. No lock: a stack of letters, turned round as it is taken. The reactor is posted to once for all that
+ * is put before it looks. */
+#ifndef ROUTER_MAILBOX_H
+#define ROUTER_MAILBOX_H
+
+#include <stdatomic.h>
+
+#include "net/reactor.h"
+
+struct attachment;
+
+enum router_letter_kind {
+    ROUTER_LETTER_JOIN,    /* `from` is a member now */
+    ROUTER_LETTER_LEAVE,   /* `from` is none any more */
+    ROUTER_LETTER_REFUSAL, /* `from` can't be one */
+    ROUTER_LETTER_MESSAGE, /* of `from`, for `to` */
+    ROUTER_LETTER_ERROR,   /* the router's own, for `to`: no call of it is in flight */
+};
+
+struct router_letter {
+    struct router_letter *next;
+    enum router_letter_kind kind;
+    struct attachment *from,
+        *to; /* referenced by messages and errors, which are freed when they have been read */
+    size_t length;
+    uint8_t bytes[]; /* one whole daffi message, of the latter two */
+};
+
+struct router_mailbox {
+    _Atomic(struct router_letter *) newest;
+    atomic_size_t bytes; /* of messages in it */
+    atomic_bool posted;  /* the reactor has been told and has not looked yet */
+    atomic_bool ended;
+    size_t limit; /* bytes of messages past which it takes no more of them */
+    struct reactor *reactor;
+    void (*run)(void *argument); /* on the reactor's thread: takes what is there */
+    void *argument;
+};
+
+void router_mailbox_init(struct router_mailbox *mailbox, struct reactor *reactor, size_t limit,
+                         void (*run)(void *argument), void *argument);
+
+/* Any thread. */
+void router_mailbox_put(struct router_mailbox *mailbox, struct router_letter *letter);
+
+/* Whether a message may be put: it holds less than its limit. A message of any size fits below that. */
+bool router_mailbox_has_room(struct router_mailbox *mailbox);
+
+/* All letters that are there, the oldest first, now the caller's. NULL: none. The owner's thread. */
+struct router_letter *router_mailbox_take(struct router_mailbox *mailbox);
+
+/* Nothing is posted any more. */
+void router_mailbox_end(struct router_mailbox *mailbox);
+
+#endif

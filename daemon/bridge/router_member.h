@@ -1,0 +1,73 @@
+/* A member of the router: the attachment of one session, known to all branches. One allocation holds all that its joining
+ * and leaving will need on every branch, so that neither can fail halfway; it goes with its last reference.
+ *
+ * References: one is the session's, one each branch's that has been told of it, one each letter's. */
+#ifndef ROUTER_MEMBER_H
+#define ROUTER_MEMBER_H
+
+#include "bridge/guard.h"
+#include "bridge/own_message.h"
+#include "bridge/router_mailbox.h"
+
+struct router_branch;
+struct router_call;
+
+enum router_leaving { ROUTER_DISCONNECTED, ROUTER_EVICTED };
+enum { ROUTER_NOWHERE = -1 };
+
+/* A member as one branch knows it: that branch's thread alone. */
+struct router_seat {
+    struct attachment *member;
+    struct router_seat *next;  /* of the same bucket of the branch's names */
+    struct router_call *calls; /* of this branch's members, which wait for its answer */
+};
+
+struct router_share { /* of one branch */
+    struct router_letter join, leave;
+    struct router_seat seat;
+};
+
+struct attachment {
+    atomic_size_t references;
+    /* never changes */
+    struct router_branch *home;
+    enum guard_kind kind;
+    struct daffi_span name;
+    struct daffi_span *methods; /* sorted */
+    size_t methods_count;
+    struct own_message offer;                /* the small HANDSHAKE; all zero where it has no methods */
+    struct own_message connected, leaves[2]; /* EVENTS; the latter by enum router_leaving */
+    struct daffi_span entry;                 /* JSON: what the member lists of handshakes say of it */
+    uint64_t hash;                           /* of the name */
+    char *memory;                            /* of entry and names */
+    /* the home branch's thread */
+    struct session *session;            /* NULL once detached */
+    struct attachment *next, *previous; /* of the home's members */
+    struct router_call *calls, *newest_call;
+    size_t calls_count;
+    struct own_message welcome;
+    int refusal; /* a negative errno: it could not join */
+    /* under the directory's lock */
+    ptrdiff_t place; /* in the directory; ROUTER_NOWHERE */
+    struct attachment *same_bucket;
+    enum router_leaving leaving; /* read by branches once they have the letter */
+    struct router_share shares[];
+};
+
+/* Makes it, with one reference. 0; -ENOMEM; or what daffi_message_encode_head says. */
+int router_member_new(struct router_branch *home, struct session *session, enum guard_kind kind,
+                      const struct daffi_member *member, size_t branches, uint64_t seed,
+                      struct attachment **ret_member);
+void router_member_hold(struct attachment *member);
+void router_member_drop(struct attachment *member);
+
+bool router_member_exposes(const struct attachment *member, struct daffi_span function);
+
+/* Of names: `seed` is the router's own, so that nobody can choose names that meet in one bucket. */
+uint64_t router_name_hash(uint64_t seed, struct daffi_span name);
+
+static inline struct daffi_span own_message_bytes(const struct own_message *message) {
+    return daffi_span_of(message->head.data, message->head.length + message->payload.length);
+}
+
+#endif
