@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bridge/door.h"
+#include "bridge/router.h"
 #include "bridge/upstream.h"
 #include "http/site.h"
 #include "ops/log.h"
@@ -37,6 +38,7 @@ struct server {
     struct memory_budget memory;
     struct admission *admission;
     struct site *site;
+    struct router *routers[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
     struct listener_socket sockets[CONFIG_LIST_MAX];
     size_t sockets_count;
     size_t floors_count;
@@ -66,11 +68,30 @@ static int load_listener_tls(struct floor *floor, const struct config *config,
     return 0;
 }
 
+/* One router for all floors, with a branch on each. */
+static int make_router_branch(struct floor *floor, size_t place, const char *name) {
+    struct server *server = floor->server;
+    int status = 0;
+    if (server->routers[place] == NULL) {
+        status = router_new(name, server->floors_count, &server->routers[place]);
+    }
+    return status < 0
+               ? status
+               : router_add_branch(server->routers[place], &floor->bridge, &floor->bridge.backends[place]);
+}
+
 static int make_upstreams(struct floor *floor, const struct config *config,
                           char ret_error[CONFIG_ERROR_MAX]) {
     for (size_t i = 0; i < config->upstreams_count; i++) {
         const struct config_upstream *upstream = &config->upstreams[i];
         int status = 0;
+        if (upstream->url.scheme == CONFIG_ROUTER) {
+            status = make_router_branch(floor, i, upstream->name);
+            if (status < 0) {
+                return describe_errno(status, "the router can't be made", ret_error);
+            }
+            continue;
+        }
         if (upstream->url.scheme == CONFIG_TLS) {
             status =
                 tls_context_new_client(upstream->ca, &floor->upstream_tls[i], ret_error, CONFIG_ERROR_MAX);
@@ -279,8 +300,14 @@ void server_free(struct server *server) {
     if (server == NULL) {
         return;
     }
+    for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
+        router_end(server->routers[i]);
+    }
     for (size_t i = 0; i < server->floors_count; i++) {
         free_floor(&server->floors[i]);
+    }
+    for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
+        router_free(server->routers[i]);
     }
     for (size_t i = 0; i < server->sockets_count; i++) {
         listener_close(&server->sockets[i]);

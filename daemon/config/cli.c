@@ -42,9 +42,9 @@ static const struct option_row rows[OPTION_COUNT] = {
          "(repeatable) https://HOST:PORT, http://HOST:PORT or unix:/PATH; port 0 takes a free one"},
     [OPTION_CERT] = {"--cert", NULL, "FILE", "certificate for https:// listeners: PEM, chain included"},
     [OPTION_KEY] = {"--key", NULL, "FILE", "its private key: PEM"},
-    [OPTION_UPSTREAM] =
-        {"--upstream", NULL, "[NAME=]URL",
-         "(repeatable) tcp://HOST:PORT, tls://HOST:PORT or unix:/PATH of a Python Router or Service"},
+    [OPTION_UPSTREAM] = {"--upstream", NULL, "[NAME=]URL",
+                         "(repeatable) tcp://HOST:PORT, tls://HOST:PORT or unix:/PATH of a Python Router or "
+                         "Service, or router: (inside; the default)"},
     [OPTION_ORIGIN] = {"--allow-origin", NULL, "ORIGIN",
                        "(repeatable) pages that may connect besides the bridge's own; http://127.0.0.1:* "
                        "takes any port, null pages from disk, * all"},

@@ -142,6 +142,18 @@ static int check_orders(const struct config *config, char *ret_error) {
     return 0;
 }
 
+/* Where no upstream is named, there is the router inside. */
+static int add_router(struct config *config, char *ret_error) {
+    struct config_upstream router = {.name = strdup("default")};
+    int result = router.name == NULL ? -ENOMEM : config_url_parse("router:", &router.url, ret_error);
+    if (result < 0) {
+        free(router.name);
+        return result == -ENOMEM ? config_refuse(ret_error, "out of memory") : result;
+    }
+    config->upstreams[config->upstreams_count++] = router;
+    return 0;
+}
+
 int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
     const char *file = config->source != NULL ? config->source->file : "the file";
     if (config->listeners_count == 0) {
@@ -149,14 +161,10 @@ int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
             ret_error, "nothing to listen on: give --listen https://127.0.0.1:8443, or \"listen\" in %.200s",
             file);
     }
-    if (config->upstreams_count == 0) {
-        return config_refuse(
-            ret_error,
-            "no upstream: give --upstream tcp://127.0.0.1:5000 (a Python Router or Service), or "
-            "\"upstreams\" in %.200s",
-            file);
+    int result = config->upstreams_count == 0 ? add_router(config, ret_error) : 0;
+    if (result == 0) {
+        result = check_orders(config, ret_error);
     }
-    int result = check_orders(config, ret_error);
     for (size_t i = 0; i < config->listeners_count && result == 0; i++) {
         result = finish_listener(config, i, ret_error);
     }

@@ -8,7 +8,7 @@ static const char *const format_words[] = {"text", "json", NULL};
 static const char *const native_words[] = {"loopback", "all", "none", NULL};
 
 #define LISTEN_SCHEMES   (1U << CONFIG_HTTPS | 1U << CONFIG_HTTP | 1U << CONFIG_UNIX)
-#define UPSTREAM_SCHEMES (1U << CONFIG_TCP | 1U << CONFIG_TLS | 1U << CONFIG_UNIX)
+#define UPSTREAM_SCHEMES (1U << CONFIG_TCP | 1U << CONFIG_TLS | 1U << CONFIG_UNIX | 1U << CONFIG_ROUTER)
 
 /* clang-format off */
 #define LISTENER(key) offsetof(struct config_listener, key)
@@ -43,7 +43,7 @@ const struct config_row config_table[] = {
      "names of the upstreams that can be reached through it, the first is the one of the path /; all when left out"},
 
     {"upstreams", "url", CONFIG_URL, UPSTREAM_SCHEMES, UPSTREAM(url), 0, 0, 0, 0, NULL,
-     "tcp://HOST:PORT, tls://HOST:PORT or unix:/PATH"},
+     "tcp://HOST:PORT, tls://HOST:PORT or unix:/PATH of a Python Router or Service; router: for the router inside"},
     {"upstreams", "ca", CONFIG_FILE, 0, UPSTREAM(ca), 0, 0, 0, 0, NULL,
      "certificates that a tls:// upstream is checked against: PEM; the system's when left out"},
 
@@ -168,11 +168,8 @@ const char *config_schemes_text(unsigned schemes, char *out, size_t size) {
     static const struct {
         enum config_scheme scheme;
         const char *beginning;
-    } beginnings[] = {{CONFIG_HTTPS, "https://"},
-                      {CONFIG_HTTP, "http://"},
-                      {CONFIG_TCP, "tcp://"},
-                      {CONFIG_TLS, "tls://"},
-                      {CONFIG_UNIX, "unix:/"}};
+    } beginnings[] = {{CONFIG_HTTPS, "https://"}, {CONFIG_HTTP, "http://"}, {CONFIG_TCP, "tcp://"},
+                      {CONFIG_TLS, "tls://"},     {CONFIG_UNIX, "unix:/"},  {CONFIG_ROUTER, "router:"}};
     size_t count = 0, place = 0, used = 0;
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
         count += (schemes >> beginnings[i].scheme & 1U);

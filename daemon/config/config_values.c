@@ -18,13 +18,7 @@ int config_url_read(const char *text, const struct config_row *row, struct confi
         return result;
     }
     bool is_upstream = (row->schemes & 1U << CONFIG_TCP) != 0;
-    if (is_upstream && url.scheme == CONFIG_ROUTER) {
-        result =
-            config_refuse(ret_error,
-                          "\"%.100s\": the router inside is not there yet; a Python Router or Service is "
-                          "expected, as in tcp://127.0.0.1:5000",
-                          text);
-    } else if ((row->schemes >> url.scheme & 1U) == 0) {
+    if ((row->schemes >> url.scheme & 1U) == 0) {
         result = config_refuse(ret_error, "\"%.100s\" %s; %s is expected", text,
                                is_upstream ? "is no upstream" : "can't be listened on",
                                config_schemes_text(row->schemes, expected, sizeof expected));

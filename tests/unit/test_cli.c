@@ -150,13 +150,8 @@ static void what_is_wrong_is_said(void **state) {
     } cases[] = {
         {"", "nothing to listen on: give --listen https://127.0.0.1:8443, or \"listen\" in the file"},
         {UPSTREAM, "nothing to listen on: give --listen https://127.0.0.1:8443, or \"listen\" in the file"},
-        {LISTEN, "no upstream: give --upstream tcp://127.0.0.1:5000 (a Python Router or Service), or "
-                 "\"upstreams\" in the file"},
-        {LISTEN " --upstream router:", "--upstream \"router:\": the router inside is not there yet; a Python "
-                                       "Router or Service is expected, as in "
-                                       "tcp://127.0.0.1:5000"},
         {LISTEN " --upstream https://127.0.0.1:1",
-         "--upstream \"https://127.0.0.1:1\" is no upstream; tcp://, tls:// or unix:/ is expected"},
+         "--upstream \"https://127.0.0.1:1\" is no upstream; tcp://, tls://, unix:/ or router: is expected"},
         {LISTEN " --upstream tcp://127.0.0.1:0",
          "--upstream \"tcp://127.0.0.1:0\": port 0 can't be connected to; 1 to 65535 is expected"},
         {LISTEN " " UPSTREAM " --upstream tcp://127.0.0.1:1",

@@ -83,7 +83,7 @@ static json_t *row_schema(const struct config_row *row) {
     case CONFIG_URL:
         schema = json_pack("{ss ss}", "type", "string", "pattern",
                            strcmp(row->section, "listen") == 0 ? "^(https://|http://|unix:/)"
-                                                               : "^(tcp://|tls://|unix:/)");
+                                                               : "^(tcp://|tls://|unix:/|router:)");
         break;
     case CONFIG_ORIGINS:
     case CONFIG_HOSTS:
