@@ -28,7 +28,7 @@ export function freePort() {
  * Starts a program and waits for the line that says it is ready.
  * @returns {Promise<{child, match, stop: () => Promise<void>, kill: () => Promise<void>, log: () => string}>}
  */
-export function start(program, args, ready, { env = {}, stream = "stdout" } = {}) {
+export function start(program, args, ready, { env = {}, stream = "stdout", signal = stream === "stderr" ? "SIGTERM" : null } = {}) {
   const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
   let output = "";
   const gone = new Promise((done) => child.once("close", done));
@@ -41,7 +41,7 @@ export function start(program, args, ready, { env = {}, stream = "stdout" } = {}
     await gone;
     clearTimeout(hard);
   };
-  const handle = { child, gone, stop: end(stream === "stderr" ? "SIGTERM" : null), kill: end("SIGKILL"), log: () => output };
+  const handle = { child, gone, stop: end(signal), kill: end("SIGKILL"), log: () => output };
   child.stdin.on("error", () => {});
   return new Promise((done, failed) => {
     const late = setTimeout(() => { child.kill("SIGKILL"); failed(new Error(`${program} ${args.join(" ")} was not ready in ${READY_MS} ms: ${output}`)); }, READY_MS);
@@ -71,7 +71,7 @@ export const startService = (port) => startPeer(port, "service");
 export const startWorker = (name, port) => startPeer(port, "worker", "--name", name);
 /** One of the examples' own Python files. */
 export const startExample = (file, port, ...args) =>
-  start(PYTHON, [join(ROOT, "js-client/examples", file), ...args], /^ready$/m, { env: { DAFFI_PORT: String(port) } });
+  start(PYTHON, [join(ROOT, "js-client/examples", file), ...args], /^ready$/m, { env: { DAFFI_PORT: String(port) }, signal: "SIGTERM" });
 
 const scratch = mkdtempSync(join(tmpdir(), "daffi-browser-"));
 process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
