@@ -63,10 +63,13 @@ export class Members {
     };
   }
 
-  /** A server's handshake; its own answer to us replaces what was known. */
+  /**
+   * A server's handshake; its own answer to us replaces what was known. Who waits for members is told of that by the session,
+   * once there is a connection to call them by.
+   */
   learn(payload, replace) {
     const handshake = this.#core.readHandshake(payload, replace);
-    if (handshake.error === null) this.changed();
+    if (handshake.error === null && !replace) this.changed();
     return handshake;
   }
 

@@ -76,6 +76,7 @@ export class Session {
     this.#failures = 0;
     this.limit = messageLimit(link.bridge);
     this.#become("connected");
+    this.members.changed();
     if (back) this.#events.emit("connected", this.name);
   }
 
