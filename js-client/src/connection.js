@@ -217,13 +217,15 @@ export class Connection {
     } else {
       this.#require(method, { signal });
     }
-    if (members.missing(names).length === 0) return Promise.resolve();
+    // News can come before a new link's own handshake is answered: nobody can be called then.
+    const areThere = () => session.state === "connected" && members.missing(names).length === 0;
+    if (areThere()) return Promise.resolve();
     const task = calls.open({
       method, timeout, signal,
       late: () => `${method}: ${members.missing(names).join(", ")} did not appear within ${timeout} ms`,
       outlives: () => session.state === "reconnecting",
     }, false);
-    const unwatch = members.watch(() => members.missing(names).length === 0 && calls.finish(task));
+    const unwatch = members.watch(() => areThere() && calls.finish(task));
     task.promise.then(unwatch, unwatch);
     return task.promise;
   }

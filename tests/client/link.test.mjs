@@ -285,6 +285,22 @@ describe("the link's end", () => {
     assert.deepEqual(events, ["disconnected self", "connected self", "connected late", "disconnected late"]);
   });
 
+  test("waitForMembers: news before one's own handshake's answer resolve it only when calls can be made", async (t) => {
+    let connections = 0;
+    const server = await startFakeServer(t, async (peer) => {
+      if (connections++ > 0) {
+        peer.send({ flag: HANDSHAKE, payload: { meta: { type: "router", error: null }, members: [{ name: "early", methods: ["f"] }] } });
+        peer.event("connected", "early");
+      }
+      return peer.greet({ members: connections > 1 ? [{ name: "early", methods: ["f"] }] : [] });
+    });
+    const client = makeClient(t, server.url, { autoreconnect: true, reconnectDelay: 5 });
+    const conn = await client.connect();
+    const waited = conn.waitForMembers("early").then(() => client.state);
+    (await server.peer()).socket.terminate();
+    assert.equal(await waited, "connected");
+  });
+
   test("autoreconnect goes on while the server is away", async (t) => {
     const { client, server, conn } = await greeted(t, { autoreconnect: true, reconnectDelay: 5 });
     const port = Number(new URL(server.url).port);
