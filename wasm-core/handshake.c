@@ -50,16 +50,6 @@ void daffi_handshake_free(struct daffi_handshake *handshake) {
     free(handshake);
 }
 
-static char *copy_text(struct daffi_span text) {
-    char *copy = malloc(text.length + 1);
-    if (copy == NULL)
-        return NULL;
-    if (text.length > 0)
-        memcpy(copy, text.data, text.length);
-    copy[text.length] = '\0';
-    return copy;
-}
-
 /* Functions are what a call's metadata can carry: any text but a bar. */
 static bool method_is_sound(struct daffi_span name) {
     return name.data != NULL && name.length > 0 && name.length <= DAFFI_NAME_MAX &&
@@ -78,7 +68,7 @@ static int read_methods(const json_t *list, struct daffi_member *member, struct 
         const struct daffi_span name = json_read_text(json_array_get(list, i));
         if (!method_is_sound(name)) {
             result = json_refuse(ret_fault, "a function's name is a text of 1 to 255 bytes without a bar");
-        } else if ((member->methods[i] = copy_text(name)) == NULL) {
+        } else if ((member->methods[i] = daffi_span_copy(name)) == NULL) {
             result = -ENOMEM;
         } else {
             member->methods_count = i + 1;
@@ -104,7 +94,7 @@ static int read_member(const json_t *value, bool strict, struct daffi_member *me
         return json_refuse(ret_fault, fault.text);
     if (methods != NULL && !json_is_null(methods) && !json_is_array(methods))
         return json_refuse(ret_fault, "a member's methods are a list of names, or null");
-    member->name = copy_text(name);
+    member->name = daffi_span_copy(name);
     if (member->name == NULL)
         return -ENOMEM;
     return json_is_array(methods) ? read_methods(methods, member, ret_fault) : 0;
@@ -169,7 +159,8 @@ static int read_meta(const json_t *meta, struct daffi_handshake *handshake, stru
     const json_t *error = json_object_get(meta, "error");
     if (error != NULL && !json_is_null(error)) {
         const struct daffi_span text = json_read_text(error);
-        handshake->error = copy_text(text.data != NULL ? text : daffi_span_text("refused without a text"));
+        handshake->error =
+            daffi_span_copy(text.data != NULL ? text : daffi_span_text("refused without a text"));
         if (handshake->error == NULL)
             return -ENOMEM;
     }

@@ -27,16 +27,6 @@ struct daffi_members {
     size_t count, capacity;
 };
 
-static char *copy_text(struct daffi_span text) {
-    char *copy = malloc(text.length + 1);
-    if (copy == NULL)
-        return NULL;
-    if (text.length > 0)
-        memcpy(copy, text.data, text.length);
-    copy[text.length] = '\0';
-    return copy;
-}
-
 /* Doubles a list of pointers when it is full. 0 or -ENOMEM. */
 static int make_room(struct entry ***list, size_t count, size_t *capacity) {
     if (count < *capacity)
@@ -64,12 +54,12 @@ static struct entry *copy_entry(const struct daffi_member *member) {
     struct entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL)
         return NULL;
-    entry->member.name = copy_text(daffi_span_text(member->name));
+    entry->member.name = daffi_span_copy(daffi_span_text(member->name));
     if (member->methods != NULL)
         entry->member.methods = calloc(member->methods_count + 1, sizeof *entry->member.methods);
     bool whole = entry->member.name != NULL && (member->methods == NULL) == (entry->member.methods == NULL);
     for (size_t i = 0; whole && member->methods != NULL && i < member->methods_count; i++) {
-        entry->member.methods[i] = copy_text(daffi_span_text(member->methods[i]));
+        entry->member.methods[i] = daffi_span_copy(daffi_span_text(member->methods[i]));
         entry->member.methods_count = i + 1;
         whole = entry->member.methods[i] != NULL;
     }
@@ -91,7 +81,7 @@ static int offer(struct daffi_members *members, const char *name, struct entry *
         function = calloc(1, sizeof *function);
         if (function == NULL)
             return -ENOMEM;
-        function->name = copy_text(daffi_span_text(name));
+        function->name = daffi_span_copy(daffi_span_text(name));
         if (function->name == NULL || make_room(&function->offers, 0, &function->capacity) < 0 ||
             name_table_add(&members->functions, function) < 0) {
             free_function(function);
@@ -146,7 +136,7 @@ int daffi_members_new(struct daffi_span self, struct daffi_members **ret_members
     struct daffi_members *members = calloc(1, sizeof *members);
     if (members == NULL)
         return -ENOMEM;
-    members->self = copy_text(self);
+    members->self = daffi_span_copy(self);
     if (members->self == NULL) {
         free(members);
         return -ENOMEM;

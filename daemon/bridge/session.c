@@ -274,7 +274,7 @@ static void take_first_message(struct session *session, const struct daffi_messa
     struct daffi_span name =
         handshake == NULL ? message->transmitter : daffi_span_text(handshake->members[0].name);
     if (daffi_name_check(name, &ignored) == 0) {
-        session->name = strndup((const char *)name.data, name.length);
+        session->name = daffi_span_copy(name);
     }
     if (wrong != NULL) {
         session_refuse(session, CLOSE_POLICY, wrong);

@@ -19,15 +19,6 @@ static struct {
     char *names;
 } in;
 
-static char *copy_text(struct daffi_span text) {
-    char *copy = malloc(text.length + 1);
-    if (copy != NULL) {
-        memcpy(copy, text.data, text.length);
-        copy[text.length] = '\0';
-    }
-    return copy;
-}
-
 static void clear_out(void) {
     for (size_t i = 0; i < out.member.methods_count; i++)
         free(out.member.methods[i]);
@@ -57,7 +48,7 @@ static int32_t copy_name(uint32_t length, int (*check)(struct daffi_span, struct
     const int r = check(name, &fault);
     if (r < 0)
         return wasm_refuse_errno(r, &fault);
-    char *copy = copy_text(name);
+    char *copy = daffi_span_copy(name);
     if (copy == NULL)
         return wasm_refuse(DAFFI_WASM_MEMORY, "app.wasm has no memory left");
     *ret_name = copy;

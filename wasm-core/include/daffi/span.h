@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct daffi_span {
@@ -22,6 +23,17 @@ static inline struct daffi_span daffi_span_text(const char *text) {
 
 static inline bool daffi_span_equal(struct daffi_span a, struct daffi_span b) {
     return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+}
+
+/* The bytes as NUL-terminated text of one's own, to be freed; NULL without memory. */
+static inline char *daffi_span_copy(struct daffi_span span) {
+    char *copy = malloc(span.length + 1);
+    if (copy == NULL)
+        return NULL;
+    if (span.length > 0)
+        memcpy(copy, span.data, span.length);
+    copy[span.length] = '\0';
+    return copy;
 }
 
 /* What was wrong with some bytes, for whoever reads the refusal: a sentence that names what was found
