@@ -301,6 +301,17 @@ describe("the link's end", () => {
     assert.equal(await waited, "connected");
   });
 
+  test("autoreconnect: who waited for a member that the handshake lists can call it at once", async (t) => {
+    const { server, client, conn, peer } = await greeted(t, { autoreconnect: true, reconnectDelay: 20 });
+    const lost = stateOf(client, "reconnecting");
+    peer.socket.terminate();
+    await lost;
+    const called = conn.waitForMembers("w1").then(() => conn.rpc({ receiver: "w1" }).echo(1));
+    const again = await server.peer();
+    again.answer(await again.next(), 1);
+    assert.equal(await called, 1);
+  });
+
   test("autoreconnect goes on while the server is away", async (t) => {
     const { client, server, conn } = await greeted(t, { autoreconnect: true, reconnectDelay: 5 });
     const port = Number(new URL(server.url).port);
