@@ -76,24 +76,25 @@ static int write_news(struct attachment *made, const struct daffi_member *member
 
 /* One block: the spans, then the bytes of all names. */
 static int copy_names(struct attachment *made, const struct daffi_member *member) {
+    size_t count = member->methods != NULL ? member->methods_count : 0;
     size_t bytes = strlen(member->name);
-    for (size_t i = 0; i < member->methods_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         bytes += strlen(member->methods[i]);
     }
-    made->methods = malloc(member->methods_count * sizeof *made->methods + bytes);
+    made->methods = malloc(count * sizeof *made->methods + bytes);
     if (made->methods == NULL) {
         return -ENOMEM;
     }
-    uint8_t *text = (uint8_t *)(made->methods + member->methods_count);
+    uint8_t *text = (uint8_t *)(made->methods + count);
     made->name = daffi_span_of(text, strlen(member->name));
     memcpy(text, member->name, made->name.length);
     text += made->name.length;
-    for (size_t i = 0; i < member->methods_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         made->methods[i] = daffi_span_of(text, strlen(member->methods[i]));
         memcpy(text, member->methods[i], made->methods[i].length);
         text += made->methods[i].length;
     }
-    made->methods_count = member->methods_count;
+    made->methods_count = count;
     if (made->methods_count > 1) {
         qsort(made->methods, made->methods_count, sizeof *made->methods, compare_methods);
     }
