@@ -32,6 +32,7 @@ function logEvent(type, member) {
     element("span", {}, `${member} `, element("b", { textContent: type })));
   item.querySelector("b").dataset.type = type;
   $("events").prepend(item);
+  $("events-empty").hidden = true;
   while ($("events").children.length > KEPT_EVENTS) $("events").lastChild.remove();
 }
 

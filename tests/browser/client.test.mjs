@@ -248,6 +248,34 @@ describe("members, casts and losses, through the bridge", () => {
     await page.context().close();
   });
 
+  test("aborted: an AbortSignal ends a call, before it is sent and while it waits", async () => {
+    const page = await connected(bridge.wsUrl);
+    const codes = await page.evaluate(async () => {
+      await conn.waitForMembers("a", { timeout: 10000 });
+      const controller = new AbortController();
+      const waiting = failure(conn.rpc({ signal: controller.signal }).slow(0.3));
+      controller.abort();
+      return [(await waiting).code, (await failure(conn.rpc({ signal: controller.signal }).add(1, 2))).code, await conn.rpc({ timeout: 5000 }).add(1, 2)];
+    });
+    assert.deepEqual(codes, ["aborted", "aborted", 3]);
+    await page.context().close();
+  });
+
+  test("evicted: another peer took the name at the Router; pending calls reject, no reconnect", async () => {
+    const page = await connected(bridge.wsUrl, { autoreconnect: true, reconnectDelay: 50 });
+    const name = await page.evaluate(async () => {
+      await conn.waitForMembers("a", { timeout: 10000 });
+      globalThis.pending = failure(conn.rpc().slow(5));
+      return client.name;
+    });
+    const thief = await startWorker(name, port);
+    assert.equal((await page.evaluate(() => pending)).code, "evicted");
+    assert.equal((await page.evaluate(() => failure(conn.rpc().add(1, 2)))).code, "evicted");
+    assert.equal(await page.evaluate(() => events.filter((event) => event.member === client.name).at(-1).type), "evicted");
+    await thief.kill();
+    await page.context().close();
+  });
+
   test("closed: after stop() calls and connect() reject", async () => {
     const page = await connected(bridge.wsUrl);
     const codes = await page.evaluate(async () => {
