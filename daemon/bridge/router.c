@@ -139,6 +139,7 @@ static void take_letter(struct router_branch *branch, struct router_letter *lett
         return;
     case ROUTER_LETTER_MESSAGE:
     case ROUTER_LETTER_ERROR:
+    case ROUTER_LETTER_AGAIN:
         router_take_message(branch, letter);
         release_message(letter);
         return;
@@ -277,6 +278,7 @@ static void discard(struct router_letter *letter) {
         return;
     case ROUTER_LETTER_MESSAGE:
     case ROUTER_LETTER_ERROR:
+    case ROUTER_LETTER_AGAIN:
         release_message(letter);
         return;
     }

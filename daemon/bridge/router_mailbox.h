@@ -16,6 +16,7 @@ enum router_letter_kind {
     ROUTER_LETTER_REFUSAL, /* `from` can't be one */
     ROUTER_LETTER_MESSAGE, /* of `from`, for `to` */
     ROUTER_LETTER_ERROR,   /* the router's own, for `to`: no call of it is in flight */
+    ROUTER_LETTER_AGAIN, /* a call of `from` that found no receiver: tried again when the news before it is read */
 };
 
 struct router_letter {
@@ -24,7 +25,7 @@ struct router_letter {
     struct attachment *from,
         *to; /* referenced by messages and errors, which are freed when they have been read */
     size_t length;
-    uint8_t bytes[]; /* one whole daffi message, of the latter two */
+    uint8_t bytes[]; /* one whole daffi message, of the latter three */
 };
 
 struct router_mailbox {

@@ -144,25 +144,6 @@ static void hand_over(struct attachment *to, struct attachment *from, const stru
                                daffi_span_of(parcel->head.data, parcel_size(parcel)));
 }
 
-void router_take_message(struct router_branch *branch, const struct router_letter *letter) {
-    struct parcel parcel;
-    struct daffi_fault fault;
-    size_t size = 0;
-    const struct daffi_span bytes = daffi_span_of(letter->bytes, letter->length);
-    if (daffi_message_decode(bytes, &parcel.message, &size, &fault) < 0) {
-        return;
-    }
-    parcel.head = daffi_span_of(letter->bytes, letter->length - parcel.message.payload.length);
-    /* A call of one that has been evicted meanwhile: its answer would go to whoever has the name now. */
-    const struct router_seat *seat = router_seats_find(&branch->seats, letter->from->name);
-    bool is_lost = parcel.message.flag == DAFFI_REQUEST && (seat == NULL || seat->member != letter->from);
-    if (letter->kind == ROUTER_LETTER_MESSAGE && !is_lost) {
-        hand_over(letter->to, letter->from, &parcel);
-    } else if (letter->kind == ROUTER_LETTER_ERROR && letter->to->session != NULL) {
-        session_on_backend_message(letter->to->session, &parcel.message, bytes);
-    }
-}
-
 /* -- on the way -- */
 
 /* An answer that finds no room on its way: its caller hears so, in the few bytes that always find some. */
@@ -229,12 +210,27 @@ static int open_call(struct attachment *from, struct router_seat *seat, const st
     return router_calls_open(&branch->calls, from, request->uuid, seat, limit, now);
 }
 
-static int send_request(struct attachment *from, struct router_seat *seat, const struct parcel *parcel) {
+/* A receiver that has just come may be known to its caller, by whatever way, before this branch has read of it: but the news
+ * is in the mailbox by then, so the call is put behind it. */
+static int try_again(struct attachment *from, const struct parcel *parcel) {
+    if (!router_mailbox_has_room(&from->home->mailbox)) {
+        return -EBUSY;
+    }
+    int status = post_letter(ROUTER_LETTER_AGAIN, from, from, parcel->head, parcel->message.payload);
+    return status < 0 ? -EBUSY : 0;
+}
+
+static int send_request(struct attachment *from, const struct parcel *parcel, bool is_first_try) {
     const struct daffi_message *request = &parcel->message;
+    struct router_seat *seat = router_seats_find(&from->home->seats, request->receiver);
+    bool is_exposed = seat != NULL && router_member_exposes(seat->member, request->function);
+    if (!is_exposed && is_first_try) {
+        return try_again(from, parcel);
+    }
     if (seat == NULL) {
         return refuse_call(from, request, DAFFI_ERROR_NO_SUCH_MEMBER, "no member of that name is connected");
     }
-    if (!router_member_exposes(seat->member, request->function)) {
+    if (!is_exposed) {
         return refuse_call(from, request, DAFFI_ERROR_NO_SUCH_METHOD,
                            "the member does not expose that function");
     }
@@ -254,9 +250,36 @@ int router_send(struct attachment *from, struct daffi_span head, struct daffi_sp
         return status;
     }
     parcel.message.payload = payload;
-    struct router_seat *seat = router_seats_find(&from->home->seats, parcel.message.receiver);
     if (parcel.message.flag == DAFFI_REQUEST) {
-        return send_request(from, seat, &parcel);
+        return send_request(from, &parcel, true);
     }
+    struct router_seat *seat = router_seats_find(&from->home->seats, parcel.message.receiver);
     return seat == NULL ? 0 : forward(from, seat->member, &parcel);
+}
+
+/* -- letters that have come -- */
+
+/* A call of one that has been evicted meanwhile: its answer would go to whoever has the name now. */
+static bool is_of_evicted(const struct router_branch *branch, const struct router_letter *letter,
+                          const struct daffi_message *message) {
+    const struct router_seat *seat = router_seats_find(&branch->seats, letter->from->name);
+    return message->flag == DAFFI_REQUEST && (seat == NULL || seat->member != letter->from);
+}
+
+void router_take_message(struct router_branch *branch, const struct router_letter *letter) {
+    struct parcel parcel;
+    struct daffi_fault fault;
+    size_t size = 0;
+    const struct daffi_span bytes = daffi_span_of(letter->bytes, letter->length);
+    if (letter->to->session == NULL || daffi_message_decode(bytes, &parcel.message, &size, &fault) < 0) {
+        return;
+    }
+    parcel.head = daffi_span_of(letter->bytes, letter->length - parcel.message.payload.length);
+    if (letter->kind == ROUTER_LETTER_ERROR) {
+        session_on_backend_message(letter->to->session, &parcel.message, bytes);
+    } else if (letter->kind == ROUTER_LETTER_AGAIN) {
+        (void)send_request(letter->from, &parcel, false);
+    } else if (!is_of_evicted(branch, letter, &parcel.message)) {
+        hand_over(letter->to, letter->from, &parcel);
+    }
 }

@@ -172,6 +172,24 @@ static void calls_that_can_not_be_made_are_answered_at_once(void **state) {
     leave(a);
 }
 
+/* The caller's branch has not read the news of its receiver yet. */
+static void a_receiver_that_has_just_come_is_found(void **state) {
+    (void)state;
+    struct session *a = join(0, GUARD_NATIVE, "a", NULL);
+    struct session *w1 = calloc(1, sizeof *w1);
+    assert_non_null(w1);
+    assert_int_equal(session_attach(w1, 1, GUARD_NATIVE, "w1", ADD), 0);
+    assert_int_equal(reactor_turn(house.bridges[1].reactor, 0), 0);
+    forget(a);
+    forget(w1);
+    say(a, DAFFI_REQUEST, 5, "w1", "[1]");
+    settle();
+    expect(w1, "REQUEST 5 a>w1 add [1]\n");
+    expect(a, JOINED(W1) EVENT("connected", "w1"));
+    leave(w1);
+    leave(a);
+}
+
 static void a_call_of_oneself_comes_back(void **state) {
     (void)state;
     struct session *w1 = join(0, GUARD_NATIVE, "w1", ADD);
@@ -376,6 +394,7 @@ int main(void) {
         TEST(calls_are_answered_once_by_who_was_asked),
         TEST(one_that_gives_an_id_away_again_has_given_the_first_call_up),
         TEST(calls_that_can_not_be_made_are_answered_at_once),
+        TEST(a_receiver_that_has_just_come_is_found),
         TEST(a_call_of_oneself_comes_back),
         TEST(nowait_calls_have_no_answer),
         TEST(who_waits_for_one_that_leaves_hears_it_before_the_news),
