@@ -94,22 +94,29 @@ static int offer(struct daffi_members *members, const char *name, struct entry *
     return 0;
 }
 
+/* Where the entry stands among those that offer the function; NULL where it does not. */
+static struct entry **place_of_offer(const struct daffi_members *members, const char *name,
+                                     const struct entry *entry) {
+    const struct function *function = name_table_find(&members->functions, daffi_span_text(name));
+    for (size_t at = 0; function != NULL && at < function->count; at++) {
+        if (function->offers[at] == entry)
+            return &function->offers[at];
+    }
+    return NULL;
+}
+
 /* Takes the offer back; whoever had the next turn keeps it. */
 static void withdraw(struct daffi_members *members, const char *name, const struct entry *entry) {
     struct function *function = name_table_find(&members->functions, daffi_span_text(name));
-    size_t at = 0;
-    if (function == NULL)
-        return;
-    while (at < function->count && function->offers[at] != entry)
-        at++;
-    if (at < function->count) {
+    struct entry **const place = place_of_offer(members, name, entry);
+    if (place != NULL) {
+        const size_t at = (size_t)(place - function->offers);
         function->count--;
-        memmove(function->offers + at, function->offers + at + 1,
-                (function->count - at) * sizeof(struct entry *));
+        memmove(place, place + 1, (function->count - at) * sizeof(struct entry *));
         if (at < function->turn)
             function->turn--;
     }
-    if (function->count == 0) {
+    if (function != NULL && function->count == 0) {
         name_table_remove(&members->functions, daffi_span_text(name));
         free_function(function);
     }
@@ -182,10 +189,23 @@ static int add_entry(struct daffi_members *members, struct entry *entry) {
     return 0;
 }
 
+/* Whose functions stay keeps its turns: the new entry stands where the former stood. */
 static int replace_entry(struct daffi_members *members, struct entry *former, struct entry *entry) {
-    const int result = offer_all(members, entry);
-    if (result < 0)
-        return result;
+    const struct daffi_member *member = &entry->member;
+    for (size_t i = 0; member->methods != NULL && i < member->methods_count; i++) {
+        const int result = place_of_offer(members, member->methods[i], former) == NULL
+                               ? offer(members, member->methods[i], entry)
+                               : 0;
+        if (result < 0) {
+            withdraw_first(members, entry, i + 1);
+            return result;
+        }
+    }
+    for (size_t i = 0; member->methods != NULL && i < member->methods_count; i++) {
+        struct entry **const place = place_of_offer(members, member->methods[i], former);
+        if (place != NULL)
+            *place = entry;
+    }
     withdraw_first(members, former, former->member.methods_count);
     entry->place = former->place;
     members->order[entry->place] = entry;

@@ -1,5 +1,6 @@
-/* Call ids: 16 bits, never 0, never one that is in flight; the longest-unused first, so that a late
- * answer to a finished call is as unlikely as 16 bits allow to meet a new one. 8 KiB, no allocation. */
+/* Call ids: 16 bits, never 0, never one that is in flight. They are given out in turn, round and round; one that was given
+ * back not before half a round of ids has had its turn (or nothing else is free), so that a late answer to a finished call
+ * does not meet a new one. 16 KiB, no allocation. */
 #ifndef DAFFI_CALLS_H
 #define DAFFI_CALLS_H
 
@@ -10,6 +11,7 @@ enum { DAFFI_CALLS_MAX = 65535 };
 
 struct daffi_calls {
     uint64_t in_flight[1024]; /* bit set */
+    uint64_t resting[1024];   /* free, but to be passed over once */
     uint32_t count;
     uint16_t last;
 };

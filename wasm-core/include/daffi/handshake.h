@@ -39,7 +39,8 @@ struct daffi_handshake {
 int daffi_name_check(struct daffi_span name, struct daffi_fault *ret_fault);
 
 /* Reads what a client sends: {"meta":{"type":"client"[,"error":null]},"members":[{"name":N,"methods":[...]|null}]},
- * exactly one member, names as daffi_name_check, no unknown field, no duplicate function.
+ * exactly one member, names as daffi_name_check, functions of 1 to 255 bytes without '|' and none twice, no unknown field;
+ * methods may be missing, which is null.
  * Returns 0 and *ret_handshake, for daffi_handshake_free; -EBADMSG with *ret_fault; -ENOMEM. */
 int daffi_handshake_parse_client(struct daffi_span json, struct daffi_handshake **ret_handshake,
                                  struct daffi_fault *ret_fault);

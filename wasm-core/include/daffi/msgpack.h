@@ -50,7 +50,8 @@ struct daffi_msgpack_value {
 /* Reads the head of the value at the front of `in`.
  *   > 0     bytes of the head; *ret_value is set
  *   -EAGAIN `in` ends inside the head (more bytes must be put behind it)
- *   -EBADMSG a byte that msgpack does not know (0xc1), or a timestamp out of range */
+ *   -EBADMSG a byte that msgpack does not know (0xc1), a timestamp of no length or range that it can have, or an
+ *           extension of 2^32-1 bytes */
 int daffi_msgpack_read(struct daffi_span in, struct daffi_msgpack_value *ret_value);
 
 #endif
