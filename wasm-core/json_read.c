@@ -6,7 +6,12 @@
 /* jansson's lexer goes on when its buffer could not grow: a string without its end is then read past, and what it lost is
  * told as bad syntax. So the first allocation that fails while it reads makes all further ones fail, which stops it at the
  * end of that string, and is remembered. */
-static _Thread_local bool reading, starved;
+#if defined(__wasm__)
+#define PER_THREAD /* a page's module has one */
+#else
+#define PER_THREAD _Thread_local
+#endif
+static PER_THREAD bool reading, starved;
 
 static void *allocate(size_t size) {
     void *memory = starved ? NULL : malloc(size);
