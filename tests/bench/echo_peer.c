@@ -2,13 +2,20 @@
  * WebSocket on the same port, as the real server does. It stands behind every server that is measured, so that what
  * differs is that server. It trusts its peers: for benchmarks alone.
  *
- * Prints `ready ADDRESS` once it listens; ends when its standard input ends. */
+ * With --connect it is a worker instead: a member called "echo" of the Router on that port.
+ *
+ * Prints `ready ADDRESS` once it listens or is a member; ends when its standard input ends. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daffi/message.h"
@@ -20,8 +27,10 @@
 #include "ws/ws_upgrade.h"
 
 static const char echo_name[] = "echo";
+static const char usage[] = "bench_echo_peer [--port N | --unix PATH | --connect N]\n";
 
-enum caller_state { CALLER_NEW, CALLER_NATIVE, CALLER_WEBSOCKET };
+/* CALLER_ROUTER: the other end is the Router we work for, and news of members is no call. */
+enum caller_state { CALLER_NEW, CALLER_NATIVE, CALLER_WEBSOCKET, CALLER_ROUTER };
 
 struct caller {
     struct connection *connection;
@@ -54,7 +63,12 @@ static void on_message(struct caller *caller, const struct daffi_message *messag
     struct daffi_message reply = *message;
     char json[512];
     reply.return_result = false;
-    if (message->flag == DAFFI_HANDSHAKE) {
+    if (caller->state == CALLER_ROUTER && message->flag == DAFFI_HANDSHAKE) {
+        if (daffi_span_equal(message->transmitter, daffi_span_text(echo_name))) {
+            printf("ready router\n");
+            fflush(stdout);
+        }
+    } else if (message->flag == DAFFI_HANDSHAKE) {
         int length =
             snprintf(json, sizeof json,
                      "{\"meta\":{\"type\":\"service\",\"error\":null},\"members\":[{\"name\":\"%s\","
@@ -161,6 +175,7 @@ static ssize_t caller_on_input(void *owner, uint8_t *bytes, size_t length) {
             taken = read_first(caller, bytes + used, length - used);
             break;
         case CALLER_NATIVE:
+        case CALLER_ROUTER:
             taken = read_native(caller, bytes + used, length - used);
             break;
         case CALLER_WEBSOCKET:
@@ -179,14 +194,17 @@ static ssize_t caller_on_input(void *owner, uint8_t *bytes, size_t length) {
 }
 
 static void caller_on_closed(void *owner, int reason, const char *detail) {
+    struct caller *caller = owner;
     (void)reason;
-    (void)detail;
-    free(owner);
+    if (caller->state == CALLER_ROUTER) {
+        fprintf(stderr, "bench_echo_peer: the Router closed: %s\n", detail);
+        reactor_stop(reactor);
+    }
+    free(caller);
 }
 
-static void on_accept(void *owner, int fd, const char *peer) {
-    (void)owner;
-    (void)peer;
+/* Takes `fd` over. NULL without memory. */
+static struct caller *start_caller(int fd, enum caller_state state) {
     static const struct connection_handler handler = {.on_input = caller_on_input,
                                                       .on_closed = caller_on_closed};
     static const struct connection_limits limits = {
@@ -196,11 +214,70 @@ static void on_accept(void *owner, int fd, const char *peer) {
     if (caller == NULL || stream_tcp_new(fd, &stream) < 0) {
         free(caller);
         close(fd);
-        return;
+        return NULL;
     }
+    caller->state = state;
     if (connection_new(reactor, stream, &limits, &handler, caller, &caller->connection) < 0) {
         free(caller);
+        return NULL;
     }
+    return caller;
+}
+
+static void on_accept(void *owner, int fd, const char *peer) {
+    (void)owner;
+    (void)peer;
+    start_caller(fd, CALLER_NEW);
+}
+
+/* Becomes a member of the Router on the loopback's `port`. 0, or -1 with the reason said. */
+static int join_router(const char *port) {
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0 ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+        perror("bench_echo_peer: cannot connect");
+        return -1;
+    }
+    struct caller *caller = start_caller(fd, CALLER_ROUTER);
+    if (caller == NULL) {
+        fputs("bench_echo_peer: out of memory\n", stderr);
+        return -1;
+    }
+    static const char greeting[] =
+        "{\"meta\":{\"type\":\"client\"},\"members\":[{\"name\":\"echo\",\"methods\":[\"echo\"]}]}";
+    struct daffi_message message = {.uuid = 1,
+                                    .flag = DAFFI_HANDSHAKE,
+                                    .decoder = DAFFI_JSON,
+                                    .return_result = true,
+                                    .transmitter = daffi_span_text(echo_name),
+                                    .payload = daffi_span_text(greeting)};
+    uint8_t probe[DAFFI_PROBE_BYTES];
+    memset(probe, DAFFI_PROBE, sizeof probe);
+    connection_write(caller->connection, probe, sizeof probe);
+    answer(caller, &message);
+    return 0;
+}
+
+static int open_listener(const char *port, const char *path) {
+    static struct listener_socket socket;
+    struct listener *listener = NULL;
+    char error[256];
+    if (listener_open(path != NULL ? NULL : "127.0.0.1", port, path, &socket, error, sizeof error) < 0) {
+        fprintf(stderr, "bench_echo_peer: %s\n", error);
+        return -1;
+    }
+    if (listener_new(reactor, &socket, on_accept, NULL, &listener) < 0) {
+        fputs("bench_echo_peer: out of memory\n", stderr);
+        return -1;
+    }
+    printf("ready %s\n", socket.address);
+    fflush(stdout);
+    return 0;
 }
 
 static void on_stdin(struct reactor_source *source, uint32_t events) {
@@ -214,28 +291,26 @@ static void on_stdin(struct reactor_source *source, uint32_t events) {
 int main(int argc, char **argv) {
     static struct memory_budget memory = {.limit = (size_t)8 << 30};
     static struct reactor_source input = {.fd = STDIN_FILENO, .on_ready = on_stdin};
-    struct listener_socket socket;
-    struct listener *listener = NULL;
-    char error[256];
-    const char *path = argc == 3 && strcmp(argv[1], "--unix") == 0 ? argv[2] : NULL;
-    const char *port = argc == 3 && strcmp(argv[1], "--port") == 0 ? argv[2] : "0";
-    if (argc != 1 && argc != 3) {
-        fputs("bench_echo_peer [--port N | --unix PATH]\n", stderr);
+    const char *option = argc == 3 ? argv[1] : "--port";
+    const char *value = argc == 3 ? argv[2] : "0";
+    signal(SIGPIPE, SIG_IGN);
+    if ((argc != 1 && argc != 3) || reactor_new(&memory, &reactor) < 0) {
+        fputs(usage, stderr);
         return 2;
     }
-    signal(SIGPIPE, SIG_IGN);
-    int result = listener_open(path != NULL ? NULL : "127.0.0.1", port, path, &socket, error, sizeof error);
+    int result = -1;
+    if (strcmp(option, "--connect") == 0) {
+        result = join_router(value);
+    } else if (strcmp(option, "--unix") == 0) {
+        result = open_listener(NULL, value);
+    } else if (strcmp(option, "--port") == 0) {
+        result = open_listener(value, NULL);
+    } else {
+        fputs(usage, stderr);
+    }
     if (result < 0) {
-        fprintf(stderr, "bench_echo_peer: %s\n", error);
         return 1;
     }
-    if (reactor_new(&memory, &reactor) < 0 ||
-        listener_new(reactor, &socket, on_accept, NULL, &listener) < 0) {
-        fputs("bench_echo_peer: out of memory\n", stderr);
-        return 1;
-    }
-    printf("ready %s\n", socket.address);
-    fflush(stdout);
     reactor_watch(reactor, &input, EPOLLIN);
     reactor_run(reactor);
     return 0;

@@ -10,6 +10,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,6 +91,10 @@ class Bench:
         """A program of tests/bench in the build folder."""
         return self.build / "tests" / "bench" / name
 
+    def way_to(self, server: Server) -> list[str]:
+        """The load generator's options for that server."""
+        return ["--port", str(server.port), *(["--tls", str(self.cert)] if server.tls else []), *(["--ws", server.ws_path] if server.ws_path else [])]
+
     def close(self) -> None:
         """Ends the echo peer."""
         self.echo.stdin.close()
@@ -162,3 +167,32 @@ def start_nginx(bench: Bench) -> Server | None:
                                stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
     wait_for_port(process, port)
     return Server("nginx", port, "/", process)
+
+
+def start_own_router(bench: Bench) -> Server:
+    """daffi-bridge as the Router, native peers on the loopback."""
+    process = subprocess.Popen([bench.build / "daffi-bridge", "--listen", "http://127.0.0.1:0", "--log-level", "warning"],
+                               stderr=subprocess.PIPE, text=True)
+    line = process.stderr.readline()
+    found = re.match(r"listening http://127\.0\.0\.1:(\d+)", line)
+    if not found:
+        raise RuntimeError(f"daffi-bridge said: {line}{process.stderr.read()}")
+    return Server("daffi-bridge", int(found.group(1)), None, process, tls=False)
+
+
+def start_python_router(bench: Bench) -> Server:
+    """The real Router of the released package."""
+    port = free_port()
+    script = Path(__file__).resolve().parents[1] / "peers" / "daffi_peer.py"
+    process = subprocess.Popen([sys.executable, script, "router", "--port", str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if process.stdout.readline() != "ready\n":
+        raise RuntimeError("the Python Router did not start: is daffi installed for this Python?")
+    return Server("Python Router", port, None, process, tls=False)
+
+
+def start_echo_worker(bench: Bench, server: Server) -> subprocess.Popen:
+    """The C worker that echoes, as a member of that Router."""
+    worker = subprocess.Popen([bench.tool("bench_echo_peer"), "--connect", str(server.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if worker.stdout.readline() != "ready router\n":
+        raise RuntimeError(f"the echo worker could not join {server.name}")
+    return worker

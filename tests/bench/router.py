@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Compares the router inside daffi-bridge with the real Python Router: same load generator, same echo worker, runs in turn.
+
+Prints a Markdown table. Run it with a Python that has daffi 3.0.1.
+
+    tests/bench/router.py [--build build/release] [--runs 5] [--seconds 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import Work, idle_memory, machine, median, ratio, take_turns
+from servers import Bench, start_echo_worker, start_own_router, start_python_router
+
+ROOT = Path(__file__).resolve().parents[2]
+
+WORKS = (
+    Work("small raw call, one connection, one at a time", ("--connections", "1")),
+    Work("small raw calls, 16 connections × 16 in flight", ("--connections", "16", "--in-flight", "16")),
+    Work("64 KiB raw echo, 8 connections", ("--connections", "8", "--size", "65536")),
+)
+
+
+def main() -> int:
+    """Parses the options, runs, prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", type=Path, default=ROOT / "build" / "release")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--idle", type=int, default=500, help="idle members for the memory row")
+    parser.add_argument("--quick", action="store_true", help="one short run of each: does it work at all?")
+    options = parser.parse_args()
+    if options.quick:
+        options.runs, options.seconds, options.idle = 1, 0.3, 50
+    with tempfile.TemporaryDirectory(prefix="daffi-bench-") as folder:
+        bench = Bench(options.build.resolve(), Path(folder))
+        servers, workers = [], []
+        try:
+            for start in (start_own_router, start_python_router):
+                servers.append(start(bench))
+                workers.append(start_echo_worker(bench, servers[-1]))
+            results = take_turns(bench, servers, WORKS, options.runs, options.seconds)
+            memory = [idle_memory(bench, server, options.idle) for server in servers]
+            print(f"{machine()}; median of {options.runs} interleaved runs of {options.seconds:g} s.\n")
+            print("| work, daffi's own framing | daffi-bridge, CPU µs | Python Router, CPU µs | ratio | p50 µs, bridge · Router | calls a second, bridge · Router |")
+            print("| --- | --- | --- | --- | --- | --- |")
+            for work in WORKS:
+                ours, theirs = (results[work.title][server.name] for server in servers)
+                print(f"| {work.title} | {median(ours, 'cpu_us'):.1f} | {median(theirs, 'cpu_us'):.1f} | {ratio(ours, theirs):.2f} | "
+                      f"{median(ours, 'p50_us'):.0f} · {median(theirs, 'p50_us'):.0f} | "
+                      f"{median(ours, 'calls_per_second'):.0f} · {median(theirs, 'calls_per_second'):.0f} |")
+            print(f"| memory per idle member | {memory[0] / 1024:.1f} KB | {memory[1] / 1024:.1f} KB | {memory[0] / memory[1]:.3f} | – | – |")
+        finally:
+            for worker in workers:
+                worker.stdin.close()
+                worker.wait(10)
+            for server in servers:
+                server.stop()
+            bench.close()
+    print(f"\nbench: {len(WORKS) + 1} passed, 0 failed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
