@@ -107,16 +107,16 @@ static struct entry **place_of_offer(const struct daffi_members *members, const 
 
 /* Takes the offer back; whoever had the next turn keeps it. */
 static void withdraw(struct daffi_members *members, const char *name, const struct entry *entry) {
-    struct function *function = name_table_find(&members->functions, daffi_span_text(name));
     struct entry **const place = place_of_offer(members, name, entry);
-    if (place != NULL) {
-        const size_t at = (size_t)(place - function->offers);
-        function->count--;
-        memmove(place, place + 1, (function->count - at) * sizeof(struct entry *));
-        if (at < function->turn)
-            function->turn--;
-    }
-    if (function != NULL && function->count == 0) {
+    if (place == NULL)
+        return;
+    struct function *function = name_table_find(&members->functions, daffi_span_text(name));
+    const size_t at = (size_t)(place - function->offers);
+    function->count--;
+    memmove(place, place + 1, (function->count - at) * sizeof(struct entry *));
+    if (at < function->turn)
+        function->turn--;
+    if (function->count == 0) {
         name_table_remove(&members->functions, daffi_span_text(name));
         free_function(function);
     }
@@ -131,8 +131,7 @@ static int offer_all(struct daffi_members *members, struct entry *entry) {
     for (size_t i = 0; entry->member.methods != NULL && i < entry->member.methods_count; i++) {
         const int result = offer(members, entry->member.methods[i], entry);
         if (result < 0) {
-            /* The one that failed may have left an empty function behind. */
-            withdraw_first(members, entry, i + 1);
+            withdraw_first(members, entry, i);
             return result;
         }
     }
@@ -197,7 +196,7 @@ static int replace_entry(struct daffi_members *members, struct entry *former, st
                                ? offer(members, member->methods[i], entry)
                                : 0;
         if (result < 0) {
-            withdraw_first(members, entry, i + 1);
+            withdraw_first(members, entry, i);
             return result;
         }
     }

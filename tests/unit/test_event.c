@@ -139,7 +139,7 @@ static void an_event_has_4096_bytes_at_most(void **state) {
     static char json[4097 + 1];
     memset(json, ' ', sizeof json - 1);
     static const char text[] = "{\"type\":\"connected\",\"member\":\"w\"}";
-    memcpy(json, text, strlen(text));
+    memcpy(json, text, sizeof text - 1);
     struct daffi_event event;
     struct daffi_fault fault = {0};
     assert_int_equal(parse(daffi_span_of(json, 4096), &event, &fault), 0);
