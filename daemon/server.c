@@ -10,9 +10,11 @@
 
 #include "bridge/door.h"
 #include "bridge/router.h"
+#include "bridge/session.h"
 #include "bridge/upstream.h"
 #include "http/site.h"
 #include "ops/log.h"
+#include "ws/ws_frame.h"
 
 enum { REACTORS_MAX = 64 };
 
@@ -248,6 +250,17 @@ static void on_stop_deadline(struct timer *timer, uint64_t now) {
     reactor_stop(floor->bridge.reactor);
 }
 
+/* Lets nobody in any more, tells everybody, and stops the reactor when the last has gone. */
+static void end_everybody(struct bridge *bridge) {
+    bridge->stopping = true;
+    struct session *session = NULL;
+    while ((session = session_next(bridge, session)) != NULL) {
+        session_close(session, WS_CODE_GOING_AWAY, "the bridge is shutting down");
+    }
+    door_end_visits(bridge);
+    bridge_stop_when_empty(bridge);
+}
+
 /* On the floor's own thread. */
 static void stop_floor(void *argument) {
     struct floor *floor = argument;
@@ -260,7 +273,7 @@ static void stop_floor(void *argument) {
     if (timer_set(reactor_timers(reactor), &floor->stop_deadline, due) < 0) {
         on_stop_deadline(&floor->stop_deadline, due);
     }
-    bridge_stop(&floor->bridge);
+    end_everybody(&floor->bridge);
 }
 
 void server_stop(struct server *server) {

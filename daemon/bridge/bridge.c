@@ -1,10 +1,5 @@
 #include "bridge/bridge.h"
 
-#include "bridge/door.h"
-#include "bridge/session.h"
-
-enum { CLOSE_GOING_AWAY = 1001 };
-
 struct connection_limits bridge_connection_limits(const struct config *config, uint64_t open_ms) {
     return (struct connection_limits){
         .queue_high = config->limits.queue_high,
@@ -14,7 +9,7 @@ struct connection_limits bridge_connection_limits(const struct config *config, u
     };
 }
 
-static void stop_when_empty(struct bridge *bridge) {
+void bridge_stop_when_empty(struct bridge *bridge) {
     if (bridge->stopping && bridge->connections == 0) {
         reactor_stop(bridge->reactor);
     }
@@ -22,15 +17,5 @@ static void stop_when_empty(struct bridge *bridge) {
 
 void bridge_forget_connection(struct bridge *bridge) {
     bridge->connections--;
-    stop_when_empty(bridge);
-}
-
-void bridge_stop(struct bridge *bridge) {
-    bridge->stopping = true;
-    struct session *session = NULL;
-    while ((session = session_next(bridge, session)) != NULL) {
-        session_close(session, CLOSE_GOING_AWAY, "the bridge is shutting down");
-    }
-    door_end_visits(bridge);
-    stop_when_empty(bridge);
+    bridge_stop_when_empty(bridge);
 }

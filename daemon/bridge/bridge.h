@@ -32,8 +32,8 @@ struct visitor {
 /* A connection of this reactor has closed. When the program stops and it was the last, so does the reactor. */
 void bridge_forget_connection(struct bridge *bridge);
 
-/* Lets nobody in any more, tells everybody, and stops the reactor when the last has gone. */
-void bridge_stop(struct bridge *bridge);
+/* Stops the reactor when the program stops and nobody is there. */
+void bridge_stop_when_empty(struct bridge *bridge);
 
 /* The limits of a connection, by the configuration; `open_ms` for its stream's handshake. */
 struct connection_limits bridge_connection_limits(const struct config *config, uint64_t open_ms);
