@@ -4,7 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { test } from "node:test";
-import { App, ROOT, compile, toHex, wasmPath } from "./app.mjs";
+import { App, MEMORY, ROOT, compile, toHex, wasmPath } from "./app.mjs";
 
 /** The functions that exports.h declares for the module. */
 function declared() {
@@ -92,10 +92,20 @@ test("what it has no memory for is refused, and it goes on", () => {
   assert.equal(app.call.allocate(200 * 1024 * 1024), 0);
   // 16 MiB of JSON that would need far more than the module may have
   const flood = `{"meta":{"type":"router"},"members":[],"x":[${"[],".repeat(5592000)}0]}`;
-  assert.ok(app.readHandshake(flood) < 0);
+  assert.equal(app.readHandshake(flood), MEMORY);
   assert.ok(app.fault().length > 10);
   assert.equal(app.readHandshake('{"meta":{"type":"router"},"members":[{"name":"w","methods":["f"]}]}'), 2);
   assert.equal(app.windowText(app.call.member_pick(app.put("f"))), "w");
+});
+
+test("memory that ends inside a text is told as that", () => {
+  for (let arrays = 600000; arrays <= 2000000; arrays += 100000) {
+    const app = new App();
+    const text = "s".repeat(4000000);
+    const result = app.readHandshake(`{"meta":{"type":"router"},"members":[],"x":[${"[],".repeat(arrays)}"${text}"]}`);
+    assert.ok(result === 2 || result === MEMORY, `${arrays} arrays: ${result}, ${app.fault()}`);
+    assert.equal(app.readHandshake('{"meta":{"type":"router"},"members":[]}'), 2);
+  }
 });
 
 test("keys of objects hash by the seed of the page, and a hundred thousand are read in a moment", () => {
