@@ -61,7 +61,7 @@ const struct config_row config_table[] = {
     LIMIT(connections, 1, 1000000, 9000, "connections at a time"),
     LIMIT(connections_per_address, 1, 1000000, 500, "connections at a time from one address"),
     LIMIT(half_open, 1, 1000000, 1000, "connections at a time whose handshake is not done"),
-    LIMIT(calls_in_flight, 1, 65535, 1024, "calls of one peer that wait for their answer"),
+    LIMIT(calls_in_flight, 1, 65535, 1024, "calls of one member of the router inside that wait for their answer"),
 
     TIMEOUT(tls, 100, 600000, 10000, "for the TLS handshake"),
     TIMEOUT(head, 100, 600000, 10000, "for the whole HTTP request head, and between two requests"),
