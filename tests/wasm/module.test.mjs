@@ -99,7 +99,8 @@ test("what it has no memory for is refused, and it goes on", () => {
 });
 
 test("memory that ends inside a text is told as that", () => {
-  for (let arrays = 600000; arrays <= 2000000; arrays += 100000) {
+  // as many arrays as leave room for the text, too little for its growing, and none
+  for (const arrays of [1500000, 1550000, 1600000]) {
     const app = new App();
     const text = "s".repeat(4000000);
     const result = app.readHandshake(`{"meta":{"type":"router"},"members":[],"x":[${"[],".repeat(arrays)}"${text}"]}`);
