@@ -7,6 +7,8 @@ import socket
 import subprocess
 
 import pytest
+import wire
+from page import Page
 from processes import BUILD, free_port
 
 
@@ -35,8 +37,12 @@ def test_port_taken():
     assert "another process listens there" in line
 
 
-def test_no_upstream_has_a_hint():
-    assert "--upstream" in refused("--listen", "http://127.0.0.1:0")
+def test_no_upstream_is_the_router_inside(house):
+    """Nothing named: the daemon is a Router itself, and says so in the first answer."""
+    bridge = house.bridge(None)
+    with Page(bridge.ws_url, None) as page:
+        page.send(wire.handshake("page"))
+        assert page.receive().json()["meta"]["type"] == "router"
 
 
 def test_no_listener_has_a_hint():
