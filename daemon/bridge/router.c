@@ -1,13 +1,14 @@
 #include "bridge/router.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include "bridge/router_branch.h"
 #include "ops/log.h"
 
-enum { CLOSE_POLICY = 1008, CLOSE_TRY_LATER = 1013, QUOTED_MAX = 128 };
+enum { CALM_MS = 1000, CLOSE_POLICY = 1008, CLOSE_TRY_LATER = 1013, QUOTED_MAX = 128 };
 
 struct router {
     const char *name;
@@ -61,15 +62,31 @@ static void welcome(struct attachment *member) {
     struct daffi_fault fault;
     size_t size = 0;
     if (member->session != NULL && daffi_message_decode(bytes, &message, &size, &fault) == 0) {
-        session_on_backend_message(member->session, &message, bytes);
+        session_on_backend_welcome(member->session, &message, bytes);
     }
     own_message_clear(&member->welcome);
+}
+
+/* A crowd that joins leaves the heap full of holes, as its welcomes grow with the square of it: once it has settled they are
+ * given back. */
+static void on_calm(struct timer *timer, uint64_t now) {
+    (void)timer;
+    (void)now;
+    malloc_trim(0);
+}
+
+static void await_calm(struct router_branch *branch) {
+    struct reactor *reactor = branch->bridge->reactor;
+    if (branch->place == 0) {
+        (void)timer_set(reactor_timers(reactor), &branch->calm, reactor_now(reactor) + CALM_MS);
+    }
 }
 
 static void take_join(struct router_branch *branch, struct attachment *member) {
     tell_all(branch, &member->offer);
     tell_all(branch, &member->connected);
     router_seats_add(&branch->seats, &member->shares[branch->place].seat);
+    await_calm(branch);
     if (member->home == branch) {
         link_member(branch, member);
         welcome(member);
@@ -90,6 +107,7 @@ static void take_leave(struct router_branch *branch, struct attachment *member) 
     struct router_seat *seat = &member->shares[branch->place].seat;
     router_answer_for_leaver(branch, seat);
     router_seats_remove(&branch->seats, seat);
+    await_calm(branch);
     tell_all(branch, &member->leaves[member->leaving]);
     if (member->home == branch) {
         close_evicted(member);
@@ -252,6 +270,7 @@ int router_add_branch(struct router *router, struct bridge *bridge, struct backe
     branch->backend = (struct backend){.operations = &operations, .name = router->name};
     branch->router = router;
     branch->bridge = bridge;
+    branch->calm.on_due = on_calm;
     branch->place = router->count;
     router_mailbox_init(&branch->mailbox, bridge->reactor, bridge->config->limits.queue_bytes, read_mail,
                         branch);

@@ -17,6 +17,7 @@ struct router_branch {
     struct router_mailbox mailbox;
     struct router_seats seats;
     struct router_calls calls;
+    struct timer calm;               /* set by joins and leaves, see router.c */
     struct attachment *first, *last; /* its own members, whose join it has been told */
 };
 

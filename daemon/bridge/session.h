@@ -90,8 +90,10 @@ struct backend {
 /* One whole message, HANDSHAKE and EVENTS included. The session may detach within it. */
 void session_on_backend_message(struct session *session, const struct daffi_message *message,
                                 struct daffi_span bytes);
-/* HANDSHAKE or EVENTS that the bridge has written itself, in the form they go out in: head and payload of a whole message.
- * Nothing while the session is not open. */
+/* What the bridge has written itself, in the form it goes out in: the answer that accepts this session's handshake; a
+ * HANDSHAKE or EVENTS, nothing while the session is not open. `bytes` are the whole message. */
+void session_on_backend_welcome(struct session *session, const struct daffi_message *message,
+                                struct daffi_span bytes);
 void session_on_backend_news(struct session *session, struct daffi_span bytes);
 /* No attachment can be had (WebSocket close `code`: 1013 not there, 1011 our fault), or it is lost (1012), or it
  * spoke nonsense (1011). The session detaches within this call. */

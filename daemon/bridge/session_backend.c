@@ -20,6 +20,13 @@ static void take_refusal(struct session *session, struct daffi_span text) {
     session_refuse(session, CLOSE_POLICY, reason);
 }
 
+static void open_session(struct session *session) {
+    session->state = SESSION_OPEN;
+    timer_clear(reactor_timers(session->bridge->reactor), &session->deadline);
+    LOG_SESSION(session, CONFIG_LOG_INFO, "open", "attached");
+    session->transport->on_open(session->transport_owner);
+}
+
 static void take_server_handshake(struct session *session, const struct daffi_message *message) {
     struct daffi_handshake *handshake = NULL;
     struct daffi_fault fault = {.text = "out of memory"};
@@ -46,10 +53,7 @@ static void take_server_handshake(struct session *session, const struct daffi_me
     session_send_own(session, own_message_handshake(&envelope, handshake, &own), &own);
     daffi_handshake_free(handshake);
     if (is_own_answer && session->state == SESSION_ATTACHING) {
-        session->state = SESSION_OPEN;
-        timer_clear(reactor_timers(session->bridge->reactor), &session->deadline);
-        LOG_SESSION(session, CONFIG_LOG_INFO, "open", "attached");
-        session->transport->on_open(session->transport_owner);
+        open_session(session);
     }
 }
 
@@ -153,9 +157,28 @@ void session_on_backend_message(struct session *session, const struct daffi_mess
     session_update_reading(session);
 }
 
+static void send_whole(struct session *session, struct daffi_span bytes) {
+    const struct daffi_span nothing = daffi_span_of(bytes.data + bytes.length, 0);
+    session->transport->send(session->transport_owner, bytes, nothing);
+}
+
+void session_on_backend_welcome(struct session *session, const struct daffi_message *message,
+                                struct daffi_span bytes) {
+    if (session->state != SESSION_ATTACHING) {
+        return;
+    }
+    if (session->wants_offer) {
+        take_server_handshake(session, message);
+    } else {
+        send_whole(session, bytes);
+        open_session(session);
+    }
+    session_update_reading(session);
+}
+
 void session_on_backend_news(struct session *session, struct daffi_span bytes) {
     if (session->state == SESSION_OPEN) {
-        session->transport->send(session->transport_owner, bytes, daffi_span_of(NULL, 0));
+        send_whole(session, bytes);
         session_update_reading(session);
     }
 }

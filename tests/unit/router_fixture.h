@@ -78,6 +78,11 @@ void session_on_backend_message(struct session *session, const struct daffi_mess
     }
 }
 
+void session_on_backend_welcome(struct session *session, const struct daffi_message *message,
+                                struct daffi_span bytes) {
+    session_on_backend_message(session, message, bytes);
+}
+
 void session_on_backend_news(struct session *session, struct daffi_span bytes) {
     struct daffi_message message;
     struct daffi_fault fault;

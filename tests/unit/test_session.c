@@ -671,12 +671,56 @@ static void the_program_may_end_all(void **state) {
     assert_int_equal(house->closed_with, 1001);
 }
 
+/* -- what the router inside says -- */
+
+static void own_news(const struct daffi_message *message) {
+    uint8_t bytes[TEXT_MAX];
+    session_on_backend_news(house->session, daffi_span_of(bytes, encode(message, bytes)));
+}
+
+static void own_welcome(struct session *session, const struct daffi_message *message,
+                        struct daffi_span bytes) {
+    session_on_backend_welcome(session, message, bytes);
+}
+
+static void what_the_bridge_wrote_itself_goes_out_as_it_is(void **state) {
+    (void)state;
+    const struct daffi_message news = make(DAFFI_EVENTS, "", "", "{\"type\": \"connected\"}");
+    begin(GUARD_NATIVE, true, false);
+    peer_says(make(DAFFI_HANDSHAKE, "page", "", HELLO));
+    own_news(&news); /* not yet */
+    assert_int_equal(house->down.count, 0);
+    hand_over(make(DAFFI_HANDSHAKE, "page", "", WELCOME), own_welcome);
+    assert_true(house->opened);
+    hand_over(make(DAFFI_HANDSHAKE, "page", "", WELCOME), own_welcome); /* it is open */
+    own_news(&news);
+    assert_int_equal(house->down.count, 2);
+    assert_text(read_told(&house->down, 0).payload, WELCOME);
+    assert_text(read_told(&house->down, 1).payload, "{\"type\": \"connected\"}");
+    session_close(house->session, 1001, "enough");
+    own_news(&news);
+    assert_int_equal(house->down.count, 2);
+}
+
+static void our_client_is_told_of_the_bridge_by_the_router_too(void **state) {
+    (void)state;
+    begin(GUARD_BROWSER, true, true);
+    peer_says(make(DAFFI_HANDSHAKE, "page", "", HELLO));
+    hand_over(make(DAFFI_HANDSHAKE, "page", "", WELCOME), own_welcome);
+    assert_true(house->opened);
+    assert_int_equal(house->down.count, 1);
+    const struct daffi_message answer = read_told(&house->down, 0);
+    assert_non_null(memmem(answer.payload.data, answer.payload.length, "\"bridge\":{\"abi\":1", 18));
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(a_handshake_is_answered_when_the_backend_has_answered),
         CASE(only_who_asks_is_told_of_the_bridge),
+        CASE(what_the_bridge_wrote_itself_goes_out_as_it_is),
+        CASE(our_client_is_told_of_the_bridge_by_the_router_too),
         CASE(bad_handshakes_never_reach_the_backend),
         CASE(a_native_peer_may_bring_functions),
         CASE(an_unknown_upstream_is_refused_by_the_handshake),
