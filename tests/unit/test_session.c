@@ -710,7 +710,8 @@ static void our_client_is_told_of_the_bridge_by_the_router_too(void **state) {
     assert_true(house->opened);
     assert_int_equal(house->down.count, 1);
     const struct daffi_message answer = read_told(&house->down, 0);
-    assert_non_null(memmem(answer.payload.data, answer.payload.length, "\"bridge\":{\"abi\":1", 18));
+    static const char offer[] = "\"bridge\":{\"abi\":1";
+    assert_non_null(memmem(answer.payload.data, answer.payload.length, offer, strlen(offer)));
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
