@@ -24,6 +24,25 @@ static struct guard_verdict refuse(const struct daffi_message *message, enum daf
     };
 }
 
+static bool holds_nul(struct daffi_span name) {
+    return name.length > 0 && memchr(name.data, 0, name.length) != NULL;
+}
+
+/* What a worker written in Python does not survive: it asserts that the call it answers has an id, and hands the
+ * names of a call to C as strings. */
+static struct guard_verdict check_call(const struct daffi_message *message) {
+    if (message->uuid == 0 && message->return_result) {
+        return refuse(message, DAFFI_ERROR_REFUSED,
+                      "a call has id 0, which is the servers' own: take 1 to 65535", GUARD_NO_OFFSET);
+    }
+    if (holds_nul(message->receiver) || holds_nul(message->function)) {
+        return refuse(message, DAFFI_ERROR_REFUSED,
+                      "the receiver or the function of a message holds a zero byte: no name does",
+                      GUARD_NO_OFFSET);
+    }
+    return PASS;
+}
+
 /* Flag and transmitter: what ends the session. */
 static struct guard_verdict check_sender(const struct guard_session *session,
                                          const struct daffi_message *message) {
@@ -54,6 +73,10 @@ struct guard_verdict guard_check_from_peer(const struct guard_policy *policy,
                                            const struct guard_session *session,
                                            const struct daffi_message *message) {
     struct guard_verdict verdict = check_sender(session, message);
+    if (verdict.action != GUARD_PASS) {
+        return verdict;
+    }
+    verdict = check_call(message);
     if (verdict.action != GUARD_PASS) {
         return verdict;
     }
