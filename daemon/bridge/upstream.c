@@ -14,6 +14,8 @@ enum {
     CLOSE_TRY_LATER = 1013,
     GOODBYE_MS =
         1000, /* for the other side to end too: the real Router never does, it leaks the descriptor */
+    LINGER_MS = 60000,
+    LINGERING_MAX = 256, /* of one upstream on one reactor */
 };
 
 struct upstream {
@@ -22,12 +24,14 @@ struct upstream {
     const struct config_upstream *config;
     struct tls_context *tls;
     struct endpoint *endpoint;
+    size_t lingering; /* attachments in that state */
 };
 
 enum attachment_state {
     ATTACHMENT_CONNECTING, /* no connection yet */
     ATTACHMENT_OPENING,    /* TLS's handshake */
     ATTACHMENT_OPEN,
+    ATTACHMENT_LINGERING, /* detached, but a Service owes it answers: it dies of an answer to somebody who has gone */
     ATTACHMENT_ENDING, /* detached, or lost: the session is not told anything any more */
 };
 
@@ -36,9 +40,12 @@ struct attachment {
     enum attachment_state state;
     struct upstream *upstream;
     struct session *session;
-    struct connector *connector;   /* while CONNECTING */
-    struct connection *connection; /* from OPENING on */
-    struct own_message greeting;   /* the handshake, until it has been queued */
+    struct connector *connector;    /* while CONNECTING */
+    struct connection *connection;  /* from OPENING on */
+    struct own_message greeting;    /* the handshake, until it has been queued */
+    enum daffi_handshake_type type; /* of the other side: CLIENT until it has said so */
+    size_t owed;                    /* answers of a Service to calls of the session */
+    struct timer linger;
 };
 
 /* -- the end -- */
@@ -63,8 +70,46 @@ static void lose(struct attachment *attachment, uint16_t code, const char *what,
     session_on_backend_lost(attachment->session, code, reason);
 }
 
+static bool is_live(const struct attachment *attachment) {
+    return attachment->state == ATTACHMENT_OPEN || attachment->state == ATTACHMENT_LINGERING;
+}
+
+static void stop_lingering(struct attachment *attachment) {
+    if (attachment->state == ATTACHMENT_LINGERING) {
+        attachment->state = ATTACHMENT_ENDING;
+        attachment->upstream->lingering--;
+        timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->linger);
+    }
+}
+
+static void end_lingering(struct attachment *attachment) {
+    stop_lingering(attachment);
+    connection_close(attachment->connection, GOODBYE_MS);
+}
+
+static void on_linger_due(struct timer *timer, uint64_t now) {
+    (void)now;
+    end_lingering((struct attachment *)(void *)((char *)timer - offsetof(struct attachment, linger)));
+}
+
+/* Whether the connection stays for the answers that are still to come. */
+static bool start_lingering(struct attachment *attachment) {
+    struct reactor *reactor = attachment->upstream->bridge->reactor;
+    if (attachment->state != ATTACHMENT_OPEN || attachment->owed == 0 ||
+        attachment->upstream->lingering >= LINGERING_MAX ||
+        timer_set(reactor_timers(reactor), &attachment->linger, reactor_now(reactor) + LINGER_MS) < 0) {
+        return false;
+    }
+    attachment->state = ATTACHMENT_LINGERING;
+    attachment->upstream->lingering++;
+    return true;
+}
+
 static void upstream_detach(struct attachment *attachment) {
     struct bridge *bridge = attachment->upstream->bridge;
+    if (start_lingering(attachment)) {
+        return;
+    }
     attachment->state = ATTACHMENT_ENDING;
     connector_free(attachment->connector);
     attachment->connector = NULL;
@@ -95,10 +140,35 @@ static void on_open(void *owner) {
     own_message_clear(&attachment->greeting);
 }
 
+/* The first HANDSHAKE says whether it is a Service. What makes no sense is the session's to find. */
+static void learn_type(struct attachment *attachment, const struct daffi_message *message) {
+    struct daffi_handshake *handshake = NULL;
+    struct daffi_fault fault;
+    if (daffi_handshake_parse_server(message->payload, &handshake, &fault) == 0) {
+        attachment->type = handshake->type;
+        daffi_handshake_free(handshake);
+    }
+}
+
+static void take_message(struct attachment *attachment, const struct daffi_message *message,
+                         struct daffi_span bytes) {
+    if (message->flag == DAFFI_HANDSHAKE && attachment->type == DAFFI_TYPE_CLIENT) {
+        learn_type(attachment, message);
+    }
+    if ((message->flag == DAFFI_RESPONSE || message->flag == DAFFI_ERROR) && attachment->owed > 0) {
+        attachment->owed--;
+    }
+    if (attachment->state == ATTACHMENT_OPEN) {
+        session_on_backend_message(attachment->session, message, bytes);
+    } else if (attachment->owed == 0) {
+        end_lingering(attachment);
+    }
+}
+
 static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
     struct attachment *attachment = owner;
     size_t at = 0;
-    while (at < length && attachment->state == ATTACHMENT_OPEN) {
+    while (at < length && is_live(attachment)) {
         struct daffi_message message;
         struct daffi_fault fault;
         size_t size = 0;
@@ -107,14 +177,19 @@ static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
             connection_expect(attachment->connection, size);
             return (ssize_t)at;
         }
+        if (status < 0 && attachment->state == ATTACHMENT_LINGERING) {
+            end_lingering(attachment);
+            break;
+        }
         if (status < 0) {
+            attachment->owed = 0;
             lose(attachment, CLOSE_INTERNAL, "sent what is no daffi message", fault.text);
             break;
         }
-        session_on_backend_message(attachment->session, &message, daffi_span_of(bytes + at, size));
+        take_message(attachment, &message, daffi_span_of(bytes + at, size));
         at += size;
     }
-    return (ssize_t)(attachment->state == ATTACHMENT_OPEN ? at : length);
+    return (ssize_t)(is_live(attachment) ? at : length);
 }
 
 static void on_drained(void *owner) {
@@ -126,7 +201,10 @@ static void on_drained(void *owner) {
 
 static void on_end(void *owner) {
     struct attachment *attachment = owner;
-    if (attachment->state != ATTACHMENT_ENDING) {
+    attachment->owed = 0;
+    if (attachment->state == ATTACHMENT_LINGERING) {
+        end_lingering(attachment);
+    } else if (attachment->state != ATTACHMENT_ENDING) {
         lose(attachment, CLOSE_UPSTREAM_LOST, "closed the connection", "it ended, or dropped this member");
     }
 }
@@ -135,8 +213,10 @@ static void on_closed(void *owner, int reason, const char *detail) {
     (void)reason;
     struct attachment *attachment = owner;
     bridge_forget_connection(attachment->upstream->bridge);
+    stop_lingering(attachment);
     enum attachment_state state = attachment->state;
     attachment->connection = NULL;
+    attachment->owed = 0;
     if (state == ATTACHMENT_OPENING) {
         lose(attachment, CLOSE_TRY_LATER, "can't be reached", detail);
     } else if (state == ATTACHMENT_OPEN) {
@@ -196,10 +276,15 @@ static int upstream_attach(struct backend *backend, struct session *session,
                            struct attachment **ret_attachment) {
     struct upstream *upstream =
         (struct upstream *)(void *)((char *)backend - offsetof(struct upstream, backend));
+    if (upstream->lingering >= LINGERING_MAX) {
+        return -EBUSY; /* who leaves now would harm the Service */
+    }
     struct attachment *attachment = calloc(1, sizeof *attachment);
     if (attachment == NULL) {
         return -ENOMEM;
     }
+    attachment->linger.on_due = on_linger_due;
+    attachment->type = DAFFI_TYPE_CLIENT;
     attachment->upstream = upstream;
     attachment->session = session;
     const struct daffi_message envelope = {
@@ -217,9 +302,22 @@ static int upstream_attach(struct backend *backend, struct session *session,
     return 0;
 }
 
+static void count_call(struct attachment *attachment, struct daffi_span head) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    if (daffi_message_decode_head(head, &message, &size, &fault) == 0 && message.flag == DAFFI_REQUEST &&
+        message.return_result) {
+        attachment->owed++;
+    }
+}
+
 static int upstream_send(struct attachment *attachment, struct daffi_span head, struct daffi_span payload) {
     if (attachment->state != ATTACHMENT_OPEN) {
         return -EPIPE;
+    }
+    if (attachment->type == DAFFI_TYPE_SERVICE) {
+        count_call(attachment, head);
     }
     int status = connection_write(attachment->connection, head.data, head.length);
     return status < 0 ? status : connection_write(attachment->connection, payload.data, payload.length);

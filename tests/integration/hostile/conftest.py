@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from page import Page
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from page import Page  # noqa: E402
 
 
 class Bystander:

@@ -9,12 +9,12 @@ import json
 import os
 import pickle
 import socket
-import threading
 import time
 
 import msgpack
 import pytest
 import wire
+from attacks import feed, reset
 from page import Page, RemoteError
 from websockets.exceptions import InvalidStatus
 
@@ -184,18 +184,13 @@ def test_a_peer_that_stops_reading(world):
     slow = Page(world.url, "culprit", max_queue=1)
     data = b"\0" * 4_000_000
 
-    def feed() -> None:
-        for number in range(15):
-            slow.start_call("echo", data, receiver="w1", serde="raw")
-
-    feeder = threading.Thread(target=feed, daemon=True)
-    feeder.start()
+    feeder = feed(slow, [wire.Message(5, wire.REQUEST, wire.OPAQUE, 1, 1, "culprit", "w1", "echo", data)] * 15)
     began = time.monotonic()
     while time.monotonic() - began < 2.5:  # a worker that is not read dies after one second
         world.check()
     with Page(world.url, "newcomer") as page:
         assert page.call("add", 1, 2) == 3
-    slow.socket.socket.shutdown(socket.SHUT_RDWR)
+    reset(slow)
     feeder.join(10)
     world.check()
 
@@ -204,12 +199,11 @@ def test_a_peer_that_stops_reading_does_not_freeze_a_service(make_world):
     world = make_world("service")
     slow = Page(world.url, "culprit", max_queue=1)
     data = b"\0" * 4_000_000
-    feeder = threading.Thread(target=lambda: [slow.start_call("echo", data, receiver="service", serde="raw") for _ in range(8)], daemon=True)
-    feeder.start()
+    feeder = feed(slow, [wire.Message(5, wire.REQUEST, wire.OPAQUE, 1, 1, "culprit", "service", "echo", data)] * 8)
     began = time.monotonic()
     while time.monotonic() - began < 1.5:
         world.check()
-    slow.socket.socket.shutdown(socket.SHUT_RDWR)
+    reset(slow)
     feeder.join(10)
     world.check()
 
@@ -292,8 +286,7 @@ def test_who_leaves_before_its_answer_comes(make_world):
         elif how == "vanish":
             page.socket.socket.shutdown(socket.SHUT_RDWR)
         else:
-            page.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            page.socket.socket.close()
+            reset(page)
         world.check(3)
 
 
