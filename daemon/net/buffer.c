@@ -25,6 +25,7 @@ struct free_block {
 
 struct buffer_pool {
     struct memory_budget *budget;
+    size_t above; /* bytes past the budget's limit that may be taken: see buffer_reserve_above */
     struct free_block *free[POOL_SIZES];
     size_t kept[POOL_SIZES];
 };
@@ -37,6 +38,10 @@ int buffer_pool_new(struct memory_budget *budget, struct buffer_pool **ret_pool)
     pool->budget = budget;
     *ret_pool = pool;
     return 0;
+}
+
+struct memory_budget *buffer_pool_budget(struct buffer_pool *pool) {
+    return pool->budget;
 }
 
 /* The pool's place for blocks of `capacity`, POOL_SIZES when it keeps none. */
@@ -73,7 +78,7 @@ void buffer_pool_free(struct buffer_pool *pool) {
 /* 0, -ENOBUFS, -ENOMEM. */
 static int take_block(struct buffer_pool *pool, size_t capacity, uint8_t **ret_block) {
     size_t used = atomic_fetch_add_explicit(&pool->budget->used, capacity, memory_order_relaxed);
-    int error = used + capacity > pool->budget->limit ? -ENOBUFS : 0;
+    int error = used + capacity > pool->budget->limit + pool->above ? -ENOBUFS : 0;
     if (!error) {
         size_t place = size_place(capacity);
         void *block = place < POOL_SIZES ? take_kept(pool, place) : NULL;
@@ -146,6 +151,13 @@ int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more)
         capacity *= 2;
     }
     return move_to_block(pool, buffer, capacity);
+}
+
+int buffer_reserve_above(struct buffer_pool *pool, struct buffer *buffer, size_t more) {
+    pool->above = pool->budget->limit / 8;
+    int r = buffer_reserve(pool, buffer, more);
+    pool->above = 0;
+    return r;
 }
 
 int buffer_append(struct buffer_pool *pool, struct buffer *buffer, const void *bytes, size_t length) {

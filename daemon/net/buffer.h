@@ -13,13 +13,21 @@
 
 enum { BUFFER_BLOCK_MIN = 16384 };
 
+enum { BUDGET_SHARERS_MAX = 64 };
+
+struct reactor;
+
+/* Past the limit the connection that holds most is closed. Until its blocks are back, and for what is small, there is
+ * an eighth of the limit above it. */
 struct memory_budget {
     atomic_size_t used; /* bytes in blocks that hold data */
     size_t limit;       /* bytes; past it buffer_reserve refuses with -ENOBUFS */
+    _Atomic(struct reactor *) sharers[BUDGET_SHARERS_MAX]; /* reactor.c's */
 };
 
 struct buffer_pool;
 int buffer_pool_new(struct memory_budget *budget, struct buffer_pool **ret_pool); /* 0 or -ENOMEM */
+struct memory_budget *buffer_pool_budget(struct buffer_pool *pool);
 void buffer_pool_free(struct buffer_pool *pool); /* NULL-safe; all buffers must have been cleared */
 
 struct buffer {
@@ -38,6 +46,8 @@ static inline uint8_t *buffer_bytes(const struct buffer *buffer) {
 /* Makes room for `more` bytes behind the end, moving or growing what is there. Returns 0; -ENOBUFS when the
  * budget is used up; -ENOMEM. On failure nothing changed. */
 int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more);
+/* The same, out of what is above the limit. */
+int buffer_reserve_above(struct buffer_pool *pool, struct buffer *buffer, size_t more);
 static inline uint8_t *buffer_space(const struct buffer *buffer) {
     return buffer->block + buffer->end;
 }

@@ -10,6 +10,8 @@ enum {
     READ_SIZE = 65536, /* room made for a read: the block goes back at once when the handler leaves nothing */
     READ_TURN_MAX = 262144, /* bytes a connection may read in one turn, so that the others get theirs */
     DISCARD_SIZE = 16384,
+    SMALL =
+        2 * READ_SIZE, /* who holds no more than this goes on when memory_bytes is used up: others hold it */
     DETAIL_MAX = 256,
 };
 
@@ -44,21 +46,57 @@ size_t connection_queued(const struct connection *connection) {
     return connection->stream ? length + stream_unsent(connection->stream) : length;
 }
 
-/* Frees memory by closing the connection with the most queued; false when that is the one that asks. */
-static bool shed_fullest(struct connection *asking, size_t asking_queued) {
+/* What it keeps of the memory budget. */
+static size_t held(const struct connection *connection) {
+    size_t unsent = connection->stream ? stream_unsent(connection->stream) : 0;
+    return connection->in.capacity + connection->out.capacity + unsent;
+}
+
+/* Closes the connection that holds most, if that is more than `least`; returns how much. What it had queued is free at
+ * once, what it had sent us at the end of the turn: a handler may be looking at it. */
+static size_t shed_fullest(struct reactor *reactor, size_t least) {
     struct connection *fullest = NULL;
-    size_t most = asking_queued;
-    for (struct connection *c = *reactor_connections(asking->reactor); c; c = c->next) {
-        if (c != asking && c->out.block && connection_queued(c) > most) {
+    size_t most = least;
+    for (struct connection *c = *reactor_connections(reactor); c; c = c->next) {
+        if (c->state != CONNECTION_CLOSED && held(c) > most) {
             fullest = c;
-            most = connection_queued(c);
+            most = held(c);
         }
     }
     if (!fullest) {
-        return false;
+        return 0;
     }
-    connection_abort(fullest, -ENOBUFS, "the most was waiting for it when memory_bytes was used up");
-    return true;
+    connection_abort(fullest, -ENOBUFS, "it held the most when memory_bytes was used up");
+    return most;
+}
+
+/* On a reactor's own thread: another one has none left, and nobody to take it from. */
+static void shed_for_sharer(void *argument) {
+    struct reactor *reactor = argument;
+    const struct memory_budget *budget = buffer_pool_budget(reactor_pool(reactor));
+    if (atomic_load_explicit(&budget->used, memory_order_relaxed) > budget->limit - budget->limit / 8) {
+        (void)shed_fullest(reactor, SMALL);
+    }
+}
+
+/* buffer_reserve for `buffer` of the connection; when memory_bytes is used up, those that hold most go first. */
+static int reserve(struct connection *connection, struct buffer *buffer, size_t more) {
+    struct buffer_pool *pool = reactor_pool(connection->reactor);
+    size_t own = held(connection) - buffer->capacity + buffer_length(buffer) + more;
+    size_t coming = 0;
+    size_t shed = 0;
+    int r;
+    while ((r = buffer_reserve(pool, buffer, more)) == -ENOBUFS && coming < 2 * own &&
+           (shed = shed_fullest(connection->reactor, own)) > 0) {
+        coming += shed;
+    }
+    if (r == -ENOBUFS && coming == 0) {
+        reactor_post_to_sharers(connection->reactor, shed_for_sharer);
+    }
+    if (r == -ENOBUFS && (coming > 0 || own <= SMALL) && connection->state != CONNECTION_CLOSED) {
+        r = buffer_reserve_above(pool, buffer, more);
+    }
+    return r;
 }
 
 /* --- reading --------------------------------------------------------------------------------------------------- */
@@ -126,11 +164,7 @@ static int make_read_room(struct connection *connection) {
         size_t earned = length > room ? length : room;
         room = missing < earned ? missing : earned;
     }
-    int r;
-    do {
-        r = buffer_reserve(reactor_pool(connection->reactor), in, room);
-    } while (r == -ENOBUFS && shed_fullest(connection, length + room));
-    return r;
+    return reserve(connection, in, room);
 }
 
 /* One read. Bytes; 0 at the end; -EAGAIN; -errno. *ret_full: there may be more. */
@@ -211,10 +245,10 @@ int connection_write(struct connection *connection, const void *bytes, size_t le
         connection_abort(connection, -ENOBUFS, detail);
         return -ENOBUFS;
     }
-    int r;
-    do {
+    int r = reserve(connection, &connection->out, length);
+    if (r == 0) {
         r = buffer_append(reactor_pool(connection->reactor), &connection->out, bytes, length);
-    } while (r == -ENOBUFS && shed_fullest(connection, total));
+    }
     if (r < 0) {
         connection_abort(connection, r,
                          r == -ENOBUFS ? "no memory is left for its queue (memory_bytes)" : NULL);

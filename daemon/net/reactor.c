@@ -33,6 +33,28 @@ struct reactor {
     struct post *posts, **posts_end; /* under posts_lock */
 };
 
+/* More reactors than places are not told of each other's need. */
+static void share_budget(struct reactor *reactor) {
+    struct memory_budget *budget = buffer_pool_budget(reactor->pool);
+    for (size_t i = 0; i < BUDGET_SHARERS_MAX; i++) {
+        struct reactor *nobody = NULL;
+        if (atomic_compare_exchange_strong(&budget->sharers[i], &nobody, reactor)) {
+            return;
+        }
+    }
+}
+
+static void leave_budget(struct reactor *reactor) {
+    if (!reactor->pool) {
+        return;
+    }
+    struct memory_budget *budget = buffer_pool_budget(reactor->pool);
+    for (size_t i = 0; i < BUDGET_SHARERS_MAX; i++) {
+        struct reactor *self = reactor;
+        (void)atomic_compare_exchange_strong(&budget->sharers[i], &self, NULL);
+    }
+}
+
 static uint64_t monotonic_ms(void *argument) {
     (void)argument;
     struct timespec t;
@@ -79,6 +101,7 @@ int reactor_new(struct memory_budget *memory, struct reactor **ret_reactor) {
         (r = buffer_pool_new(memory, &reactor->pool)) < 0) {
         goto fail;
     }
+    share_budget(reactor);
     *ret_reactor = reactor;
     return 0;
 
@@ -122,6 +145,7 @@ void reactor_free(struct reactor *reactor) {
         return;
     }
     end_turn(reactor);
+    leave_budget(reactor);
     for (struct post *post = take_posts(reactor), *next; post; post = next) {
         next = post->next;
         free(post);
@@ -255,4 +279,14 @@ int reactor_post(struct reactor *reactor, void (*run)(void *argument), void *arg
         wake_up(reactor);
     }
     return 0;
+}
+
+void reactor_post_to_sharers(struct reactor *reactor, void (*run)(void *reactor)) {
+    struct memory_budget *budget = buffer_pool_budget(reactor->pool);
+    for (size_t i = 0; i < BUDGET_SHARERS_MAX; i++) {
+        struct reactor *sharer = atomic_load(&budget->sharers[i]);
+        if (sharer && sharer != reactor) {
+            (void)reactor_post(sharer, run, sharer);
+        }
+    }
 }

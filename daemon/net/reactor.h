@@ -70,6 +70,10 @@ void reactor_retire(struct reactor *reactor, struct reactor_retired *retired);
 /* Hands `run(argument)` to the reactor's thread, in the order of posting. Any thread. 0 or -ENOMEM. */
 int reactor_post(struct reactor *reactor, void (*run)(void *argument), void *argument);
 
+/* As reactor_post, to every other reactor with the same memory budget; `run` gets that reactor. Without memory some may
+ * not hear of it. */
+void reactor_post_to_sharers(struct reactor *reactor, void (*run)(void *reactor));
+
 /* The first of the reactor's connections: connection.c alone keeps this list. */
 struct connection;
 struct connection **reactor_connections(struct reactor *reactor);

@@ -71,8 +71,8 @@ def upgraded(bridge, name: str | None = None) -> socket.socket:
 def reset(peer: Page | socket.socket) -> None:
     """Vanishes: a TCP reset, no goodbye of any layer."""
     bare = peer.socket.socket if isinstance(peer, Page) else peer
-    bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # it may be closed already
+        bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         bare.shutdown(socket.SHUT_RD)  # wakes a reader, sends nothing
     bare.close()
 
