@@ -182,8 +182,8 @@ static void what_python_s_client_adds_is_not_passed_on(void **state) {
         "{\"meta\":{\"type\":\"client\"},\"members\":[{\"name\":\"a\",\"methods\":null}]}";
     static const char *const alike[] = {
         "{\"meta\":{\"type\":\"client\",\"error\":null},\"members\":[{\"name\":\"a\",\"methods\":null}]}",
-        "{ \"members\": [{\"methods\":null, \"name\":\"\\u0061\"}],\n \"meta\": {\"error\":null, "
-        "\"type\":\"client\"} }\r\n\t",
+        ("{ \"members\": [{\"methods\":null, \"name\":\"\\u0061\"}],\n \"meta\": {\"error\":null, "
+         "\"type\":\"client\"} }\r\n\t"),
         "{\"meta\":{\"type\":\"client\"},\"members\":[{\"name\":\"a\"}]}",
     };
     for (size_t i = 0; i < sizeof alike / sizeof *alike; i++)
