@@ -1,6 +1,6 @@
 // Calls, casts, streams and members, against real daffi peers over ws://.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { DaffiClient, DaffiError, eventOf, failureOf, makeClient, startRouter, startService, startWorker } from "./peers.mjs";
 
 describe("a real Router with two workers", () => {
@@ -267,9 +267,10 @@ describe("a real Router with two workers", () => {
 });
 
 describe("a real Service", () => {
+  // One for each test: on a busy machine the released Service was seen to die when a page had left.
   let service;
-  before(async () => { service = await startService(); });
-  after(() => service.stop());
+  beforeEach(async () => { service = await startService(); });
+  afterEach(() => service.stop());
 
   test("is called like a Router's worker", async (t) => {
     const conn = await makeClient(t, service.url).connect();
