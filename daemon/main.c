@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "config/cli.h"
+#include "net/tls_memory.h"
 #include "ops/log.h"
 #include "ops/notify.h"
 #include "server.h"
@@ -53,6 +54,7 @@ static int run(const struct config *config, bool only_check) {
 int main(int argc, char **argv) {
     char error[CONFIG_ERROR_MAX];
     struct cli cli = {0};
+    (void)tls_memory_install(); /* without it all works, in more memory */
     if (cli_parse(argc, argv, &cli, error) < 0) {
         return complain(error);
     }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #ifndef __has_feature
 #define __has_feature(feature) 0 /* gcc */
@@ -14,10 +15,11 @@
 #define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
 #endif
 
-/* Free blocks are kept for the sizes that come and go with every turn; larger ones go back to malloc, which
- * gives them back to the system. */
+/* Free blocks are kept for the sizes that come and go with every turn, as long as they do; the others go back to the
+ * system. Blocks are pages of their own, not of the heap: among what lives as long as a connection, each would leave a
+ * hole when it goes. */
 enum { POOL_SIZES = 4 }; /* BUFFER_BLOCK_MIN, and twice, four and eight times that */
-static const size_t pool_keep[POOL_SIZES] = {64, 16, 16, 4};
+static const size_t pool_keep[POOL_SIZES] = {64, 64, 64, 32};
 
 struct free_block {
     struct free_block *next;
@@ -28,7 +30,13 @@ struct buffer_pool {
     size_t above; /* bytes past the budget's limit that may be taken: see buffer_reserve_above */
     struct free_block *free[POOL_SIZES];
     size_t kept[POOL_SIZES];
+    size_t unused[POOL_SIZES]; /* of those kept, how many nobody took since the last buffer_pool_trim */
 };
+
+static void *map_block(size_t capacity) {
+    void *block = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return block == MAP_FAILED ? NULL : block;
+}
 
 int buffer_pool_new(struct memory_budget *budget, struct buffer_pool **ret_pool) {
     struct buffer_pool *pool = calloc(1, sizeof *pool);
@@ -59,8 +67,15 @@ static struct free_block *take_kept(struct buffer_pool *pool, size_t place) {
         ASAN_UNPOISON_MEMORY_REGION(block, (size_t)BUFFER_BLOCK_MIN << place);
         pool->free[place] = block->next;
         pool->kept[place]--;
+        if (pool->unused[place] > pool->kept[place]) {
+            pool->unused[place] = pool->kept[place];
+        }
     }
     return block;
+}
+
+static void unmap_kept(struct buffer_pool *pool, size_t place) {
+    munmap(take_kept(pool, place), (size_t)BUFFER_BLOCK_MIN << place);
 }
 
 void buffer_pool_free(struct buffer_pool *pool) {
@@ -69,10 +84,28 @@ void buffer_pool_free(struct buffer_pool *pool) {
     }
     for (size_t place = 0; place < POOL_SIZES; place++) {
         while (pool->free[place]) {
-            free(take_kept(pool, place));
+            unmap_kept(pool, place);
         }
     }
     free(pool);
+}
+
+bool buffer_pool_keeps(const struct buffer_pool *pool) {
+    size_t kept = 0;
+    for (size_t place = 0; place < POOL_SIZES; place++) {
+        kept += pool->kept[place];
+    }
+    return kept > 0;
+}
+
+bool buffer_pool_trim(struct buffer_pool *pool) {
+    for (size_t place = 0; place < POOL_SIZES; place++) {
+        for (size_t unused = pool->unused[place]; unused > 0; unused--) {
+            unmap_kept(pool, place);
+        }
+        pool->unused[place] = pool->kept[place];
+    }
+    return buffer_pool_keeps(pool);
 }
 
 /* 0, -ENOBUFS, -ENOMEM. */
@@ -83,7 +116,7 @@ static int take_block(struct buffer_pool *pool, size_t capacity, uint8_t **ret_b
         size_t place = size_place(capacity);
         void *block = place < POOL_SIZES ? take_kept(pool, place) : NULL;
         if (!block) {
-            block = malloc(capacity);
+            block = map_block(capacity);
         }
         if (block) {
             *ret_block = block;
@@ -106,7 +139,7 @@ static void give_block(struct buffer_pool *pool, uint8_t *memory, size_t capacit
         ASAN_POISON_MEMORY_REGION(memory, capacity);
         return;
     }
-    free(memory);
+    munmap(memory, capacity);
 }
 
 static int move_to_block(struct buffer_pool *pool, struct buffer *buffer, size_t capacity) {

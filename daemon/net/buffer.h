@@ -30,6 +30,10 @@ int buffer_pool_new(struct memory_budget *budget, struct buffer_pool **ret_pool)
 struct memory_budget *buffer_pool_budget(struct buffer_pool *pool);
 void buffer_pool_free(struct buffer_pool *pool); /* NULL-safe; all buffers must have been cleared */
 
+/* Gives back to the system the free blocks that were not wanted since the last call. False when none is kept now. */
+bool buffer_pool_trim(struct buffer_pool *pool);
+bool buffer_pool_keeps(const struct buffer_pool *pool); /* at least one free block */
+
 struct buffer {
     uint8_t *block;  /* NULL when empty */
     size_t capacity; /* of block */

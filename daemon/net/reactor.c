@@ -3,13 +3,14 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS_PER_TURN = 256 };
+enum { EVENTS_PER_TURN = 256, TRIM_EVERY_MS = 1000 };
 
 struct post {
     struct post *next;
@@ -25,6 +26,7 @@ struct reactor {
     void *clock_argument;
     struct timers *timers;
     struct buffer_pool *pool;
+    struct timer trim; /* set while the pool may keep free blocks */
     struct connection *connections;
     struct reactor_task *tasks, **tasks_end;
     struct reactor_retired *retired;
@@ -75,6 +77,23 @@ static void wake_up(struct reactor *reactor) {
     (void)n; /* fails only when the counter is full: then it is awake */
 }
 
+static struct reactor *reactor_of_trim(struct timer *timer) {
+    return (struct reactor *)(void *)((char *)timer - offsetof(struct reactor, trim));
+}
+
+static void trim_later(struct reactor *reactor) {
+    /* Without memory for the timer the next turn asks again. */
+    (void)timer_set(reactor->timers, &reactor->trim, reactor->now + TRIM_EVERY_MS);
+}
+
+static void trim_pool(struct timer *timer, uint64_t now) {
+    (void)now;
+    struct reactor *reactor = reactor_of_trim(timer);
+    if (buffer_pool_trim(reactor->pool)) {
+        trim_later(reactor);
+    }
+}
+
 int reactor_new(struct memory_budget *memory, struct reactor **ret_reactor) {
     struct reactor *reactor = calloc(1, sizeof *reactor);
     if (!reactor) {
@@ -85,6 +104,7 @@ int reactor_new(struct memory_budget *memory, struct reactor **ret_reactor) {
     reactor->tasks_end = &reactor->tasks;
     reactor->clock = monotonic_ms;
     reactor->now = monotonic_ms(NULL);
+    reactor->trim.on_due = trim_pool;
     reactor->wake = (struct reactor_source){.fd = -1, .on_ready = wake_ready};
     int r = 0;
     reactor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -191,6 +211,9 @@ int reactor_turn(struct reactor *reactor, int wait_ms) {
     }
     timers_run(reactor->timers, reactor->now);
     end_turn(reactor);
+    if (reactor->trim.place == 0 && buffer_pool_keeps(reactor->pool)) {
+        trim_later(reactor);
+    }
     return 0;
 }
 

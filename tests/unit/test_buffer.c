@@ -141,12 +141,32 @@ static void test_against_a_plain_array(void **state) {
     buffer_clear(pool, &buffer);
 }
 
+static void test_a_trim_takes_what_was_not_wanted(void **state) {
+    (void)state;
+    struct buffer first = {0}, second = {0};
+    assert_false(buffer_pool_keeps(pool));
+    assert_int_equal(buffer_append(pool, &first, "a", 1), 0);
+    assert_int_equal(buffer_append(pool, &second, "b", 1), 0);
+    uint8_t *block = second.block;
+    buffer_clear(pool, &first);
+    buffer_clear(pool, &second);
+    assert_true(buffer_pool_keeps(pool));
+    assert_true(buffer_pool_trim(pool)); /* both came back since the last one */
+    assert_int_equal(buffer_append(pool, &second, "b", 1), 0);
+    assert_ptr_equal(second.block, block);
+    buffer_clear(pool, &second);
+    assert_true(buffer_pool_trim(pool)); /* one of them was wanted */
+    assert_false(buffer_pool_trim(pool));
+    assert_false(buffer_pool_keeps(pool));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_empty_holds_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_grows_by_powers_of_two, setup, teardown),
         cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
         cmocka_unit_test_setup_teardown(test_steady_queue_moves_seldom, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_trim_takes_what_was_not_wanted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_against_a_plain_array, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
