@@ -17,6 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net/keepalive.h"
+
 enum {
     ADDRESSES_MAX = 8, /* of a name; more are not tried */
     ADDRESSES_KEPT_MS = 30000,
@@ -244,6 +246,7 @@ static int attempt(struct connector *connector, const struct address *address) {
     if (family != AF_UNIX) {
         int on = 1;
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        (void)keepalive_enable(fd);
     }
     if (connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0) {
         return 1;

@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net/keepalive.h"
+
 enum {
     BACKLOG = 4096,        /* the kernel's own bound, net.core.somaxconn, holds as well */
     ACCEPTS_PER_TURN = 16, /* the other reactors have a share */
@@ -53,9 +55,9 @@ static int bind_one(const struct addrinfo *info, bool any, struct listener_socke
     int only6 = any ? 0 : 1;
     struct sockaddr_storage bound = {0};
     socklen_t size = sizeof bound;
-    /* Accepted sockets inherit TCP_NODELAY. */
+    /* Accepted sockets inherit TCP_NODELAY and keepalive. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0 || keepalive_enable(fd) < 0 ||
         (info->ai_family == AF_INET6 &&
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof only6) < 0) ||
         bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0 ||
