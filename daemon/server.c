@@ -13,10 +13,14 @@
 #include "bridge/session.h"
 #include "bridge/upstream.h"
 #include "http/site.h"
+#include "net/descriptors.h"
 #include "ops/log.h"
 #include "ws/ws_frame.h"
 
-enum { REACTORS_MAX = 64 };
+enum {
+    REACTORS_MAX = 64,
+    DESCRIPTORS_OWN = 256, /* of the program, of pages being asked for, of connections that just close */
+};
 
 /* A reactor and what is on it. */
 struct floor {
@@ -124,6 +128,34 @@ static int make_floor(struct server *server, struct floor *floor, char ret_error
     return status < 0 ? status : make_upstreams(floor, server->config, ret_error);
 }
 
+/* What a peer's connection takes: its own descriptor, and one of its upstream's connection. */
+static size_t descriptors_each(const struct config *config) {
+    for (size_t i = 0; i < config->upstreams_count; i++) {
+        if (config->upstreams[i].url.scheme != CONFIG_ROUTER) {
+            return 2;
+        }
+    }
+    return 1;
+}
+
+/* A connection that is refused costs nothing; one for which no descriptor is left waits in the kernel, upstreams of others
+ * can't be reached, and civetweb spins. */
+static struct config_limits fit_limits(const struct config *config) {
+    struct config_limits limits = config->limits;
+    size_t allowed = descriptors_allow_all();
+    size_t each = descriptors_each(config);
+    size_t room = allowed <= DESCRIPTORS_OWN + each ? 1 : (allowed - DESCRIPTORS_OWN) / each;
+    if (room < limits.connections) {
+        log_write(
+            CONFIG_LOG_WARNING,
+            "%zu connections are taken, not %zu (limits.connections): the system allows %zu descriptors, %zu "
+            "are needed for each; raise LimitNOFILE or ulimit -n",
+            room, limits.connections, allowed, each);
+        limits.connections = room;
+    }
+    return limits;
+}
+
 static size_t count_cores(void) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     return cores < 1 ? 1 : cores > REACTORS_MAX ? REACTORS_MAX : (size_t)cores;
@@ -138,7 +170,8 @@ int server_new(const struct config *config, struct server **ret_server, char ret
     server->config = config;
     server->memory.limit = config->limits.memory_bytes;
     server->floors_count = floors;
-    int status = admission_new(&config->limits, &server->admission);
+    const struct config_limits limits = fit_limits(config);
+    int status = admission_new(&limits, &server->admission);
     if (status < 0) {
         describe_errno(status, "the server can't be made", ret_error);
     }

@@ -108,9 +108,9 @@ class Peer(Process):
 class Bridge(Process):
     """daffi-bridge, with sanitizers where the build has them: what they find fails the test at stop()."""
 
-    def __init__(self, *options: str, listeners: tuple[str, ...] = ("http://127.0.0.1:0",)):
+    def __init__(self, *options: str, listeners: tuple[str, ...] = ("http://127.0.0.1:0",), before: tuple[str, ...] = ()):
         listen = [part for url in listeners for part in ("--listen", url)]
-        super().__init__(BUILD / "daffi-bridge", *listen, *options,
+        super().__init__(*before, BUILD / "daffi-bridge", *listen, *options,
                          env={"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"})
         self.urls = []
         for number in range(len(listeners)):

@@ -99,3 +99,25 @@ def processor_seconds(process) -> float:
     with open(f"/proc/{process.popen.pid}/stat", encoding="ascii") as file:
         fields = file.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def listening_ports(process) -> set[int]:
+    """The TCP ports that a process listens on."""
+    own = set()
+    for entry in os.listdir(f"/proc/{process.popen.pid}/fd"):
+        with contextlib.suppress(OSError):
+            own.add(os.readlink(f"/proc/{process.popen.pid}/fd/{entry}"))
+    ports = set()
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        for line in file.read().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in own:
+                ports.add(int(fields[1].split(":")[1], 16))
+    return ports
+
+
+def site_port(bridge) -> int:
+    """civetweb's, which nobody but the door should have an answer from."""
+    ports = listening_ports(bridge) - {int(url.rsplit(":", 1)[1]) for url in bridge.urls}
+    assert len(ports) == 1, ports
+    return ports.pop()

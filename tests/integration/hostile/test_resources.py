@@ -9,6 +9,7 @@ import time
 import pytest
 import wire
 from attacks import descriptors, dial, feed, frame, processor_seconds, read_to_end, read_until, reset, upgraded
+from processes import Bridge
 from page import Page, RemoteError
 from websockets.exceptions import ConnectionClosed
 
@@ -49,3 +50,65 @@ def test_answers_that_nobody_reads_do_not_use_up_everybody_s_memory(make_world):
     for feeder in feeders:
         feeder.join(5)
     world.check(50)
+
+
+def test_out_of_descriptors_the_bridge_waits_and_recovers(make_world):
+    """Those who are in go on; newcomers wait, nothing spins; when there are some again, all are served."""
+    world = make_world()
+    pid = world.bridge.popen.pid
+    with Page(world.url, "early") as early:
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(world.bridge) + 10, limits[1]))
+        crowd = [dial(world.bridge) for _ in range(40)]
+        began, used = time.monotonic(), processor_seconds(world.bridge)
+        while time.monotonic() - began < 1.5:
+            time.sleep(0.1)
+            assert early.call("add", 1, 2) == 3
+        spent = processor_seconds(world.bridge) - used
+        world.check()
+        assert spent < 1.2, f"{spent} s of the processor in 1.5 s"
+        for one in crowd:
+            one.close()
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        with Page(world.url, "late") as late:
+            assert late.call("add", 1, 2) == 3
+    with dial(world.bridge) as asker:
+        asker.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert read_until(asker, b"ok\n").startswith(b"HTTP/1.1 200 ")
+
+
+def test_descriptors_are_as_many_as_the_system_allows(house):
+    """The usual soft limit of 1,024 is far below limits.connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        bridge = house.bridge("tcp://127.0.0.1:9")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert resource.prlimit(bridge.popen.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+
+
+def test_connections_that_descriptors_do_not_suffice_for_are_refused_and_said_at_start(house):
+    bridge = house.keep(Bridge("--upstream", "tcp://127.0.0.1:9", before=("prlimit", "--nofile=300:300")))
+    bridge.wait_for(r"22 connections are taken, not 9000")
+    crowd = [dial(bridge) for _ in range(22)]
+    with dial(bridge) as one_more:
+        assert read_to_end(one_more) == b""
+    for one in crowd:
+        one.close()
+
+
+def test_a_peer_that_is_gone_without_a_word_is_found_out(world):
+    """A notebook that was closed sends nothing, not even a reset: the kernel asks whether it is still there."""
+    with upgraded(world.bridge, "asleep") as connection:
+        ours, theirs = connection.getpeername()[1], connection.getsockname()[1]
+
+        def timers() -> list[str]:
+            with open("/proc/net/tcp", encoding="ascii") as file:
+                lines = [line.split() for line in file.read().splitlines()]
+            return [line[5].split(":")[0] for line in lines if line[1].endswith(f":{ours:04X}") and line[2].endswith(f":{theirs:04X}")]
+
+        until = time.monotonic() + 5
+        while timers() != ["02"] and time.monotonic() < until:  # 01: its last bytes are not yet acknowledged
+            time.sleep(0.05)
+        assert timers() == ["02"]
