@@ -1,5 +1,6 @@
 #include "bridge/admission.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -8,7 +9,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { BUCKETS = 4096 }; /* a power of two */
+enum {
+    BUCKETS = 4096,    /* a power of two */
+    NETWORK_BYTES = 8, /* of an IPv6 address */
+};
 
 struct admission_address {
     struct admission_address *next;
@@ -119,10 +123,20 @@ static int enter_locked(struct admission *admission, const char *text, struct ad
     return 0;
 }
 
+/* Whoever has one IPv6 address mostly has all 2^64 of its network: they count as one. */
+static void name_network(const char *address, char out[ADDRESS_MAX]) {
+    struct in6_addr bytes;
+    snprintf(out, ADDRESS_MAX, "%s", address);
+    if (inet_pton(AF_INET6, address, &bytes) == 1 && !IN6_IS_ADDR_V4MAPPED(&bytes)) {
+        memset(bytes.s6_addr + NETWORK_BYTES, 0, sizeof bytes.s6_addr - NETWORK_BYTES);
+        inet_ntop(AF_INET6, &bytes, out, ADDRESS_MAX);
+    }
+}
+
 int admission_enter(struct admission *admission, const char *address, struct admission_ticket *ret_ticket,
                     const char **ret_reason) {
     char text[ADDRESS_MAX];
-    snprintf(text, sizeof text, "%s", address);
+    name_network(address, text);
     pthread_mutex_lock(&admission->lock);
     int status = enter_locked(admission, text, ret_ticket, ret_reason);
     pthread_mutex_unlock(&admission->lock);

@@ -1,5 +1,6 @@
 /* Who may still come in: connections in all, by address, and those that have not yet said who they are. Shared by
- * all reactors; any thread. A Unix socket's peers are one address without a limit of its own.
+ * all reactors; any thread. A Unix socket's peers are one address without a limit of its own; an IPv6 address
+ * stands for its /64.
  *                                                                         (limits of design.md, "Outside faces") */
 #ifndef ADMISSION_H
 #define ADMISSION_H

@@ -57,6 +57,16 @@ static void an_address_has_its_limit_and_others_theirs(void **state) {
     assert_string_equal(enter("192.0.2.1"), "");
 }
 
+static void an_ipv6_network_is_one_address(void **state) {
+    (void)state;
+    assert_string_equal(enter("2001:db8:0:1::1"), "");
+    assert_string_equal(enter("2001:db8:0:1::2"), "");
+    assert_string_equal(enter("2001:db8:0:1:ffff::3"), "");
+    assert_string_equal(enter("2001:db8:0:1:8000::"), "");
+    assert_non_null(strstr(enter("2001:db8:0:1::5"), "connections_per_address"));
+    assert_string_equal(enter("2001:db8:0:2::1"), "");
+}
+
 static void half_open_ones_have_theirs_until_they_settle(void **state) {
     (void)state;
     for (int i = 0; i < 6; i++) {
@@ -124,11 +134,9 @@ static void threads_come_and_go(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(an_address_has_its_limit_and_others_theirs),
-        CASE(half_open_ones_have_theirs_until_they_settle),
-        CASE(all_together_have_theirs),
-        CASE(a_ticket_may_be_given_back_twice_or_hold_nothing),
-        CASE(threads_come_and_go),
+        CASE(an_address_has_its_limit_and_others_theirs),       CASE(an_ipv6_network_is_one_address),
+        CASE(half_open_ones_have_theirs_until_they_settle),     CASE(all_together_have_theirs),
+        CASE(a_ticket_may_be_given_back_twice_or_hold_nothing), CASE(threads_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
