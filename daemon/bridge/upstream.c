@@ -114,8 +114,7 @@ static void upstream_detach(struct attachment *attachment) {
     connector_free(attachment->connector);
     attachment->connector = NULL;
     if (attachment->connection != NULL) {
-        bool is_sent = connection_queued(attachment->connection) == 0;
-        connection_close(attachment->connection, is_sent ? GOODBYE_MS : bridge->config->timeouts.drain);
+        connection_close(attachment->connection, bridge->config->timeouts.drain);
     } else {
         retire(attachment);
     }
@@ -245,8 +244,9 @@ static int open_connection(struct attachment *attachment, int fd) {
         close(fd);
         return status;
     }
-    const struct connection_limits limits =
+    struct connection_limits limits =
         bridge_connection_limits(bridge->config, bridge->config->timeouts.upstream_connect);
+    limits.goodbye_ms = GOODBYE_MS;
     status = connection_new(bridge->reactor, stream, &limits, &handler, attachment, &attachment->connection);
     if (status == 0) {
         bridge->connections++;

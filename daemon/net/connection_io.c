@@ -319,5 +319,10 @@ void connection_say_goodbye(struct connection *connection) {
         connection_abort(connection, 0, NULL);
     } else {
         connection->state = CONNECTION_GOODBYE;
+        uint64_t due = reactor_now(connection->reactor) + connection->limits.goodbye_ms;
+        if (connection->limits.goodbye_ms > 0 && due < connection->deadline.due) {
+            /* It has its place in the heap already: this does not fail. */
+            (void)timer_set(reactor_timers(connection->reactor), &connection->deadline, due);
+        }
     }
 }
