@@ -37,10 +37,13 @@ function readArguments(args) {
 
 /** The error table, from the same file as the C enum. */
 function readErrors(table, header) {
-  const codes = {};
-  for (const [, code, type] of readFileSync(table, "utf8").matchAll(/^DAFFI_ERROR_CODE\(\w+, "([\w-]+)", "(\w+)"/gm)) codes[type] = code;
+  const codes = [];
+  for (const [, code, type] of readFileSync(table, "utf8").matchAll(/^DAFFI_ERROR_CODE\(\w+, "([\w-]+)", "(\w+)"/gm)) {
+    if (code.replace(/-/g, "") !== type.toLowerCase()) fail(`${table}: errors.js can't find ${code} by its type ${type}`);
+    codes.push(code);
+  }
   const [, module] = /DAFFI_ERROR_MODULE\s+"(\w+)"/.exec(readFileSync(header, "utf8")) ?? [];
-  if (Object.keys(codes).length === 0 || !module) fail(`no error codes in ${table}, or no DAFFI_ERROR_MODULE in ${header}`);
+  if (codes.length === 0 || !module) fail(`no error codes in ${table}, or no DAFFI_ERROR_MODULE in ${header}`);
   return { codes, module };
 }
 

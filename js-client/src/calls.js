@@ -1,4 +1,5 @@
 // What waits for an answer: calls by their id, and streams and waiters without one.
+import { makeDeferred } from "./deferred.js";
 import { DaffiError } from "./errors.js";
 import { decodeError, decodeResult } from "./values.js";
 import { RESPONSE } from "./wire.js";
@@ -22,28 +23,26 @@ export class Calls {
 
   #openId() {
     const id = this.#host.core.openCall();
-    if (id < 0) throw new DaffiError("busy", `${this.#byId.size} calls are waiting for their answers, which is as many as the wire can tell apart`);
+    if (id < 0) throw new DaffiError("busy", `${this.#byId.size} calls wait for answers: the wire has no more ids`);
     return id;
   }
 
   /** Begins to wait. `what`: { method, member, timeout, signal, late() → text }. Its promise settles once: by `answer`, by
    *  `fail`, by its timeout or signal. `wire`: it gets a call id. */
   open(what, wire) {
-    const call = { ...what, id: wire ? this.#openId() : 0, timer: undefined, abort: undefined };
-    call.promise = new Promise((resolve, reject) => {
-      call.resolve = resolve;
-      call.reject = reject;
-    });
+    const call = { ...what, ...makeDeferred(), id: wire ? this.#openId() : 0 };
     this.#waiting.add(call);
     if (wire) this.#byId.set(call.id, call);
-    if (call.timeout !== undefined) {
-      call.timer = setTimeout(() => this.fail(call, new DaffiError("timeout", call.late(), { member: call.member, method: call.method })), call.timeout);
-    }
+    if (call.timeout) call.timer = setTimeout(() => this.fail(call, this.#error("timeout", call, call.late())), call.timeout);
     if (call.signal) {
       call.abort = () => this.fail(call, aborted(call));
       call.signal.addEventListener("abort", call.abort);
     }
     return call;
+  }
+
+  #error(code, { member, method }, text) {
+    return new DaffiError(code, `${method}: ${text}`, { member, method });
   }
 
   isOpen(call) {
@@ -55,10 +54,7 @@ export class Calls {
     if (!this.#waiting.delete(call)) return false;
     clearTimeout(call.timer);
     if (call.abort) call.signal.removeEventListener("abort", call.abort);
-    if (call.id !== 0) {
-      this.#byId.delete(call.id);
-      this.#host.core?.closeCall(call.id);
-    }
+    if (this.#byId.delete(call.id)) this.#host.core?.closeCall(call.id);
     return true;
   }
 
@@ -74,29 +70,25 @@ export class Calls {
   answer(message) {
     const call = this.#byId.get(message.uuid);
     if (!call) return;
-    if (message.flag !== RESPONSE) return this.fail(call, decodeError(this.#host.core, message, call));
-    let value;
+    const { core } = this.#host;
     try {
-      value = decodeResult(this.#host.core, message, call);
+      if (message.flag !== RESPONSE) throw decodeError(core, message, call);
+      this.finish(call, decodeResult(core, message, call));
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) throw error;
-      return this.fail(call, error);
+      this.fail(call, error);
     }
-    this.finish(call, value);
   }
 
   failAll(error) {
     for (const call of [...this.#waiting]) {
-      if (!call.outlives?.(error)) this.fail(call, error);
+      if (!call.outlives?.()) this.fail(call, error);
     }
   }
 
   /** A member left: what waits for it will not be answered. */
   failMember(member, why) {
     for (const call of [...this.#waiting]) {
-      if (call.member === member) {
-        this.fail(call, new DaffiError("disconnected", `${call.method}: ${member} ${why} before it answered`, { member, method: call.method }));
-      }
+      if (call.member === member) this.fail(call, this.#error("disconnected", call, `${member} ${why} before it answered`));
     }
   }
 }

@@ -96,10 +96,8 @@ export class Connection {
 
   /** Why `member` can't be called, as an error. */
   #missing(method, member) {
-    if (!this.#session.members.has(member)) {
-      return new DaffiError("no-such-member", `${method}: no member "${member}" is connected; ${this.#present()}`, { member, method });
-    }
-    return new DaffiError("no-such-method", `"${member}" exposes no function "${method}"`, { member, method });
+    if (this.#session.members.has(member)) return new DaffiError("no-such-method", `"${member}" exposes no function "${method}"`, { member, method });
+    return new DaffiError("no-such-member", `${method}: no member "${member}" is connected; ${this.#present()}`, { member, method });
   }
 
   #unexposed(method) {
@@ -108,18 +106,15 @@ export class Connection {
 
   #present() {
     const names = this.members().slice(0, 10).map(({ name }) => name);
-    return `${names.length > 0 ? names.join(", ") : "nobody"} is there`;
+    return `${names.join(", ") || "nobody"} is there`;
   }
 
   #resolve(method, receiver) {
-    const { members } = this.#session;
-    if (receiver === undefined) {
-      const member = members.pick(method);
-      if (member === null) throw this.#unexposed(method);
-      return member;
-    }
-    if (!members.exposes(receiver, method)) throw this.#missing(method, receiver);
-    return receiver;
+    const { core, members } = this.#session;
+    if (receiver !== undefined && !members.exposes(receiver, method)) throw this.#missing(method, receiver);
+    const member = receiver ?? core.pickMember(method);
+    if (member === null) throw this.#unexposed(method);
+    return member;
   }
 
   #encode(method, args, { serde }) {
@@ -143,7 +138,7 @@ export class Connection {
   #open(prepared, { timeout, signal }) {
     const { calls } = this.#session;
     const { member, method } = prepared;
-    const call = calls.open({ member, method, timeout, signal, late: () => `${method}: ${member} did not answer within ${timeout} ms` }, true);
+    const call = calls.open({ member, method, timeout, signal, late: () => `${member} did not answer within ${timeout} ms` }, true);
     try {
       return [call, this.#session.encodeRequest(call.id, true, prepared)];
     } catch (error) {
@@ -155,7 +150,8 @@ export class Connection {
   #prepareCast(method, args, read) {
     this.#require(method, read);
     const payload = this.#encode(method, args, read);
-    const exposing = new Set(this.#session.members.exposing(method));
+    const { name: own, members } = this.#session;
+    const exposing = new Set(members.list().map(({ name }) => name).filter((name) => name !== own && members.exposes(name, method)));
     const names = read.receivers ?? [...exposing];
     if (exposing.size === 0 || names.length === 0) throw this.#unexposed(method);
     return { names, exposing, payload };
@@ -217,12 +213,16 @@ export class Connection {
     } else {
       this.#require(method, { signal });
     }
+    let missing = names;
     // News can come before a new link's own handshake is answered: nobody can be called then.
-    const areThere = () => session.state === "connected" && members.missing(names).length === 0;
+    const areThere = () => {
+      missing = members.missing(names);
+      return session.state === "connected" && missing.length === 0;
+    };
     if (areThere()) return Promise.resolve();
     const task = calls.open({
       method, timeout, signal,
-      late: () => `${method}: ${members.missing(names).join(", ")} did not appear within ${timeout} ms`,
+      late: () => `${missing.join(", ") || "a connection"} did not appear within ${timeout} ms`,
       outlives: () => session.state === "reconnecting",
     }, false);
     const unwatch = members.watch(() => areThere() && calls.finish(task));

@@ -11,17 +11,19 @@ const HEAD_USUAL = 512;
 const MORE = -1;
 
 export class Core {
-  #wasm;
+  #wasm = {};
   #heap; // views, made anew when memory has grown
 
-  constructor(instance) {
-    const short = ([name, value]) => [name.replace("daffi_wasm_", ""), value];
-    this.#wasm = Object.fromEntries(Object.entries(instance.exports).map(short));
-    const abi = this.#wasm.abi?.();
-    if (abi !== ABI) {
-      throw new DaffiError("protocol", `app.wasm has ABI ${abi}, this daffi.js needs ${ABI}: take both from the same release`);
+  /** `ontrap(cause)` → the error to throw, where the instance can't be used any more. */
+  constructor({ exports }, ownName, ontrap) {
+    for (const [name, value] of Object.entries(exports)) {
+      this.#wasm[name.replace("daffi_wasm_", "")] = typeof value === "function" ? trapping(value, ontrap) : value;
     }
+    this.#wasm._initialize?.();
+    const abi = this.#wasm.abi?.();
+    if (abi !== ABI) throw new DaffiError("protocol", `app.wasm has ABI ${abi}, this daffi.js needs ${ABI}: take both from one release`);
     this.#wasm.seed(random32());
+    this.#wasm.members_reset(this.#put(ownName));
   }
 
   /** The module's functions by name, without their prefix: what packs and unpacks is called directly. */
@@ -171,8 +173,9 @@ export class Core {
     });
   }
 
+  /** Nobody is there. Never throws: an instance that trapped has nobody either. */
   resetMembers(ownName) {
-    this.#wasm.members_reset(this.#put(ownName));
+    quietly(() => this.#wasm.members_reset(this.#put(ownName)));
   }
 
   /** Adds a member of which nothing but its name is known. */
@@ -180,36 +183,28 @@ export class Core {
     this.readHandshake(encodeText(JSON.stringify({ meta: { type: "router", error: null }, members: [{ name, methods: null }] })), false);
   }
 
-  get memberCount() {
-    return this.#wasm.members_count();
-  }
-
-  /** The next member in turn that exposes `method`, or null. */
+  /** The next member in turn that exposes `method`, never oneself, or null. */
   pickMember(method) {
-    const length = this.#put(method);
-    return length < 0 ? null : this.#windowText(this.#wasm.member_pick(length));
+    return this.#windowText(this.#wasm.member_pick(this.#put(method)));
   }
 
   /** The member's index, below 0 when it is not there. */
   findMember(name) {
-    const length = this.#put(name);
-    return length < 0 ? length : this.#wasm.member_find(length);
-  }
-
-  memberName(index) {
-    return this.#windowText(this.#wasm.member_name(index));
+    return this.#wasm.member_find(this.#put(name));
   }
 
   memberExposes(index, method) {
-    const length = this.#put(method);
-    return length >= 0 && this.#wasm.member_exposes(index, length) === 1;
+    return this.#wasm.member_exposes(index, this.#put(method)) === 1;
   }
 
-  /** Names of what the member exposes; null where it said so. */
-  memberMethods(index) {
-    const count = this.#wasm.member_methods(index);
-    if (count < 0) return null;
-    return Array.from({ length: count }, (_, method) => this.#windowText(this.#wasm.member_method(index, method)));
+  /** [{ name, methods }]: a snapshot. methods is null where the member said so. */
+  listMembers() {
+    return Array.from({ length: this.#wasm.members_count() }, (_, index) => {
+      const name = this.#windowText(this.#wasm.member_name(index));
+      const count = this.#wasm.member_methods(index);
+      const methods = count < 0 ? null : Array.from({ length: count }, (_, method) => this.#windowText(this.#wasm.member_method(index, method)));
+      return { name, methods };
+    });
   }
 
   /** A call id, below 0 when none is free. */
@@ -217,7 +212,27 @@ export class Core {
     return this.#wasm.call_open();
   }
 
+  /** Never throws: it is called from timers and clean-ups. */
   closeCall(id) {
-    this.#wasm.call_close(id);
+    quietly(() => this.#wasm.call_close(id));
+  }
+}
+
+/** `run`, whose every exception is a trap. None of the module's functions takes more than four arguments. */
+function trapping(run, ontrap) {
+  return (a, b, c, d) => {
+    try {
+      return run(a, b, c, d);
+    } catch (cause) {
+      throw ontrap(cause);
+    }
+  };
+}
+
+function quietly(step) {
+  try {
+    step();
+  } catch {
+    // ontrap has been told
   }
 }

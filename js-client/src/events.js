@@ -18,13 +18,7 @@ export class Events {
   }
 
   emit(type, member) {
-    for (const { handler } of [...this.#handlers]) {
-      try {
-        handler({ type, member });
-      } catch (error) {
-        console.error("daffi: an event handler failed:", error);
-      }
-    }
+    for (const { handler } of [...this.#handlers]) tell(handler, { type, member });
   }
 
   /** An async iterator of the events from now on. */
@@ -44,6 +38,15 @@ export class Events {
   }
 }
 
+/** At once. One that throws, or promises and fails, is no other's concern. */
+async function tell(handler, event) {
+  try {
+    await handler(event);
+  } catch (error) {
+    console.error("daffi: an event handler failed:", error);
+  }
+}
+
 class Reader {
   #queue = [];
   #waiting = []; // resolvers of next() that found the queue empty
@@ -59,7 +62,7 @@ class Reader {
     if (this.#waiting.length > 0) {
       this.#waiting.shift()({ value: event, done: false });
     } else if (this.#queue.push(event) > QUEUE_MAX) {
-      this.#failure = new DaffiError("busy", `events(): more than ${QUEUE_MAX} events are waiting to be read`);
+      this.#failure = new DaffiError("busy", `events(): more than ${QUEUE_MAX} are unread`);
       this.return();
     }
   }

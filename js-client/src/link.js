@@ -18,13 +18,12 @@ export class Link {
   #core;
   #name;
   #hooks;
-  #opened;
 
   /** What the bridge said of itself, null for a bare server. */
   bridge = null;
 
-  /** `hooks`: onmessage(message) for what is not this link's handshake; onhandshake(payload) → what it says, for the
-   *  answer to it; onlost(error), once, when an open link ends by itself. */
+  /** `hooks`: onopen() when the handshake is answered; onmessage(message) for what is not this link's handshake;
+   *  onhandshake(payload) → what it says, for the answer to it; onend(error), once, when it ends by itself. */
   constructor(core, name, settings, hooks) {
     this.#core = core;
     this.#name = name;
@@ -32,54 +31,49 @@ export class Link {
     this.#hooks = hooks;
   }
 
-  /** Resolves once the handshake is answered. */
   open() {
-    return new Promise((resolve, reject) => {
-      this.#opened = { resolve, reject };
-      const { url, WebSocket } = this.#settings;
-      const address = new URL(url);
-      address.search += `${address.search ? "&" : "?"}daffi-bridge=1`;
-      try {
-        this.#socket = new WebSocket(address.href);
-      } catch (cause) {
-        return this.#end(new DaffiError("unreachable", `no connection to ${url.href} could be made: ${cause.message}`, { cause }));
-      }
-      this.#socket.binaryType = "arraybuffer";
-      this.#socket.onopen = () => this.#guard(() => this.#greet());
-      this.#socket.onmessage = ({ data }) => this.#guard(() => this.#read(data));
-      this.#socket.onerror = () => {}; // close follows and says more
-      this.#socket.onclose = (event) => this.#end(this.#closeError(event));
-      this.#timer = setTimeout(() => this.#end(new DaffiError("unreachable", `${url.href} did not open within ${OPEN_WAIT / 1000} s`)), OPEN_WAIT);
-    });
+    const { url, WebSocket } = this.#settings;
+    const address = new URL(url);
+    address.search += `${address.search ? "&" : "?"}daffi-bridge=1`;
+    try {
+      this.#socket = new WebSocket(address.href);
+    } catch (cause) {
+      return this.#end("unreachable", `can't be reached: ${cause.message}`, { cause });
+    }
+    this.#socket.binaryType = "arraybuffer";
+    this.#socket.onopen = () => this.#guard(() => this.#greet());
+    this.#socket.onmessage = ({ data }) => this.#guard(() => this.#read(data));
+    this.#socket.onerror = () => {}; // close follows and says more
+    this.#socket.onclose = (event) => this.#lose(event);
+    this.#wait(OPEN_WAIT, "unreachable", "did not open");
+  }
+
+  #wait(time, code, text) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#end(code, `${text} within ${time / 1000} s`), time);
   }
 
   /** Sends the bytes of one message. */
   send(bytes) {
-    this.#socket.send(bytes);
+    try {
+      this.#socket.send(bytes);
+    } catch (cause) {
+      this.#end("disconnected", `can't be sent to: ${cause.message}`, { cause });
+    }
   }
 
   /** Resolves when little enough is unsent, or the link is closed. */
   async drained() {
-    while (this.#state === "open" && this.#socket.bufferedAmount > HIGH_WATER) {
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL));
-    }
+    while (this.full) await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL));
   }
 
   get full() {
-    return this.#socket.bufferedAmount > HIGH_WATER;
-  }
-
-  /** Ends it from this side; a handshake still under way rejects with `error`; onlost is not called. */
-  close(error) {
-    this.#hooks.onlost = () => {};
-    this.#end(error);
+    return this.#state === "open" && this.#socket.bufferedAmount > HIGH_WATER;
   }
 
   #greet() {
     this.#state = "greeting";
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#end(new DaffiError("timeout",
-      `${this.#settings.url.href} did not answer the handshake within ${ANSWER_WAIT / 1000} s`)), ANSWER_WAIT);
+    this.#wait(ANSWER_WAIT, "timeout", "did not answer the handshake");
     this.#uuid = this.#core.openCall();
     const kind = { flag: HANDSHAKE, decoder: JSON_SERDE, isBytes: false, returnResult: true };
     this.send(this.#core.encodeMessage(this.#uuid, kind, `${this.#name}||`, this.#core.handshakeOf(this.#name)));
@@ -87,47 +81,43 @@ export class Link {
 
   #read(data) {
     if (this.#state === "closed") return;
-    if (typeof data === "string") throw new Error("the server sent a text message");
+    if (typeof data === "string") throw new Error("a text message");
     if (data.byteLength === 0) return; // a bridge's heartbeat
     const message = this.#core.decodeMessage(new Uint8Array(data));
     if (message.size !== data.byteLength) throw new Error(`a message of ${message.size} bytes came with ${data.byteLength}`);
-    if (this.#state === "greeting" && message.uuid === this.#uuid) return this.#readAnswer(message);
-    this.#hooks.onmessage(message);
+    if (this.#state !== "greeting" || message.uuid !== this.#uuid || !this.#readAnswer(message)) this.#hooks.onmessage(message);
   }
 
+  /** Whether this answers the handshake. */
   #readAnswer(message) {
-    if (message.flag === ERROR) return this.#refuse(this.#refusal(message));
-    if (message.flag !== HANDSHAKE || this.#core.transmitter() !== this.#name) return this.#hooks.onmessage(message);
+    if (message.flag === ERROR) {
+      const { remoteMessage, message: text } = decodeError(this.#core, message, { member: "the server", method: "connect" });
+      this.#refuse(message.decoder === RAW ? text : remoteMessage || text);
+      return true;
+    }
+    if (message.flag !== HANDSHAKE || this.#core.transmitter() !== this.#name) return false;
     const { error, bridge } = this.#hooks.onhandshake(message.payload);
-    if (error !== null) return this.#refuse(error);
-    clearTimeout(this.#timer);
-    this.#core.closeCall(this.#uuid);
-    this.bridge = bridge;
-    this.#state = "open";
-    this.#opened.resolve();
-  }
-
-  /** The reason in an ERROR that answers the handshake. */
-  #refusal(message) {
-    const { remoteMessage, message: text } = decodeError(this.#core, message, { member: "the server", method: "connect" });
-    return message.decoder === RAW ? text : remoteMessage || text;
+    if (error === null) {
+      clearTimeout(this.#timer);
+      this.#core.closeCall(this.#uuid);
+      this.bridge = bridge;
+      this.#state = "open";
+      this.#hooks.onopen();
+    } else {
+      this.#refuse(error);
+    }
+    return true;
   }
 
   #refuse(reason) {
-    this.#end(new DaffiError("refused", `${this.#settings.url.href} refused the connection: ${reason}`, { reason }));
+    this.#end("refused", `refused the connection: ${reason}`, { reason });
   }
 
-  #closeError({ code, reason }) {
-    const { href } = this.#settings.url;
+  #lose({ code, reason }) {
     const why = `${reason ? `: ${reason}` : ""} (close code ${code})`;
-    switch (this.#state) {
-      case "opening":
-        return new DaffiError("unreachable", `no connection to ${href} could be opened${why}`);
-      case "greeting":
-        return new DaffiError("refused", `${href} closed the connection without answering the handshake${why}`, { reason });
-      default:
-        return new DaffiError("disconnected", `the connection to ${href} was lost${why}`, { reason });
-    }
+    if (this.#state === "opening") this.#end("unreachable", `can't be reached${why}`);
+    else if (this.#state === "greeting") this.#end("refused", `closed the connection without answering the handshake${why}`, { reason });
+    else this.#end("disconnected", `closed the connection${why}`, { reason });
   }
 
   /** Whatever goes wrong in a message is the server's fault and ends the link. */
@@ -135,13 +125,18 @@ export class Link {
     try {
       step();
     } catch (cause) {
-      this.#end(new DaffiError("protocol", `${this.#settings.url.href} broke the protocol: ${cause.message}`, { cause }));
+      this.#end("protocol", `broke the protocol: ${cause.message}`, { cause });
     }
   }
 
-  #end(error) {
+  #end(code, text, details) {
     if (this.#state === "closed") return;
-    const wasOpen = this.#state === "open";
+    this.close();
+    this.#hooks.onend(new DaffiError(code, `${this.#settings.url.href} ${text}`, details));
+  }
+
+  /** Ends it from this side, without a word to the hooks. */
+  close() {
     if (this.#state === "greeting") this.#core.closeCall(this.#uuid);
     this.#state = "closed";
     clearTimeout(this.#timer);
@@ -149,7 +144,5 @@ export class Link {
       this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
       this.#socket.close();
     }
-    if (wasOpen) this.#hooks.onlost(error);
-    else this.#opened.reject(error);
   }
 }

@@ -3,51 +3,23 @@ export class Members {
   #host;
   #watchers = new Set();
 
-  /** `host` has the name that is one's own, and the core, which it may replace or lack: then nobody is there. */
+  /** `host` has the core, which it may replace or lack: then nobody is there. */
   constructor(host) {
     this.#host = host;
   }
 
-  get #core() {
-    return this.#host.core;
-  }
-
-  clear() {
-    this.#core?.resetMembers(this.#host.name);
-  }
-
   has(name) {
-    return this.#core?.findMember(name) >= 0;
+    return this.#host.core?.findMember(name) >= 0;
   }
 
   exposes(name, method) {
-    const index = this.#core.findMember(name);
-    return index >= 0 && this.#core.memberExposes(index, method);
-  }
-
-  /** The next in turn that exposes `method`; never oneself; null when there is none. */
-  pick(method) {
-    return this.#core.pickMember(method);
-  }
-
-  /** Everyone but oneself who exposes `method`. */
-  exposing(method) {
-    return this.#names((index) => this.#core.memberExposes(index, method)).filter((name) => name !== this.#host.name);
-  }
-
-  #names(wanted) {
-    const names = [];
-    for (let index = 0; index < this.#core.memberCount; index++) {
-      if (wanted(index)) names.push(this.#core.memberName(index));
-    }
-    return names;
+    const index = this.#host.core.findMember(name);
+    return index >= 0 && this.#host.core.memberExposes(index, method);
   }
 
   /** [{ name, methods }]: a snapshot, oneself included where the server lists one. */
   list() {
-    return Array.from({ length: this.#core?.memberCount ?? 0 }, (_, index) => ({
-      name: this.#core.memberName(index), methods: this.#core.memberMethods(index),
-    }));
+    return this.#host.core?.listMembers() ?? [];
   }
 
   /** Those of `names` that are not there. */
@@ -68,14 +40,14 @@ export class Members {
    * once there is a connection to call them by.
    */
   learn(payload, replace) {
-    const handshake = this.#core.readHandshake(payload, replace);
+    const handshake = this.#host.core.readHandshake(payload, replace);
     if (handshake.error === null && !replace) this.changed();
     return handshake;
   }
 
   /** An EVENTS payload. */
   hear(payload) {
-    const event = this.#core.readEvent(payload);
+    const event = this.#host.core.readEvent(payload);
     // A Router announces who exposes nothing by this event alone.
     if (event.type === "connected") this.add(event.member);
     else this.changed();
@@ -84,7 +56,7 @@ export class Members {
 
   /** A member of which no more than its name is known. */
   add(name) {
-    if (!this.has(name)) this.#core.addMember(name);
+    if (!this.has(name)) this.#host.core.addMember(name);
     this.changed();
   }
 

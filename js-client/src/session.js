@@ -2,6 +2,7 @@
 import { backoffDelay } from "./backoff.js";
 import { Calls } from "./calls.js";
 import { Core } from "./core.js";
+import { makeDeferred } from "./deferred.js";
 import { DaffiError } from "./errors.js";
 import { Link } from "./link.js";
 import { Members } from "./members.js";
@@ -25,8 +26,7 @@ export class Session {
   #settings;
   #events;
   #onstate;
-  #attempt = null; // the promise of the attempt that runs, or of the one that succeeded
-  #abandon = null; // rejects it
+  #attempt = null; // what connect() gave: under way or successful
   #everConnected = false;
   #failures = 0;
   #timer;
@@ -40,89 +40,79 @@ export class Session {
 
   /** Resolves when there is a connection; the same promise as long as it is under way or there. */
   connect() {
-    if (this.state === "closed") return Promise.reject(new DaffiError("closed", "the client was stopped: make a new one"));
-    if (this.#attempt) return this.#attempt;
-    clearTimeout(this.#timer);
-    if (this.state !== "reconnecting") this.#become("connecting");
-    return this.#try();
+    if (this.state === "closed") return Promise.reject(this.#whyNot());
+    return (this.#attempt ?? this.#begin()).promise;
   }
 
-  #try() {
-    const attempt = new Promise((resolve, reject) => {
-      this.#abandon = reject;
-      this.#open().then(() => resolve(this.connection), reject);
-    });
+  #begin() {
+    clearTimeout(this.#timer);
+    const attempt = makeDeferred();
     this.#attempt = attempt;
-    attempt.catch((error) => this.#failed(error));
+    attempt.promise.catch(() => {}); // a reconnect has nobody who waits
+    if (this.state !== "reconnecting") this.#become("connecting");
+    this.#open(attempt).catch((error) => this.#ended(error));
     return attempt;
   }
 
-  async #open() {
-    const back = this.#everConnected;
-    if (!this.core) {
-      const core = new Core(await instantiate(this.#settings.wasmUrl));
-      if (this.state === "closed") return;
-      this.core = core;
-      this.members.clear();
-    }
-    const link = new Link(this.core, this.name, this.#settings, {
+  async #open(attempt) {
+    const instance = this.core ? null : await instantiate(this.#settings.wasmUrl);
+    if (attempt !== this.#attempt) return;
+    this.core ??= new Core(instance, this.name, (cause) => this.#trapped(cause));
+    this.link = new Link(this.core, this.name, this.#settings, {
       onmessage: (message) => this.#receive(message),
       onhandshake: (payload) => this.members.learn(payload, true),
-      onlost: (error) => this.#lost(error),
+      onopen: () => this.#opened(),
+      onend: (error) => this.#ended(error),
     });
-    this.link = link;
-    await link.open();
+    this.link.open();
+  }
+
+  #opened() {
+    const back = this.#everConnected;
     this.#everConnected = true;
     this.#failures = 0;
-    this.limit = messageLimit(link.bridge);
+    this.limit = messageLimit(this.link.bridge);
+    this.#attempt.resolve(this.connection);
     this.#become("connected");
     this.members.changed();
-    if (back) this.#events.emit("connected", this.name);
+    if (back && this.state === "connected") this.#events.emit("connected", this.name);
   }
 
-  #failed(error) {
-    if (this.state === "closed") return;
+  /** The link is no more, or none could be made. */
+  #ended(error) {
+    if (!this.#attempt) return;
+    const lost = this.state === "connected";
+    const again = lost ? this.#settings.autoreconnect : this.state === "reconnecting";
+    if (again) this.#timer = setTimeout(() => this.#begin(), backoffDelay(this.#settings.reconnectDelay, this.#failures++));
+    this.#leave(again ? "reconnecting" : "disconnected", error);
+    if (lost) this.#events.emit("disconnected", this.name);
+  }
+
+  /** No connection from here on: all that waits gets `error`. */
+  #leave(state, error) {
+    const attempt = this.#attempt;
     this.#attempt = null;
-    this.#dropBroken(error);
-    if (this.state === "reconnecting") this.#schedule();
-    else this.#become("disconnected");
-  }
-
-  #schedule() {
-    const delay = backoffDelay(this.#settings.reconnectDelay, this.#failures++);
-    this.#timer = setTimeout(() => this.#try(), delay);
-  }
-
-  #lost(error) {
-    this.#attempt = null;
-    this.#dropBroken(error);
-    this.members.clear();
-    const { autoreconnect } = this.#settings;
-    if (autoreconnect) this.#schedule();
-    this.#become(autoreconnect ? "reconnecting" : "disconnected");
+    this.link?.close();
+    this.core?.resetMembers(this.name);
+    this.#become(state);
+    attempt?.reject(error);
     this.calls.failAll(error);
-    this.#events.emit("disconnected", this.name);
+    this.members.changed();
   }
 
-  #evicted() {
-    const error = new DaffiError("evicted", `another client took the name "${this.name}"`, { member: this.name });
-    this.link.close(error);
-    this.#attempt = null;
-    this.members.clear();
-    this.#become("evicted");
-    this.calls.failAll(error);
-    this.#events.emit("evicted", this.name);
+  /** After a trap the instance may hold anything: the next attempt makes a fresh one. Returns what to tell the caller. */
+  #trapped(cause) {
+    const error = new DaffiError("protocol", `app.wasm failed: ${cause.message}`, { cause });
+    this.core = null;
+    this.#ended(error);
+    return error;
   }
 
   stop() {
     if (this.state === "closed") return;
-    const error = new DaffiError("closed", "the client was stopped");
     clearTimeout(this.#timer);
-    this.#become("closed");
-    this.#abandon?.(error);
-    this.link?.close(error);
-    this.members.clear();
-    this.calls.failAll(error);
+    this.core = null;
+    this.#leave("closed", new DaffiError("closed", "the client was stopped"));
     this.#events.end();
   }
 
@@ -130,11 +120,6 @@ export class Session {
     const previous = this.state;
     this.state = state;
     if (previous !== state) this.#onstate(state, previous);
-  }
-
-  /** After a trap the instance may hold anything: the next attempt makes a fresh one. */
-  #dropBroken({ cause }) {
-    if (cause instanceof WebAssembly.RuntimeError) this.core = null;
   }
 
   #receive(message) {
@@ -160,20 +145,25 @@ export class Session {
 
   #hearEvent(payload) {
     const { type, member } = this.members.hear(payload);
-    if (member === this.name) {
-      if (type === "evicted" && this.state === "connected") this.#evicted();
-      return;
+    if (member !== this.name) {
+      if (type !== "connected") this.calls.failMember(member, type);
+      this.#events.emit(type, member);
+    } else if (type === "evicted" && this.state === "connected") {
+      this.#leave(type, this.#whyNot(type));
+      this.#events.emit(type, member);
     }
-    if (type !== "connected") this.calls.failMember(member, type === "evicted" ? "lost its name to another" : "disconnected");
-    this.#events.emit(type, member);
+  }
+
+  /** The error of what needs a connection while the client is in `state`. */
+  #whyNot(state = this.state) {
+    if (state === "closed") return new DaffiError(state, "the client was stopped");
+    if (state === "evicted") return new DaffiError(state, `another client took the name "${this.name}"`, { member: this.name });
+    return new DaffiError("disconnected", `there is no connection: the client is ${state}`);
   }
 
   /** Throws the error that a call gets where there is no connection. */
   requireConnection() {
-    if (this.state === "connected") return;
-    if (this.state === "closed") throw new DaffiError("closed", "the client was stopped");
-    if (this.state === "evicted") throw new DaffiError("evicted", `another client took the name "${this.name}"`, { member: this.name });
-    throw new DaffiError("disconnected", `there is no connection: the client is ${this.state}`);
+    if (this.state !== "connected") throw this.#whyNot();
   }
 
   /** The bytes of a REQUEST. */
@@ -185,8 +175,8 @@ export class Session {
 
 /** The most that one message may have, whole. */
 function messageLimit(bridge) {
-  const wire = { bytes: LENGTH_MAX + HEADER, why: "the wire takes" };
-  if (bridge) return bridge.maxMessage > 0 && bridge.maxMessage < wire.bytes ? { bytes: bridge.maxMessage, why: "this bridge takes" } : wire;
-  const chromium = /Chrom(e|ium)\//.test(globalThis.navigator?.userAgent);
-  return chromium ? { bytes: FRAGMENTED - 1, why: "Chromium sends more in pieces, which a Python server without a bridge does not survive, so it takes" } : wire;
+  const wire = LENGTH_MAX + HEADER;
+  if (bridge) return { bytes: Math.min(bridge.maxMessage || wire, wire), why: "the bridge" };
+  if (!/Chrom(e|ium)\//.test(globalThis.navigator?.userAgent)) return { bytes: wire, why: "the wire" };
+  return { bytes: FRAGMENTED - 1, why: "a Python server, which does not survive the pieces that Chromium sends more in," };
 }

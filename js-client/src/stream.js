@@ -45,19 +45,13 @@ export async function pumpStream(iterator, { calls, task, send, window, link }) 
         continue;
       }
       if (link.full) await link.drained();
-      let step;
-      try {
-        step = await iterator.next();
-      } catch (error) {
-        ended = true;
-        throw error;
-      }
-      if (step.done) {
-        ended = true;
-        break;
-      }
+      ended = true; // also by throwing
+      const { done, value } = await iterator.next();
+      if (done) break;
+      ended = false;
+      const chunk = await value; // a promise of a sync source
       if (!calls.isOpen(task)) break;
-      const call = send(step.value);
+      const call = send(chunk);
       if (!call) continue;
       open.add(call);
       call.promise.then(() => open.delete(call), (error) => {

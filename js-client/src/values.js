@@ -24,8 +24,8 @@ export function kwargs(values) {
 
 /** The payload of a request: { bytes, isBytes }. Throws the TypeError of the argument that can't go. */
 export function encodeArguments(core, serde, method, values) {
-  const named = values.at(-1) instanceof Kwargs ? values.at(-1).values : {};
-  const args = values.at(-1) instanceof Kwargs ? values.slice(0, -1) : values;
+  const last = values.at(-1);
+  const [args, named] = last instanceof Kwargs ? [values.slice(0, -1), last.values] : [values, {}];
   if (args.some((value) => value instanceof Kwargs)) throw new TypeError(`${method}: DaffiClient.kwargs(…) goes last`);
   if (serde === RAW) {
     if (args !== values) throw new TypeError(`${method}: raw takes one value as it is, and no keyword arguments`);
@@ -53,7 +53,8 @@ export function decodeResult(core, message, call) {
 }
 
 /** What an ERROR says, as a DaffiError, whatever serde it came in. */
-export function decodeError(core, message, call) {
+export function decodeError(core, message, { member, method }) {
+  const call = { member, method };
   const { decoder, payload } = message;
   try {
     if (decoder === RAW) return remoteError(["", "", showText(payload)], call);
@@ -65,6 +66,5 @@ export function decodeError(core, message, call) {
 }
 
 function undecodable(error, what, { member, method }) {
-  if (error instanceof WebAssembly.RuntimeError) throw error;
   return new DaffiError("protocol", `${method}: the ${what} of ${member} can't be read: ${error.message}`, { member, method, cause: error });
 }

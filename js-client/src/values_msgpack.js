@@ -1,5 +1,5 @@
 // msgpack: values are walked here, each head is written and read by msgpack-c in app.wasm, 16 KiB at a time.
-import { describe } from "./errors.js";
+import { DaffiError, describe, tagOf } from "./errors.js";
 import { WINDOW } from "./core.js";
 import { bytesOf, decodeText, encodeText, encodeTextInto } from "./text.js";
 
@@ -104,7 +104,7 @@ class Packer {
         this.value(pack, item, depth);
       }
     } else {
-      const tag = Object.prototype.toString.call(value);
+      const tag = tagOf(value);
       if (tag !== "[object Object]") throw new Error(`${tag} is no value that msgpack has`);
       const keys = Object.keys(value);
       this.head(pack.pack_map, keys.length);
@@ -123,7 +123,7 @@ export function encodeMsgpack(core, method, args, kwargs) {
     try {
       packer.value(pack, value, 2);
     } catch (cause) {
-      if (cause instanceof WebAssembly.RuntimeError) throw cause;
+      if (cause instanceof DaffiError) throw cause; // a trap
       throw new TypeError(`${method}: ${name} can't be sent as msgpack: ${cause.message}`, { cause });
     }
   };

@@ -78,7 +78,7 @@ describe("forms", () => {
     const DaffiClient = vm.runInContext("DaffiClient", context);
     const error = await failureOf(new DaffiClient({ wsUrl: "ws://127.0.0.1:1", WebSocket }).connect());
     assert.equal(error.code, "unreachable");
-    assert.match(error.message, /app\.wasm could not be loaded; tried nothing.*options\.wasmUrl/);
+    assert.match(error.message, /app\.wasm could not be loaded; tried "app.wasm" from an unknown address.*options\.wasmUrl/);
     void t;
   });
 });
