@@ -243,8 +243,27 @@ static void say_listening(const struct server *server) {
     }
 }
 
+static void warn_of_pickle(const struct config_policy *policy, const char *where, const char *which) {
+    if ((policy->serdes >> CONFIG_PICKLE & 1U) != 0) {
+        log_write(CONFIG_LOG_WARNING,
+                  "the policy of %s%s takes pickle: who can send it can run any code in the workers", where,
+                  which);
+    }
+}
+
+static void warn_of_policies(const struct config *config) {
+    warn_of_pickle(&config->policy, "the bridge", "");
+    for (size_t i = 0; i < config->listeners_count; i++) {
+        warn_of_pickle(&config->listeners[i].policy, "the listener ", config->listeners[i].url.text);
+    }
+    for (size_t i = 0; i < config->upstreams_count; i++) {
+        warn_of_pickle(&config->upstreams[i].policy, "the upstream ", config->upstreams[i].name);
+    }
+}
+
 int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
     const struct pages pages = {.files = &embedded_site, .playground = server->config->playground};
+    warn_of_policies(server->config);
     int status = bind_listeners(server, ret_error);
     if (status < 0) {
         return status;

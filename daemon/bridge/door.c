@@ -115,6 +115,18 @@ static struct backend *backend_at(const struct door *door, size_t place) {
     return place == SIZE_MAX ? NULL : door->bridge->backends[place];
 }
 
+/* What holds for pages that come in here, for the upstream at `place`. */
+static struct policy policy_at(const struct door *door, size_t place) {
+    const struct config *config = door->bridge->config;
+    struct policy policy = {0};
+    policy_add(&policy, &config->policy);
+    policy_add(&policy, &door->config->policy);
+    if (place != SIZE_MAX) {
+        policy_add(&policy, &config->upstreams[place].policy);
+    }
+    return policy;
+}
+
 /* Bytes dealt with. */
 static size_t take_native(struct door_visit *visit, struct daffi_span in) {
     struct door *door = visit->door;
@@ -179,6 +191,7 @@ static void take_upgrade(struct door_visit *visit, const struct request_head *he
         .backend = backend_at(door, route.upstream),
         .no_backend = route.text,
         .wants_offer = route.wants_offer,
+        .policy = policy_at(door, route.upstream),
     };
     status = ws_peer_new(&setup, &visit->visitor);
     if (status < 0) {

@@ -69,6 +69,30 @@ static struct guard_verdict check_sender(const struct guard_session *session,
     return PASS;
 }
 
+static const struct policy *policy_of(const struct guard_session *session) {
+    static const struct policy says_nothing;
+    return session->policy != NULL ? session->policy : &says_nothing;
+}
+
+/* A call has to be allowed as a whole, an answer to be in a serde that is taken. */
+static struct guard_verdict check_policy(const struct guard_session *session,
+                                         const struct daffi_message *message) {
+    enum policy_verdict by_policy = POLICY_ALLOWED;
+    if (message->flag == DAFFI_REQUEST) {
+        by_policy = policy_check(policy_of(session), message);
+    } else if (message->decoder == DAFFI_PICKLE && !policy_takes_pickle(policy_of(session))) {
+        by_policy = POLICY_SERDE;
+    }
+    if (by_policy == POLICY_ALLOWED) {
+        return PASS;
+    }
+    struct guard_verdict verdict =
+        refuse(message, by_policy == POLICY_HIDDEN ? DAFFI_ERROR_NO_SUCH_MEMBER : DAFFI_ERROR_REFUSED,
+               "the policy of this bridge does not let pages do that", GUARD_NO_OFFSET);
+    verdict.by_policy = by_policy;
+    return verdict;
+}
+
 struct guard_verdict guard_check_from_peer(const struct guard_policy *policy,
                                            const struct guard_session *session,
                                            const struct daffi_message *message) {
@@ -80,9 +104,11 @@ struct guard_verdict guard_check_from_peer(const struct guard_policy *policy,
     if (verdict.action != GUARD_PASS) {
         return verdict;
     }
-    if (message->decoder == DAFFI_PICKLE && session->kind == GUARD_BROWSER) {
-        return refuse(message, DAFFI_ERROR_REFUSED,
-                      "PICKLE is not taken from pages: use json, msgpack or raw", GUARD_NO_OFFSET);
+    if (session->kind == GUARD_BROWSER) {
+        verdict = check_policy(session, message);
+        if (verdict.action != GUARD_PASS) {
+            return verdict;
+        }
     }
     struct daffi_fault fault;
     if (daffi_payload_check(message, policy->nesting, &fault) < 0) {
@@ -114,7 +140,7 @@ struct guard_verdict guard_check_from_upstream(const struct guard_session *sessi
         return refuse(message, DAFFI_ERROR_NO_SUCH_METHOD, "this member is a page that exposes no functions",
                       GUARD_NO_OFFSET);
     case DAFFI_RESPONSE:
-        if (message->decoder == DAFFI_PICKLE) {
+        if (message->decoder == DAFFI_PICKLE && !policy_takes_pickle(policy_of(session))) {
             return refuse(message, DAFFI_ERROR_REFUSED, "the answer is PICKLE, which pages are never sent",
                           GUARD_NO_OFFSET);
         }

@@ -3,6 +3,7 @@
 #ifndef GUARD_H
 #define GUARD_H
 
+#include "bridge/policy.h"
 #include "daffi/errors.h"
 #include "daffi/message.h"
 
@@ -14,7 +15,8 @@ struct guard_policy {
 
 struct guard_session {
     enum guard_kind kind;
-    struct daffi_span name; /* of the handshake */
+    struct daffi_span name;      /* of the handshake */
+    const struct policy *policy; /* pages are held to it; NULL: nothing is said */
 };
 
 enum guard_action {
@@ -31,12 +33,14 @@ struct guard_verdict {
     enum guard_action action;
     enum daffi_error_code error;
     uint16_t code;
-    const char *text; /* static: a sentence that names what was wrong and what is accepted */
+    const char *text;              /* static: a sentence that names what was wrong and what is accepted */
+    enum policy_verdict by_policy; /* not POLICY_ALLOWED: policy_explain says more than the text */
     ptrdiff_t offset; /* in the payload, of the first byte that does not fit; or GUARD_NO_OFFSET */
 };
 
 /* A message from the peer, after its handshake: REQUESTs of either kind, RESPONSEs and ERRORs of native peers;
- * under the session's name; PICKLE from native peers alone; with a payload that every peer can decode. */
+ * under the session's name; of a page what its policy allows, PICKLE only where that says so by name; with a payload that
+ * every peer can decode. */
 struct guard_verdict guard_check_from_peer(const struct guard_policy *policy,
                                            const struct guard_session *session,
                                            const struct daffi_message *message);
@@ -48,7 +52,7 @@ struct guard_verdict guard_check_oversize(const struct guard_session *session,
 
 /* A message from the upstream, for the peer; HANDSHAKE and EVENTS are not asked about, they are written anew.
  * Payloads are not looked at: what a worker answers is its caller's to read, and Python writes what is no JSON (NaN).
- * But a browser is never sent PICKLE, and, as it exposes nothing, no REQUEST. */
+ * But a browser that may not send PICKLE is never sent it, and, as it exposes nothing, no REQUEST. */
 struct guard_verdict guard_check_from_upstream(const struct guard_session *session,
                                                const struct daffi_message *message);
 

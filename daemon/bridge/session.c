@@ -13,7 +13,8 @@ struct daffi_span session_name(const struct session *session) {
 }
 
 struct guard_session session_guarded(const struct session *session) {
-    return (struct guard_session){.kind = session->kind, .name = session_name(session)};
+    return (struct guard_session){
+        .kind = session->kind, .name = session_name(session), .policy = &session->policy};
 }
 
 /* -- what is written to the log -- */
@@ -102,6 +103,14 @@ static int set_deadline(struct session *session, uint64_t in_ms) {
     return timer_set(reactor_timers(reactor), &session->deadline, reactor_now(reactor) + in_ms);
 }
 
+static void start_rates(struct session *session) {
+    const uint64_t now = reactor_now(session->bridge->reactor);
+    const struct policy_rate calls = policy_call_rate(&session->policy);
+    const struct policy_rate bytes = policy_byte_rate(&session->policy);
+    rate_init(&session->calls, calls.per_second, calls.burst, now);
+    rate_init(&session->bytes, bytes.per_second, bytes.burst, now);
+}
+
 int session_new(const struct session_setup *setup, struct session **ret_session) {
     struct session *session = calloc(1, sizeof *session);
     if (session == NULL) {
@@ -114,6 +123,8 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     session->transport = setup->transport;
     session->transport_owner = setup->transport_owner;
     session->deadline.on_due = on_deadline;
+    session->policy = setup->policy;
+    start_rates(session);
     snprintf(session->address, sizeof session->address, "%s", setup->address);
     int status = -ENOMEM;
     if (setup->backend == NULL && (session->no_backend = strdup(setup->no_backend)) == NULL) {
@@ -302,7 +313,11 @@ static void take_first_message(struct session *session, const struct daffi_messa
 /* -- messages of the peer -- */
 
 /* The verdict as a sentence for whoever waits; *out is used where there is more to say than the text. */
-static const char *sentence_of(const struct guard_verdict *verdict, char *out, size_t size) {
+static const char *sentence_of(const struct session *session, const struct guard_verdict *verdict,
+                               const struct daffi_message *message, char *out, size_t size) {
+    if (verdict->by_policy != POLICY_ALLOWED) {
+        return policy_explain(&session->policy, verdict->by_policy, message, out, size);
+    }
     if (verdict->offset == GUARD_NO_OFFSET) {
         return verdict->text;
     }
@@ -350,15 +365,45 @@ static void apply_to_peer(struct session *session, const struct guard_verdict *v
         pass_up(session, message, bytes);
         break;
     case GUARD_ANSWER:
-        answer_peer(session, message, verdict->error, sentence_of(verdict, text, sizeof text));
+        answer_peer(session, message, verdict->error,
+                    sentence_of(session, verdict, message, text, sizeof text));
         break;
     case GUARD_REPLACE:
-        replace_answer_up(session, message, verdict->error, sentence_of(verdict, text, sizeof text));
+        replace_answer_up(session, message, verdict->error,
+                          sentence_of(session, verdict, message, text, sizeof text));
         break;
     case GUARD_CLOSE:
         close_for_fault(session, verdict->code, verdict->text);
         break;
     }
+}
+
+/* A page that calls more often, or sends more, than its policy says is answered at once; what it sent counts. Only calls
+ * can be refused: an answer is owed. */
+static bool keeps_to_rates(struct session *session, const struct daffi_message *message, size_t size) {
+    const uint64_t now = reactor_now(session->bridge->reactor);
+    char text[SESSION_REASON_MAX];
+    if (message->flag != DAFFI_REQUEST) {
+        rate_charge(&session->bytes, size, now);
+        return true;
+    }
+    if (!rate_take(&session->calls, 1, now)) {
+        snprintf(
+            text, sizeof text,
+            "the policy of this bridge takes %zu calls a second from a page (calls_per_second), %zu at once: "
+            "call less often",
+            (size_t)session->calls.per_second, (size_t)session->calls.burst);
+    } else if (!rate_take(&session->bytes, size, now)) {
+        snprintf(
+            text, sizeof text,
+            "the policy of this bridge takes %zu bytes a second from a page (bytes_per_second), %zu at once: "
+            "send less",
+            (size_t)session->bytes.per_second, (size_t)session->bytes.burst);
+    } else {
+        return true;
+    }
+    answer_peer(session, message, DAFFI_ERROR_REFUSED, text);
+    return false;
 }
 
 void session_on_message(struct session *session, const struct daffi_message *message,
@@ -373,6 +418,10 @@ void session_on_message(struct session *session, const struct daffi_message *mes
                         "a message before the HANDSHAKE was answered: wait for the answer");
         break;
     case SESSION_OPEN: {
+        if (!keeps_to_rates(session, message, bytes.length)) {
+            session_update_reading(session);
+            break;
+        }
         const struct guard_policy policy = {.nesting = (unsigned)limits->nesting};
         const struct guard_session who = session_guarded(session);
         const struct guard_verdict verdict = guard_check_from_peer(&policy, &who, message);
@@ -407,6 +456,7 @@ void session_on_oversize(struct session *session, const struct daffi_message *me
     snprintf(text, sizeof text,
              "the message has %zu bytes; this bridge takes at most %zu (limits.message_bytes)", size,
              session_message_limit(session));
+    rate_charge(&session->bytes, size, reactor_now(session->bridge->reactor));
     const struct guard_session who = session_guarded(session);
     struct guard_verdict verdict = guard_check_oversize(&who, message);
     if (verdict.action != GUARD_CLOSE) {

@@ -36,6 +36,7 @@ struct session_setup {
         *backend; /* NULL: there is none of that name; its handshake will be refused with `no_backend` */
     const char *no_backend; /* copied */
     bool wants_offer;       /* our own client: it may be told of the bridge */
+    struct policy policy;   /* of a page */
     const char *address;    /* copied */
     const struct session_transport *transport;
     void *transport_owner;

@@ -3,6 +3,7 @@
 #define SESSION_INTERNAL_H
 
 #include "bridge/own_message.h"
+#include "bridge/rate.h"
 #include "bridge/session.h"
 #include "ops/log.h"
 
@@ -36,6 +37,8 @@ struct session {
     uint16_t uuid; /* of the peer's handshake */
     char *name;    /* of its member; NULL until then */
     struct timer deadline;
+    struct policy policy;
+    struct rate calls, bytes; /* that its peer may send; no limit for native peers */
     struct backend *backend;
     struct attachment *attachment;
     const struct session_transport *transport;

@@ -296,6 +296,7 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
         .backend = setup->backend,
         .no_backend = setup->no_backend,
         .wants_offer = setup->wants_offer,
+        .policy = setup->policy,
         .address = visitor->address,
         .transport = &transport,
         .transport_owner = peer,

@@ -9,6 +9,7 @@ struct ws_peer_setup {
     struct backend *backend; /* as in struct session_setup */
     const char *no_backend;
     bool wants_offer;
+    struct policy policy;
 };
 
 /* Takes over the visitor, whose connection has been upgraded, when it returns 0; else -errno, and the visitor is the

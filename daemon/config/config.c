@@ -7,6 +7,7 @@
 
 #include "config/config_error.h"
 #include "config/config_lines.h"
+#include "config/config_patterns.h"
 #include "config/config_table.h"
 
 struct config *config_new(void) {
@@ -16,9 +17,7 @@ struct config *config_new(void) {
     }
     for (size_t i = 0; i < config_table_rows; i++) {
         const struct config_row *row = &config_table[i];
-        bool is_of_config = row->section == CONFIG_TOP ||
-                            (strcmp(row->section, "listen") != 0 && strcmp(row->section, "upstreams") != 0);
-        if (is_of_config) { /* those of listeners and upstreams are 0 */
+        if (config_section_is_outer(row->section)) { /* those of listeners, upstreams and policies are 0 */
             config_row_store(row, config, row->standard);
         }
     }
@@ -31,6 +30,7 @@ void config_clear_listeners(struct config *config) {
         config_url_clear(&listener->url);
         free(listener->cert);
         free(listener->key);
+        config_policy_clear(&listener->policy);
         *listener = (struct config_listener){0};
     }
     config->listeners_count = 0;
@@ -42,6 +42,7 @@ void config_clear_upstreams(struct config *config) {
         config_url_clear(&upstream->url);
         free(upstream->name);
         free(upstream->ca);
+        config_policy_clear(&upstream->policy);
         *upstream = (struct config_upstream){0};
     }
     config->upstreams_count = 0;
@@ -62,6 +63,7 @@ void config_free(struct config *config) {
     for (size_t i = 0; i < config->hosts_count; i++) {
         free(config->hosts[i]);
     }
+    config_policy_clear(&config->policy);
     config_source_free(config->source);
     free(config);
 }

@@ -22,18 +22,51 @@ struct config_url {
     char *path; /* unix */
 };
 
+/* As decoders of a message's header. */
+enum config_serde { CONFIG_RAW, CONFIG_JSON, CONFIG_PICKLE, CONFIG_MSGPACK, CONFIG_SERDES_END };
+
+/* Names, and names with `*` for any run of characters: see config_patterns.h. */
+struct config_patterns {
+    bool is_given; /* an empty list that is given matches nothing; one that is not says nothing */
+    char **names;  /* without a star, sorted */
+    char **wild;
+    size_t names_count, wild_count;
+};
+
+/* The serdes that calls of some functions are taken in. */
+struct config_pin {
+    char *function; /* a name, or a pattern */
+    unsigned serdes;
+};
+
+/* What pages may do. Read by bridge/policy.c alone, which says how several of them hold together; all zero: says nothing. */
+struct config_policy {
+    struct config_patterns allow_functions, deny_functions;
+    struct config_patterns allow_receivers, deny_receivers;
+    struct config_patterns visible; /* members */
+    struct config_patterns expose;  /* functions of pages */
+    unsigned serdes;                /* bits, 1 << enum config_serde; 0: not said */
+    struct config_pin *pins;
+    size_t pins_count;
+    size_t calls_per_second, calls_burst; /* 0: not said */
+    size_t bytes_per_second, bytes_burst;
+    size_t calls_in_flight;
+};
+
 struct config_listener {
     struct config_url url;
     char *cert, *key; /* PEM files; NULL for http and unix */
     enum config_native native;
     size_t upstreams[CONFIG_LIST_MAX]; /* places in config.upstreams; the first is the one of path "/" */
     size_t upstreams_count;
+    struct config_policy policy;
 };
 
 struct config_upstream {
     char *name; /* "default" when none was given */
     struct config_url url;
     char *ca; /* tls: NULL means the system's */
+    struct config_policy policy;
 };
 
 struct config_limits {
@@ -60,6 +93,7 @@ struct config {
     bool playground;
     struct config_limits limits;
     struct config_timeouts timeouts;
+    struct config_policy policy; /* of all listeners and upstreams */
     enum config_log_level log_level;
     enum config_log_format log_format;
     struct config_source *source; /* NULL: no file */

@@ -9,40 +9,29 @@
 
 #include "config/config.h"
 #include "config/config_error.h"
-#include "config/config_table.h"
+#include "config/config_reader.h"
 #include "config/config_values.h"
 #include "config/nearest.h"
 
-enum { FILE_BYTES_MAX = 1 << 20, KEY_PATH_MAX = 256, FOUND_MAX = 64 };
-
-struct reader {
-    struct config *config;
-    char *ret_error;
-};
-
-#define REFUSE(reader, path, ...)                                                                            \
-    config_refuse_at((reader)->config->source, path, (reader)->ret_error, __VA_ARGS__)
+enum { FILE_BYTES_MAX = 1 << 20 };
 
 static int read_object(const struct reader *reader, const char *section, void *owner, const char *path,
                        json_t *object);
 
-/* `path`.`key`, or `key` alone in the outermost object. A path that is too long is cut: its line is then that of what is
- * above it. */
-static void join(char out[KEY_PATH_MAX], const char *path, const char *key) {
+void reader_join(char out[KEY_PATH_MAX], const char *path, const char *key) {
     int length = snprintf(out, KEY_PATH_MAX, "%s%s%s", path, path[0] != '\0' ? "." : "", key);
     if (length < 0) {
         out[0] = '\0';
     }
 }
 
-static void join_place(char out[KEY_PATH_MAX], const char *path, size_t place) {
+void reader_join_place(char out[KEY_PATH_MAX], const char *path, size_t place) {
     char number[24];
     snprintf(number, sizeof number, "%zu", place);
-    join(out, path, number);
+    reader_join(out, path, number);
 }
 
-/* What was found, short enough for a line. */
-static const char *found(const json_t *value, char out[FOUND_MAX]) {
+const char *reader_found(const json_t *value, char out[FOUND_MAX]) {
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
     bool whole = text != NULL && strlen(text) < FOUND_MAX;
     snprintf(out, FOUND_MAX, "%.*s%s", FOUND_MAX - 4, text != NULL ? text : "?", whole ? "" : "...");
@@ -61,7 +50,7 @@ static int refuse_unknown(const struct reader *reader, const char *section, cons
     if (nearest != NULL) {
         return REFUSE(reader, path, "unknown key; did you mean \"%s\"?", nearest);
     }
-    char list[256];
+    char list[320];
     return REFUSE(reader, path, "unknown key; %s is known here",
                   config_choices_text(known, list, sizeof list));
 }
@@ -71,7 +60,7 @@ static int read_choice(const struct reader *reader, const struct config_row *row
     char shown[FOUND_MAX], words[128];
     int place = json_is_string(value) ? config_choice_find(row->choices, json_string_value(value)) : -1;
     if (place < 0) {
-        return REFUSE(reader, path, "%s is not known; %s is expected", found(value, shown),
+        return REFUSE(reader, path, "%s is not known; %s is expected", reader_found(value, shown),
                       config_choices_text(row->choices, words, sizeof words));
     }
     config_row_store(row, owner, (uint64_t)place);
@@ -83,19 +72,19 @@ static int read_number(const struct reader *reader, const struct config_row *row
     char shown[FOUND_MAX];
     json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
     if (number < 0 || (uint64_t)number < row->minimum || (uint64_t)number > row->maximum) {
-        return REFUSE(
-            reader, path, "%s can't be taken; a whole number from %" PRIu64 " to %" PRIu64 "%s is expected",
-            found(value, shown), row->minimum, row->maximum, row->type == CONFIG_MS ? " (milliseconds)" : "");
+        return REFUSE(reader, path,
+                      "%s can't be taken; a whole number from %" PRIu64 " to %" PRIu64 "%s is expected",
+                      reader_found(value, shown), row->minimum, row->maximum,
+                      row->type == CONFIG_MS ? " (milliseconds)" : "");
     }
     config_row_store(row, owner, (uint64_t)number);
     return 0;
 }
 
-/* A text that is not empty: the value's own, not to be freed. NULL when it was refused. */
-static const char *read_text(const struct reader *reader, const char *path, const json_t *value) {
+const char *reader_text(const struct reader *reader, const char *path, const json_t *value) {
     char shown[FOUND_MAX];
     if (!json_is_string(value) || json_string_length(value) == 0) {
-        REFUSE(reader, path, "%s is no text; a text in quotes is expected", found(value, shown));
+        REFUSE(reader, path, "%s is no text; a text in quotes is expected", reader_found(value, shown));
         return NULL;
     }
     return json_string_value(value);
@@ -117,7 +106,7 @@ static char *path_beside(const char *file, const char *path) {
 static int read_file_path(const struct reader *reader, const struct config_row *row, void *owner,
                           const char *path, const json_t *value) {
     char **place = (char **)(void *)((char *)owner + row->offset);
-    const char *text = read_text(reader, path, value);
+    const char *text = reader_text(reader, path, value);
     if (text == NULL) {
         return -EINVAL;
     }
@@ -129,7 +118,7 @@ static int read_url(const struct reader *reader, const struct config_row *row, v
                     const json_t *value) {
     struct config_url *place = (struct config_url *)(void *)((char *)owner + row->offset);
     char error[CONFIG_ERROR_MAX];
-    const char *text = read_text(reader, path, value);
+    const char *text = reader_text(reader, path, value);
     if (text == NULL) {
         return -EINVAL;
     }
@@ -145,12 +134,12 @@ static int read_texts(const struct reader *reader, const struct config_row *row,
     char shown[FOUND_MAX], error[CONFIG_ERROR_MAX];
     if (!json_is_array(list) || json_array_size(list) > CONFIG_LIST_MAX) {
         return REFUSE(reader, path, "%s can't be taken; a list [ ... ] of at most %d texts is expected",
-                      found(list, shown), CONFIG_LIST_MAX);
+                      reader_found(list, shown), CONFIG_LIST_MAX);
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         char inner[KEY_PATH_MAX];
-        join_place(inner, path, i);
-        const char *text = read_text(reader, inner, json_array_get(list, i));
+        reader_join_place(inner, path, i);
+        const char *text = reader_text(reader, inner, json_array_get(list, i));
         if (text == NULL) {
             return -EINVAL;
         }
@@ -192,14 +181,14 @@ static int read_upstreams(const struct reader *reader, const char *path, json_t 
     if (!json_is_object(object) || json_object_size(object) > CONFIG_LIST_MAX) {
         return REFUSE(reader, path,
                       "%s can't be taken; an object {\"NAME\": \"URL\"} of at most %d is expected",
-                      found(object, shown), CONFIG_LIST_MAX);
+                      reader_found(object, shown), CONFIG_LIST_MAX);
     }
     struct config *config = reader->config;
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value) {
         char inner[KEY_PATH_MAX];
-        join(inner, path, key);
+        reader_join(inner, path, key);
         if (!config_name_is_sound(key)) {
             return REFUSE(reader, inner, "no name; 1 to 64 letters, digits, '-', '_' and '.' are expected");
         }
@@ -219,7 +208,7 @@ static int read_names(const struct reader *reader, struct config_listener *liste
     char shown[FOUND_MAX];
     if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > CONFIG_LIST_MAX) {
         return REFUSE(reader, path, "%s can't be taken; a list of names of \"upstreams\" is expected",
-                      found(list, shown));
+                      reader_found(list, shown));
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *value = json_array_get(list, i);
@@ -231,8 +220,9 @@ static int read_names(const struct reader *reader, struct config_listener *liste
         int place = config_choice_find(names, wanted);
         if (place < 0) {
             char inner[KEY_PATH_MAX], words[128] = "one that \"upstreams\" names";
-            join_place(inner, path, i);
-            return REFUSE(reader, inner, "no upstream is called %s; %s is expected", found(value, shown),
+            reader_join_place(inner, path, i);
+            return REFUSE(reader, inner, "no upstream is called %s; %s is expected",
+                          reader_found(value, shown),
                           names[0] != NULL ? config_choices_text(names, words, sizeof words) : words);
         }
         listener->upstreams[i] = (size_t)place;
@@ -246,12 +236,12 @@ static int read_listeners(const struct reader *reader, const char *path, const j
     char shown[FOUND_MAX];
     if (!json_is_array(list) || json_array_size(list) > CONFIG_LIST_MAX) {
         return REFUSE(reader, path, "%s can't be taken; a list [ ... ] of at most %d listeners is expected",
-                      found(list, shown), CONFIG_LIST_MAX);
+                      reader_found(list, shown), CONFIG_LIST_MAX);
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         struct config_listener *listener = &config->listeners[config->listeners_count++];
         char inner[KEY_PATH_MAX];
-        join_place(inner, path, i);
+        reader_join_place(inner, path, i);
         int result = read_object(reader, "listen", listener, inner, json_array_get(list, i));
         if (result == 0 && listener->url.text == NULL) {
             result = REFUSE(reader, inner,
@@ -264,6 +254,13 @@ static int read_listeners(const struct reader *reader, const char *path, const j
     return 0;
 }
 
+static int read_policy(const struct reader *reader, const struct config_row *row, void *owner,
+                       const char *path, json_t *value) {
+    struct config_policy *policy = (struct config_policy *)(void *)((char *)owner + row->offset);
+    int result = read_object(reader, "policy", policy, path, value);
+    return result < 0 ? result : check_policy(reader, policy, path);
+}
+
 static int read_row(const struct reader *reader, const struct config_row *row, void *owner, const char *path,
                     json_t *value) {
     char shown[FOUND_MAX];
@@ -274,7 +271,7 @@ static int read_row(const struct reader *reader, const struct config_row *row, v
     case CONFIG_BOOL:
         if (!json_is_boolean(value)) {
             return REFUSE(reader, path, "%s is no truth value; true or false is expected",
-                          found(value, shown));
+                          reader_found(value, shown));
         }
         config_row_store(row, owner, json_is_true(value));
         return 0;
@@ -290,6 +287,14 @@ static int read_row(const struct reader *reader, const struct config_row *row, v
         return read_texts(reader, row, path, value, config_host_check);
     case CONFIG_NAMES:
         return read_names(reader, owner, path, value);
+    case CONFIG_PATTERNS:
+        return read_patterns(reader, row, owner, path, value);
+    case CONFIG_SERDES:
+        return read_serdes(reader, row, owner, path, value);
+    case CONFIG_PINS:
+        return read_pins(reader, row, owner, path, value);
+    case CONFIG_POLICY:
+        return read_policy(reader, row, owner, path, value);
     case CONFIG_UPSTREAMS:
         return read_upstreams(reader, path, value);
     case CONFIG_LISTENERS:
@@ -322,7 +327,7 @@ static int read_object(const struct reader *reader, const char *section, void *o
     int result = 0;
     if (!json_is_object(object)) {
         return REFUSE(reader, path[0] != '\0' ? path : "the file",
-                      "%s can't be taken; an object { ... } is expected", found(object, shown));
+                      "%s can't be taken; an object { ... } is expected", reader_found(object, shown));
     }
     const char *key;
     json_t *value;
@@ -330,7 +335,7 @@ static int read_object(const struct reader *reader, const char *section, void *o
         bool known = config_row_find(section, key) != NULL ||
                      (section == CONFIG_TOP && (find_section(key) != NULL || strcmp(key, "$schema") == 0));
         if (!known) {
-            join(inner, path, key);
+            reader_join(inner, path, key);
             return refuse_unknown(reader, section, inner, key);
         }
     }
@@ -339,7 +344,7 @@ static int read_object(const struct reader *reader, const char *section, void *o
     for (size_t i = 0; keys[i] != NULL && result == 0; i++) {
         value = json_object_get(object, keys[i]);
         const struct config_row *row = config_row_find(section, keys[i]);
-        join(inner, path, keys[i]);
+        reader_join(inner, path, keys[i]);
         if (value != NULL) {
             result = row != NULL ? read_row(reader, row, owner, inner, value)
                                  : read_section(reader, find_section(keys[i]), value);

@@ -6,6 +6,10 @@
 static const char *const level_words[] = {"error", "warning", "info", "debug", NULL};
 static const char *const format_words[] = {"text", "json", NULL};
 static const char *const native_words[] = {"loopback", "all", "none", NULL};
+static const char *const serde_words[] = {
+    [CONFIG_RAW] = "raw",         [CONFIG_JSON] = "json",     [CONFIG_PICKLE] = "pickle",
+    [CONFIG_MSGPACK] = "msgpack", [CONFIG_SERDES_END] = NULL,
+};
 
 #define LISTEN_SCHEMES   (1U << CONFIG_HTTPS | 1U << CONFIG_HTTP | 1U << CONFIG_UNIX)
 #define UPSTREAM_SCHEMES (1U << CONFIG_TCP | 1U << CONFIG_TLS | 1U << CONFIG_UNIX | 1U << CONFIG_ROUTER)
@@ -14,6 +18,9 @@ static const char *const native_words[] = {"loopback", "all", "none", NULL};
 #define LISTENER(key) offsetof(struct config_listener, key)
 #define UPSTREAM(key) offsetof(struct config_upstream, key)
 #define CONFIG(key)   offsetof(struct config, key)
+#define POLICY(key)   offsetof(struct config_policy, key)
+#define PATTERNS(key, text) { "policy", #key, CONFIG_PATTERNS, 0, POLICY(key), 0, 0, 0, 0, NULL, text }
+#define AT_MOST(key, high, text) { "policy", #key, CONFIG_SIZE, 0, POLICY(key), 0, 1, high, 0, NULL, text }
 #define LIMIT(key, low, high, usual, text)                                                                   \
     { "limits", #key, CONFIG_SIZE, 0, CONFIG(limits.key), 0, low, high, usual, NULL, text }
 #define TIMEOUT(key, low, high, usual, text)                                                                 \
@@ -32,6 +39,9 @@ const struct config_row config_table[] = {
     {CONFIG_TOP, "playground", CONFIG_BOOL, 0, CONFIG(playground), 0, 0, 1, 0, NULL,
      "serve the playground and the examples under /_bridge/; it shows what workers offer"},
 
+    {CONFIG_TOP, "policy", CONFIG_POLICY, 0, CONFIG(policy), 0, 0, 0, 0, NULL,
+     "what pages may do, on all listeners and upstreams"},
+
     {"listen", "url", CONFIG_URL, LISTEN_SCHEMES, LISTENER(url), 0, 0, 0, 0, NULL,
      "https://HOST:PORT, http://HOST:PORT or unix:/PATH; an IPv6 address in brackets, port 0 takes a free one"},
     {"listen", "cert", CONFIG_FILE, 0, LISTENER(cert), 0, 0, 0, 0, NULL,
@@ -41,11 +51,31 @@ const struct config_row config_table[] = {
      "whether Python peers are taken: on loopback addresses and Unix sockets only, on all, on none; their messages may hold PICKLE"},
     {"listen", "upstreams", CONFIG_NAMES, 0, LISTENER(upstreams), LISTENER(upstreams_count), 0, 0, 0, NULL,
      "names of the upstreams that can be reached through it, the first is the one of the path /; all when left out"},
+    {"listen", "policy", CONFIG_POLICY, 0, LISTENER(policy), 0, 0, 0, 0, NULL,
+     "what pages may do that come through it; the other policies hold as well"},
 
     {"upstreams", "url", CONFIG_URL, UPSTREAM_SCHEMES, UPSTREAM(url), 0, 0, 0, 0, NULL,
      "tcp://HOST:PORT, tls://HOST:PORT or unix:/PATH of a Python Router or Service; router: for the router inside"},
     {"upstreams", "ca", CONFIG_FILE, 0, UPSTREAM(ca), 0, 0, 0, 0, NULL,
      "certificates that a tls:// upstream is checked against: PEM; the system's when left out"},
+    {"upstreams", "policy", CONFIG_POLICY, 0, UPSTREAM(policy), 0, 0, 0, 0, NULL,
+     "what pages may do at it; the other policies hold as well"},
+
+    PATTERNS(allow_functions, "functions that pages may call; all when left out"),
+    PATTERNS(deny_functions, "functions that they may not call, though allowed"),
+    PATTERNS(allow_receivers, "members that pages may call; all when left out"),
+    PATTERNS(deny_receivers, "members that they may not call, though allowed"),
+    PATTERNS(visible, "members that pages see and reach: for them there are no others; all when left out"),
+    PATTERNS(expose, "functions that pages may expose to be called by others; none when left out"),
+    {"policy", "serdes", CONFIG_SERDES, 0, POLICY(serdes), 0, 0, 0, 0, serde_words,
+     "serdes that pages may call in; \"pickle\" lets them run any code in the workers; raw, json and msgpack when left out"},
+    {"policy", "function_serdes", CONFIG_PINS, 0, POLICY(pins), POLICY(pins_count), 0, 0, 0, serde_words,
+     "the serdes of some functions, by name: {\"thumbnail\": [\"raw\", \"msgpack\"]}; a function that returns bytes stops its worker when it is called in json"},
+    AT_MOST(calls_per_second, 1000000, "calls of one page, on average; not limited when left out"),
+    AT_MOST(calls_burst, 1000000, "calls at once that calls_per_second leaves room for; calls_per_second when left out"),
+    AT_MOST(bytes_per_second, 1073741824, "bytes of the messages of one page, on average; not limited when left out"),
+    AT_MOST(bytes_burst, 1073741824, "bytes at once that bytes_per_second leaves room for; bytes_per_second when left out"),
+    AT_MOST(calls_in_flight, 65535, "calls of one page that wait for their answer; limits.calls_in_flight when left out"),
 
     LIMIT(message_bytes, 1024, 33554431, 8388608,
      "bytes of a daffi message that is passed on; a larger call is answered with an error"),
@@ -61,7 +91,7 @@ const struct config_row config_table[] = {
     LIMIT(connections, 1, 1000000, 9000, "connections at a time"),
     LIMIT(connections_per_address, 1, 1000000, 500, "connections at a time from one address"),
     LIMIT(half_open, 1, 1000000, 1000, "connections at a time whose handshake is not done"),
-    LIMIT(calls_in_flight, 1, 65535, 1024, "calls of one member of the router inside that wait for their answer"),
+    LIMIT(calls_in_flight, 1, 65535, 1024, "calls of one member that wait for their answer"),
 
     TIMEOUT(tls, 100, 600000, 10000, "for the TLS handshake"),
     TIMEOUT(head, 100, 600000, 10000, "for the whole HTTP request head, and between two requests"),
@@ -81,7 +111,6 @@ const size_t config_table_rows = sizeof config_table / sizeof config_table[0];
 const struct config_section config_sections[] = {
     {"limits", false, "what is accepted, at most"},
     {"timeouts_ms", false, "how long is waited, in milliseconds"},
-    {"policy", true, "who may call what"},
     {"auth", true, "who one is"},
     {"admin", true, "metrics and control"},
     {"assets", true, "where the client's files come from"},
@@ -92,6 +121,11 @@ const size_t config_section_count = sizeof config_sections / sizeof config_secti
 
 static bool same_section(const char *a, const char *b) {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+bool config_section_is_outer(const char *section) {
+    return !same_section(section, "listen") && !same_section(section, "upstreams") &&
+           !same_section(section, "policy");
 }
 
 const struct config_row *config_row_find(const char *section, const char *name) {

@@ -15,11 +15,16 @@ enum config_type {
     CONFIG_ORIGINS,   /* char *[CONFIG_LIST_MAX], how many at `count_offset` */
     CONFIG_HOSTS,     /* the same, in lower case */
     CONFIG_NAMES,     /* of upstreams: size_t[CONFIG_LIST_MAX], places; how many at `count_offset` */
+    CONFIG_PATTERNS,  /* struct config_patterns */
+    CONFIG_SERDES,    /* unsigned, bits of enum config_serde by their places in `choices` */
+    CONFIG_PINS,      /* object of function and serdes: struct config_pin *, how many at `count_offset` */
+    CONFIG_POLICY,    /* struct config_policy: object of section "policy" */
     CONFIG_UPSTREAMS, /* object of name and URL or section "upstreams" */
     CONFIG_LISTENERS, /* list of section "listen" */
 };
 
-/* The sections. A row's offset is in struct config, of "listen" in config_listener, of "upstreams" in config_upstream. */
+/* The sections. A row's offset is in struct config, of "listen" in config_listener, of "upstreams" in config_upstream,
+ * of "policy" in config_policy. */
 #define CONFIG_TOP NULL
 
 struct config_row {
@@ -29,7 +34,7 @@ struct config_row {
     unsigned schemes; /* CONFIG_URL: bits, 1 << enum config_scheme */
     size_t offset, count_offset;
     uint64_t minimum, maximum, standard; /* numbers; choices and truth values by their places */
-    const char *const *choices;          /* NULL-terminated; CONFIG_CHOICE */
+    const char *const *choices;          /* NULL-terminated; CONFIG_CHOICE, CONFIG_SERDES, CONFIG_PINS */
     const char *help;
 };
 
@@ -48,6 +53,9 @@ enum { CONFIG_KEYS_MAX = 32 }; /* rows of a section, and of the outermost with t
 
 /* The row of a section and name, or NULL. */
 const struct config_row *config_row_find(const char *section, const char *name);
+
+/* Whether a section's rows are of struct config itself. */
+bool config_section_is_outer(const char *section);
 
 /* Writes a number, truth value or choice, which must lie within the row's bounds, into the struct the row is of. */
 void config_row_store(const struct config_row *row, void *owner, uint64_t value);

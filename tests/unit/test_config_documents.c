@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config_patterns.h"
 #include "config/config_table.h"
 
 #define PROJECT TESTS_DIR "/.."
@@ -58,24 +59,34 @@ static void assert_document(const char *path, const char *text) {
 
 static json_t *object_of(const char *section);
 
+static json_t *words_of(const struct config_row *row) {
+    json_t *words = json_array();
+    for (size_t i = 0; row->choices[i] != NULL; i++) {
+        json_array_append_new(words, json_string(row->choices[i]));
+    }
+    return words;
+}
+
+static json_t *serdes_schema(const struct config_row *row) {
+    return json_pack("{ss si s{so}}", "type", "array", "minItems", 1, "items", "enum", words_of(row));
+}
+
 static json_t *row_schema(const struct config_row *row) {
     json_t *schema = NULL;
-    json_t *words = NULL;
     switch (row->type) {
     case CONFIG_SIZE:
     case CONFIG_MS:
-        schema = json_pack("{ss sI sI sI}", "type", "integer", "minimum", (json_int_t)row->minimum, "maximum",
-                           (json_int_t)row->maximum, "default", (json_int_t)row->standard);
+        schema = json_pack("{ss sI sI}", "type", "integer", "minimum", (json_int_t)row->minimum, "maximum",
+                           (json_int_t)row->maximum);
+        if (row->standard >= row->minimum) { /* else it is left out by default */
+            json_object_set_new(schema, "default", json_integer((json_int_t)row->standard));
+        }
         break;
     case CONFIG_BOOL:
         schema = json_pack("{ss sb}", "type", "boolean", "default", row->standard != 0);
         break;
     case CONFIG_CHOICE:
-        words = json_array();
-        for (size_t i = 0; row->choices[i] != NULL; i++) {
-            json_array_append_new(words, json_string(row->choices[i]));
-        }
-        schema = json_pack("{so ss}", "enum", words, "default", row->choices[row->standard]);
+        schema = json_pack("{so ss}", "enum", words_of(row), "default", row->choices[row->standard]);
         break;
     case CONFIG_FILE:
         schema = json_pack("{ss si}", "type", "string", "minLength", 1);
@@ -93,6 +104,21 @@ static json_t *row_schema(const struct config_row *row) {
     case CONFIG_NAMES:
         schema = json_pack("{ss si si s{ss}}", "type", "array", "minItems", 1, "maxItems", CONFIG_LIST_MAX,
                            "items", "type", "string");
+        break;
+    case CONFIG_PATTERNS:
+        schema = json_pack("{ss si s{ss si si}}", "type", "array", "maxItems", CONFIG_PATTERNS_MAX, "items",
+                           "type", "string", "minLength", 1, "maxLength", CONFIG_PATTERN_BYTES_MAX);
+        break;
+    case CONFIG_SERDES:
+        schema = serdes_schema(row);
+        break;
+    case CONFIG_PINS:
+        schema = json_pack("{ss si so}", "type", "object", "maxProperties", CONFIG_PATTERNS_MAX,
+                           "additionalProperties", serdes_schema(row));
+        break;
+    case CONFIG_POLICY:
+        schema = row->section == CONFIG_TOP ? object_of("policy")
+                                            : json_pack("{ss}", "$ref", "#/properties/policy");
         break;
     case CONFIG_UPSTREAMS:
         schema = json_pack("{ss si s{ss} s{s[oo]}}", "type", "object", "maxProperties", CONFIG_LIST_MAX,
@@ -175,7 +201,8 @@ static void write_row(FILE *out, const struct config_row *row) {
     case CONFIG_SIZE:
     case CONFIG_MS:
         fprintf(out, "%s to %s | %s", number_text(row, row->minimum, low),
-                number_text(row, row->maximum, high), number_text(row, row->standard, standard));
+                number_text(row, row->maximum, high),
+                row->standard >= row->minimum ? number_text(row, row->standard, standard) : "");
         break;
     case CONFIG_BOOL:
         fputs("`true` or `false` | `false`", out);
@@ -196,6 +223,18 @@ static void write_row(FILE *out, const struct config_row *row) {
         break;
     case CONFIG_NAMES:
         fputs("a list | all", out);
+        break;
+    case CONFIG_PATTERNS:
+        fputs("a list of names, `*` stands for any run of characters | ", out);
+        break;
+    case CONFIG_SERDES:
+        fprintf(out, "a list of %s | ", config_choices_text(row->choices, words, sizeof words));
+        break;
+    case CONFIG_PINS:
+        fputs("an object of function names, as above, and lists of serdes | ", out);
+        break;
+    case CONFIG_POLICY:
+        fputs("an object of the keys of `policy` | ", out);
         break;
     case CONFIG_UPSTREAMS:
         fputs("an object | ", out);
@@ -226,6 +265,8 @@ static void write_keys(FILE *out) {
     write_section(out, "listen", "`listen`: a list of objects", config_row_find(CONFIG_TOP, "listen")->help);
     write_section(out, "upstreams", "`upstreams`: by name, a URL or an object",
                   config_row_find(CONFIG_TOP, "upstreams")->help);
+    write_section(out, "policy", "`policy`: here, in a listener, in an upstream",
+                  config_row_find(CONFIG_TOP, "policy")->help);
     for (size_t i = 0; i < config_section_count; i++) {
         char title[64];
         snprintf(title, sizeof title, "`%s`", config_sections[i].name);

@@ -108,6 +108,42 @@ static void from_the_upstream(void **state) {
     }
 }
 
+/* PICKLE passes where it is named, both ways; what is refused says by which rule. */
+static void policies_are_asked(void **state) {
+    (void)state;
+    static char hidden[] = "secret*";
+    static char *const names[] = {hidden};
+    static const struct config_policy takes_pickle = {.serdes = 1U << CONFIG_PICKLE | 1U << CONFIG_JSON};
+    const struct config_policy shows_none = {
+        .visible = {.is_given = true, .wild = (char **)(uintptr_t)names, .wild_count = 1}};
+    const struct policy wide = {.parts = {&takes_pickle}, .count = 1},
+                        narrow = {.parts = {&shows_none}, .count = 1};
+    struct row row = {"", GUARD_BROWSER, DAFFI_REQUEST, DAFFI_PICKLE, "page", "x", GUARD_PASS, 0};
+    struct daffi_message message = message_of(&row);
+    struct guard_session session = session_of(GUARD_BROWSER);
+    struct guard_verdict verdict = guard_check_from_peer(&POLICY, &session, &message);
+    assert_int_equal(verdict.action, GUARD_ANSWER);
+    assert_int_equal(verdict.by_policy, POLICY_SERDE);
+    session.policy = &wide;
+    assert_int_equal(guard_check_from_peer(&POLICY, &session, &message).action, GUARD_PASS);
+    message.flag = DAFFI_RESPONSE;
+    assert_int_equal(guard_check_from_upstream(&session, &message).action, GUARD_PASS);
+    session.policy = &narrow;
+    assert_int_equal(guard_check_from_upstream(&session, &message).action, GUARD_REPLACE);
+    row.decoder = DAFFI_JSON;
+    row.payload = GOOD;
+    message = message_of(&row);
+    verdict = guard_check_from_peer(&POLICY, &session, &message);
+    assert_int_equal(verdict.action, GUARD_ANSWER);
+    assert_int_equal(verdict.error, DAFFI_ERROR_NO_SUCH_MEMBER);
+    assert_int_equal(verdict.by_policy, POLICY_HIDDEN);
+    message.receiver = daffi_span_text("secrets");
+    assert_int_equal(guard_check_from_peer(&POLICY, &session, &message).action, GUARD_PASS);
+    session.kind = GUARD_NATIVE; /* is held to no policy */
+    message.receiver = daffi_span_text("page");
+    assert_int_equal(guard_check_from_peer(&POLICY, &session, &message).action, GUARD_PASS);
+}
+
 static void an_oversized_message_never_passes(void **state) {
     (void)state;
     static const struct row rows[] = {
@@ -138,6 +174,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_the_peer),
         cmocka_unit_test(from_the_upstream),
+        cmocka_unit_test(policies_are_asked),
         cmocka_unit_test(an_oversized_message_never_passes),
         cmocka_unit_test(a_bad_payload_is_named_with_its_place),
     };
