@@ -256,6 +256,18 @@ static void forward_to_site(struct door_visit *visit, const struct request_head 
     connection_pause(visit->visitor.connection);
 }
 
+static void take_page(struct door_visit *visit, const struct request_head *head) {
+    char text[DOOR_ROUTE_TEXT_MAX];
+    struct request_refusal refusal;
+    if (door_route_check_page(&visit->door->rule, head, text, &refusal) < 0) {
+        log_peer(CONFIG_LOG_WARNING, "refused a request from %s: %s", visit->visitor.address, text);
+        refuse(visit, &refusal, head->method == REQUEST_HEAD);
+        return;
+    }
+    forward_to_site(visit, head);
+}
+
+/* Assets are for everybody, under any name: there is nothing in them that is not public. */
 static void take_request(struct door_visit *visit, const struct request_head *head) {
     if (ws_upgrade_is_asked(head)) {
         take_upgrade(visit, head);
@@ -265,7 +277,7 @@ static void take_request(struct door_visit *visit, const struct request_head *he
     const struct response_sink sink = sink_of(visit);
     int status = assets_answer(visit->door->assets, head, &sink);
     if (status == -ENOENT) {
-        forward_to_site(visit, head);
+        take_page(visit, head);
     } else {
         go_on(visit, status == 0 && response_keeps_alive(head));
     }

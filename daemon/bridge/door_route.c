@@ -49,6 +49,30 @@ static void find_upstream(const struct config *config, const struct config_liste
     }
 }
 
+static int check_host(const struct origin_rule *rule, struct daffi_span host, char text[DOOR_ROUTE_TEXT_MAX],
+                      struct request_refusal *ret_refusal) {
+    if (origin_host_is_own(rule, host)) {
+        return 0;
+    }
+    char quoted[QUOTED_MAX];
+    log_quote(quoted, sizeof quoted, host.data, host.length);
+    snprintf(text, DOOR_ROUTE_TEXT_MAX,
+             "host %s is not one of this bridge's own; add its name to \"hosts\" in the configuration",
+             quoted);
+    *ret_refusal = (struct request_refusal){
+        .status = 403,
+        .text = "this host name is not one of this bridge's own: see \"hosts\" in its configuration"};
+    return -EACCES;
+}
+
+int door_route_check_page(const struct origin_rule *rule, const struct request_head *head,
+                          char ret_text[DOOR_ROUTE_TEXT_MAX], struct request_refusal *ret_refusal) {
+    if (daffi_span_equal(head->path, daffi_span_text("/healthz"))) {
+        return 0;
+    }
+    return check_host(rule, request_head_find(head, "Host"), ret_text, ret_refusal);
+}
+
 int door_route_find(const struct config *config, const struct config_listener *listener,
                     const struct origin_rule *rule, const struct request_head *head,
                     struct door_route *ret_route, struct request_refusal *ret_refusal) {
@@ -60,15 +84,9 @@ int door_route_find(const struct config *config, const struct config_listener *l
     }
     const struct daffi_span host = request_head_find(head, "Host");
     const struct daffi_span origin = request_head_find(head, "Origin");
-    if (!origin_host_is_own(rule, host)) {
-        log_quote(quoted, sizeof quoted, host.data, host.length);
-        snprintf(ret_route->text, sizeof ret_route->text,
-                 "host %s is not one of this bridge's own; add its name to \"hosts\" in the configuration",
-                 quoted);
-        *ret_refusal = (struct request_refusal){
-            .status = 403,
-            .text = "this host name is not one of this bridge's own: see \"hosts\" in its configuration"};
-        return -EACCES;
+    status = check_host(rule, host, ret_route->text, ret_refusal);
+    if (status < 0) {
+        return status;
     }
     if (!origin_is_allowed(rule, origin, host)) {
         log_quote(quoted, sizeof quoted, origin.data, origin.length);

@@ -23,6 +23,12 @@ int door_route_find(const struct config *config, const struct config_listener *l
                     const struct origin_rule *rule, const struct request_head *head,
                     struct door_route *ret_route, struct request_refusal *ret_refusal);
 
+/* Whether what a request is for may be served to whoever dialled that Host: -EACCES as above. Health is told under
+ * any name, as a load balancer asks by an address; all else that is no upgrade and no asset is for own hosts alone, so
+ * that no page of a stranger's rebound name reads it. */
+int door_route_check_page(const struct origin_rule *rule, const struct request_head *head,
+                          char ret_text[DOOR_ROUTE_TEXT_MAX], struct request_refusal *ret_refusal);
+
 /* Whether an address (as struct listener tells it) is this machine's own. */
 bool door_is_local(const char *address);
 

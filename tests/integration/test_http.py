@@ -126,6 +126,27 @@ def test_a_host_that_is_not_one_s_own_is_refused(bridge):
     assert raw(bridge, UPGRADE % (b"rebound.example", b"13")).startswith(b"HTTP/1.1 403 ")
 
 
+@pytest.mark.parametrize("host", [b"rebound.example", b"192.0.2.1:80", b"127.0.0.1.rebound.example", b"localhost.rebound.example:443"])
+def test_under_a_strange_name_there_are_assets_and_health_and_no_page(bridge, host):
+    """A stranger's page whose name was rebound to us reads what is public, and nothing else; a load balancer asks by an address."""
+    def ask(path: bytes) -> bytes:
+        return raw(bridge, b"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % (path, host))[9:12]
+
+    assert [ask(path) for path in (b"/daffi.js", b"/app.wasm", b"/healthz")] == [b"200"] * 3
+    assert [ask(path) for path in (b"/_bridge/", b"/_bridge/playground.js", b"/_bridge/examples/01_service_json/index.html", b"/", b"/nothing")] == [b"403"] * 5
+    bridge.wait_for('add its name to "hosts"')
+
+
+def test_a_name_of_the_configuration_is_one_s_own(house, tmp_path):
+    file = tmp_path / "bridge.json"
+    file.write_text('{"hosts": ["cdn.example", "192.0.2.1", "[2001:db8::1]"], "playground": true}')
+    bridge = house.bridge("tcp://127.0.0.1:9", "-c", str(file))
+    for host in (b"cdn.example", b"CDN.example:8443", b"192.0.2.1", b"[2001:db8::1]:80"):
+        assert raw(bridge, b"GET /_bridge/ HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host)[9:12] == b"200"
+        assert raw(bridge, UPGRADE.replace(b"\r\n\r\n", b"\r\nOrigin: http://%s\r\n\r\n") % (host, b"8", host))[9:12] == b"426"
+        assert raw(bridge, UPGRADE.replace(b"\r\n\r\n", b"\r\nOrigin: http://evil.example\r\n\r\n") % (host, b"13"))[9:12] == b"403"
+
+
 def test_another_version_of_websocket_is_426(bridge):
     answer = raw(bridge, UPGRADE % (b"127.0.0.1", b"8"))
     assert answer.startswith(b"HTTP/1.1 426 ")

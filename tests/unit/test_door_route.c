@@ -123,6 +123,36 @@ static void a_bad_upgrade_is_refused_before_anything_else(void **state) {
     assert_int_equal(refusal.status, 426);
 }
 
+static void pages_are_for_own_hosts_and_health_for_all(void **state) {
+    (void)state;
+    static const struct {
+        const char *head;
+        int status;
+    } cases[] = {
+        {"GET /_bridge/ HTTP/1.1\r\nHost: LocalHost:1\r\n\r\n", 0},
+        {"GET / HTTP/1.1\r\nHost: 127.0.0.2\r\n\r\n", 0},
+        {"HEAD /healthz HTTP/1.1\r\nHost: 192.0.2.1:8443\r\n\r\n", 0},
+        {"GET /healthz?x HTTP/1.0\r\n\r\n", 0},
+        {"GET /healthz/ HTTP/1.1\r\nHost: rebound.example\r\n\r\n", -EACCES},
+        {"GET /_bridge/ HTTP/1.1\r\nHost: rebound.example\r\n\r\n", -EACCES},
+        {"GET / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n", -EACCES},
+        {"GET / HTTP/1.1\r\nHost: localhost.rebound.example\r\n\r\n", -EACCES},
+        {"GET / HTTP/1.0\r\n\r\n", -EACCES},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct request_head head;
+        static const struct request_limits limits = {.head_bytes = 1024, .headers = 20};
+        struct request_refusal refusal = {.status = 0};
+        char text[DOOR_ROUTE_TEXT_MAX] = "";
+        size_t size;
+        assert_int_equal(request_head_parse(daffi_span_text(cases[i].head), &limits, &head, &size, &refusal),
+                         0);
+        assert_int_equal(door_route_check_page(&rule, &head, text, &refusal), cases[i].status);
+        assert_int_equal(refusal.status, cases[i].status == 0 ? 0 : 403);
+        assert_true((strstr(text, "\"hosts\"") != NULL) == (cases[i].status < 0));
+    }
+}
+
 static void some_addresses_are_this_machine(void **state) {
     (void)state;
     static const char *const local[] = {"unix", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"};
@@ -144,6 +174,7 @@ int main(void) {
         CASE(an_unknown_name_is_told_what_there_is),
         CASE(strange_hosts_and_origins_are_refused_and_the_log_says_what_helps),
         CASE(a_bad_upgrade_is_refused_before_anything_else),
+        CASE(pages_are_for_own_hosts_and_health_for_all),
         CASE(some_addresses_are_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
