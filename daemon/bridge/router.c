@@ -213,7 +213,7 @@ static int router_attach(struct backend *backend, struct session *session,
 static void router_detach(struct attachment *member) {
     struct router_branch *branch = member->home;
     member->session = NULL;
-    router_calls_drop_caller(&branch->calls, member);
+    call_table_drop_caller(&branch->calls, &member->calls);
     router_directory_leave(branch->router->directory, member, branch->place);
     router_member_drop(member);
 }
@@ -310,7 +310,7 @@ static void free_branch(struct router_branch *branch) {
         discard(letter);
         letter = next;
     }
-    router_calls_clear(&branch->calls);
+    call_table_clear(&branch->calls);
     router_seats_clear(&branch->seats);
     free(branch);
 }

@@ -2,7 +2,7 @@
 #ifndef ROUTER_BRANCH_H
 #define ROUTER_BRANCH_H
 
-#include "bridge/router_calls.h"
+#include "bridge/call_table.h"
 #include "bridge/router_directory.h"
 #include "bridge/router_seats.h"
 #include "bridge/session.h"
@@ -16,7 +16,7 @@ struct router_branch {
     size_t place; /* among the router's branches */
     struct router_mailbox mailbox;
     struct router_seats seats;
-    struct router_calls calls;
+    struct call_table calls;
     struct timer calm;               /* set by joins and leaves, see router.c */
     struct attachment *first, *last; /* its own members, whose join it has been told */
 };

@@ -3,15 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-uint64_t router_name_hash(uint64_t seed, struct daffi_span name) {
-    uint64_t hash = seed ^ 0xCBF29CE484222325U;
-    for (size_t i = 0; i < name.length; i++) {
-        hash = (hash ^ name.data[i]) * 0x9E3779B97F4A7C15U;
-        hash ^= hash >> 32;
-    }
-    return hash;
-}
-
 static int compare(struct daffi_span a, struct daffi_span b) {
     size_t shorter = a.length < b.length ? a.length : b.length;
     int order = shorter == 0 ? 0 : memcmp(a.data, b.data, shorter);
@@ -124,7 +115,7 @@ int router_member_new(struct router_branch *home, struct session *session, enum 
     told.methods = told.methods_count == 0 ? NULL : told.methods;
     int status = copy_names(made, &told);
     if (status == 0) {
-        made->hash = router_name_hash(seed, made->name);
+        made->hash = name_hash(seed, made->name);
         status = format_entry(made, &told);
     }
     if (status == 0) {

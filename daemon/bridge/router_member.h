@@ -5,12 +5,13 @@
 #ifndef ROUTER_MEMBER_H
 #define ROUTER_MEMBER_H
 
+#include "bridge/call_table.h"
 #include "bridge/guard.h"
+#include "bridge/name_hash.h"
 #include "bridge/own_message.h"
 #include "bridge/router_mailbox.h"
 
 struct router_branch;
-struct router_call;
 
 enum router_leaving { ROUTER_DISCONNECTED, ROUTER_EVICTED };
 enum { ROUTER_NOWHERE = -1 };
@@ -18,8 +19,8 @@ enum { ROUTER_NOWHERE = -1 };
 /* A member as one branch knows it: that branch's thread alone. */
 struct router_seat {
     struct attachment *member;
-    struct router_seat *next;  /* of the same bucket of the branch's names */
-    struct router_call *calls; /* of this branch's members, which wait for its answer */
+    struct router_seat *next; /* of the same bucket of the branch's names */
+    struct call_worker calls; /* of this branch's members, which wait for its answer */
 };
 
 struct router_share { /* of one branch */
@@ -43,8 +44,7 @@ struct attachment {
     /* the home branch's thread */
     struct session *session;            /* NULL once detached */
     struct attachment *next, *previous; /* of the home's members */
-    struct router_call *calls, *newest_call;
-    size_t calls_count;
+    struct call_caller calls;
     struct own_message welcome;
     int refusal; /* a negative errno: it could not join */
     /* under the directory's lock */
@@ -62,9 +62,6 @@ void router_member_hold(struct attachment *member);
 void router_member_drop(struct attachment *member);
 
 bool router_member_exposes(const struct attachment *member, struct daffi_span function);
-
-/* Of names: `seed` is the router's own, so that nobody can choose names that meet in one bucket. */
-uint64_t router_name_hash(uint64_t seed, struct daffi_span name);
 
 static inline struct daffi_span own_message_bytes(const struct own_message *message) {
     return daffi_span_of(message->head.data, message->head.length + message->payload.length);

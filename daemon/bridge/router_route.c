@@ -6,8 +6,6 @@
 #include "bridge/router_branch.h"
 #include "ops/log.h"
 
-enum { GIVE_UP_MS = 60000 };
-
 /* A message on its way. */
 struct parcel {
     struct daffi_message message;
@@ -93,12 +91,27 @@ static void answer_busy(struct attachment *to, struct attachment *from, const st
     }
 }
 
+static struct attachment *caller_of(const struct call *call) {
+    return (struct attachment *)(void *)((char *)call->caller - offsetof(struct attachment, calls));
+}
+
+/* Whether `worker` may answer that call; it is over with this. */
+static bool take_call(struct attachment *caller, uint16_t uuid, struct attachment *worker) {
+    struct router_branch *branch = caller->home;
+    struct call *call = call_table_find(&branch->calls, &caller->calls, uuid);
+    if (call == NULL || call->worker != &worker->shares[branch->place].seat.calls) {
+        return false;
+    }
+    call_table_drop(&branch->calls, call);
+    return true;
+}
+
 void router_answer_for_leaver(struct router_branch *branch, struct router_seat *seat) {
-    while (seat->calls != NULL) {
-        struct router_call *call = seat->calls;
-        struct attachment *caller = call->caller;
+    while (seat->calls.calls != NULL) {
+        struct call *call = seat->calls.calls;
+        struct attachment *caller = caller_of(call);
         uint16_t uuid = call->uuid;
-        router_calls_drop(&branch->calls, call);
+        call_table_drop(&branch->calls, call);
         struct own_message error = {0};
         if (caller->session == NULL ||
             make_error(uuid, caller->name, seat->member->name, daffi_span_of(NULL, 0),
@@ -127,12 +140,11 @@ static bool is_full(const struct attachment *to, size_t size) {
 
 /* What comes from the peer's buffer and what comes by letter is one run of bytes either way: see session_on_message. */
 static void hand_over(struct attachment *to, struct attachment *from, const struct parcel *parcel) {
-    struct router_branch *branch = to->home;
     if (to->session == NULL) {
         return; /* it has left: its callers will be told with the news of it */
     }
     if (parcel->message.flag != DAFFI_REQUEST) {
-        if (!router_calls_take(&branch->calls, to, parcel->message.uuid, from)) {
+        if (!take_call(to, parcel->message.uuid, from)) {
             log_peer(CONFIG_LOG_DEBUG, "router: an answer was dropped: no call waits for it");
             return;
         }
@@ -165,7 +177,7 @@ static int refuse_for_room(struct attachment *from, struct attachment *to, const
         return replace_answer(from, to, &parcel->message);
     }
     if (parcel->message.return_result) {
-        router_calls_take(&from->home->calls, from, parcel->message.uuid, to);
+        (void)take_call(from, parcel->message.uuid, to);
     }
     return refuse_call(from, &parcel->message, DAFFI_ERROR_BUSY, text);
 }
@@ -186,28 +198,29 @@ static int forward(struct attachment *from, struct attachment *to, const struct 
     return 0;
 }
 
-/* Calls that are never answered must not lock their caller out for good: the oldest makes way once it has waited for long,
- * and is answered. */
-static void give_up_oldest(struct attachment *from, uint64_t now) {
-    const struct router_call *oldest = from->calls;
-    if (oldest == NULL || now - oldest->since < GIVE_UP_MS) {
+/* A call that makes way is answered. */
+static void give_up_oldest(struct attachment *from, size_t limit, uint64_t now) {
+    struct call *oldest = call_table_stale(&from->calls, limit, now);
+    if (oldest == NULL) {
         return;
     }
+    const struct router_seat *seat =
+        (const struct router_seat *)(const void *)((const char *)oldest->worker -
+                                                   offsetof(struct router_seat, calls));
     const struct daffi_message request = {
-        .uuid = oldest->uuid, .return_result = true, .receiver = oldest->worker->member->name};
-    router_calls_take(&from->home->calls, from, oldest->uuid, oldest->worker->member);
+        .uuid = oldest->uuid, .return_result = true, .receiver = seat->member->name};
+    call_table_drop(&from->home->calls, oldest);
     (void)refuse_call(from, &request, DAFFI_ERROR_BUSY,
                       "no answer came for long, and too many later calls wait (limits.calls_in_flight)");
 }
 
 static int open_call(struct attachment *from, struct router_seat *seat, const struct daffi_message *request) {
     struct router_branch *branch = from->home;
-    size_t limit = branch->bridge->config->limits.calls_in_flight;
+    size_t limit = from->session != NULL ? session_calls_limit(from->session)
+                                         : branch->bridge->config->limits.calls_in_flight;
     uint64_t now = reactor_now(branch->bridge->reactor);
-    if (from->calls_count >= limit) {
-        give_up_oldest(from, now);
-    }
-    return router_calls_open(&branch->calls, from, request->uuid, seat, limit, now);
+    give_up_oldest(from, limit, now);
+    return call_table_open(&branch->calls, &from->calls, request->uuid, &seat->calls, limit, now);
 }
 
 /* A receiver that has just come may be known to its caller, by whatever way, before this branch has read of it: but the news

@@ -61,7 +61,7 @@ void router_seats_remove(struct router_seats *seats, const struct router_seat *s
 }
 
 struct router_seat *router_seats_find(const struct router_seats *seats, struct daffi_span name) {
-    uint64_t hash = router_name_hash(seats->seed, name);
+    uint64_t hash = name_hash(seats->seed, name);
     struct router_seat *seat = *bucket_of(seats, hash);
     while (seat != NULL && (seat->member->hash != hash || !daffi_span_equal(seat->member->name, name))) {
         seat = seat->next;

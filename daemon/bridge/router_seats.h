@@ -9,7 +9,7 @@ struct router_seats {
     struct router_seat **buckets;
     size_t capacity; /* a power of two */
     size_t count;
-    uint64_t seed; /* of router_name_hash */
+    uint64_t seed; /* of name_hash */
 };
 
 int router_seats_init(struct router_seats *seats, uint64_t seed); /* 0 or -ENOMEM */

@@ -56,6 +56,10 @@ enum guard_kind session_kind(const struct session *session) {
     return session->kind;
 }
 
+size_t session_calls_limit(const struct session *session) {
+    return policy_calls_in_flight(&session->policy, session->bridge->config->limits.calls_in_flight);
+}
+
 size_t session_queued(const struct session *session) {
     return session->transport->queued(session->transport_owner);
 }

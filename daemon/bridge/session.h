@@ -102,6 +102,7 @@ void session_on_backend_lost(struct session *session, uint16_t code, const char 
 void session_on_backend_drained(struct session *session);
 
 enum guard_kind session_kind(const struct session *session);
+size_t session_calls_limit(const struct session *session); /* of its calls in flight */
 size_t session_queued(const struct session *session); /* bytes that wait for its peer to read them */
 
 /* Of a bridge, for its end: the next session of the list, or the first for NULL. */

@@ -118,6 +118,11 @@ enum guard_kind session_kind(const struct session *session) {
     return session->kind;
 }
 
+size_t session_calls_limit(const struct session *session) {
+    (void)session;
+    return house.config->limits.calls_in_flight;
+}
+
 size_t session_queued(const struct session *session) {
     return session->queued;
 }
