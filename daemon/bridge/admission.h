@@ -1,4 +1,5 @@
-/* Who may still come in: connections in all, by address, and those that have not yet said who they are. Shared by
+/* Who may still come in: connections in all, by address, and those that have not yet said who they are; and how fast they may
+ * be passed on to upstreams, where a real Router keeps a descriptor of each for ever. Shared by
  * all reactors; any thread. A Unix socket's peers are one address without a limit of its own; an IPv6 address
  * stands for its /64.
  *                                                                         (limits of design.md, "Outside faces") */
@@ -6,6 +7,7 @@
 #define ADMISSION_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "config/config.h"
 
@@ -30,6 +32,11 @@ int admission_enter(struct admission *admission, const char *address, struct adm
 
 /* It has said who it is: not half-open any more. Fine when said twice, or of a ticket that holds nothing. */
 void admission_settle(struct admission_ticket *ticket);
+
+/* When a connection to an upstream may be opened for a peer of that address: 0 and the ms until then, counted as opened;
+ * -EBUSY where that is more than `most_ms`, with a static sentence in *ret_reason; -ENOMEM, likewise. */
+int admission_pass_on(struct admission *admission, const char *address, uint64_t now, uint64_t most_ms,
+                      uint64_t *ret_wait_ms, const char **ret_reason);
 
 /* Counts it out; the ticket holds nothing after that. */
 void admission_leave(struct admission_ticket *ticket);

@@ -43,3 +43,12 @@ void rate_charge(struct rate *rate, size_t amount, uint64_t now) {
     rate->level -= (int64_t)amount * MS;
     rate->level = rate->level > least ? rate->level : least;
 }
+
+uint64_t rate_wait(struct rate *rate, size_t amount, uint64_t now) {
+    if (rate->per_second == 0) {
+        return 0;
+    }
+    fill(rate, now);
+    const int64_t missing = (int64_t)amount * MS - rate->level;
+    return missing <= 0 ? 0 : (uint64_t)((missing + rate->per_second - 1) / rate->per_second);
+}

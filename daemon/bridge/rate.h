@@ -24,4 +24,8 @@ bool rate_take(struct rate *rate, size_t amount, uint64_t now);
 /* Takes it in any case. */
 void rate_charge(struct rate *rate, size_t amount, uint64_t now);
 
+/* ms until `amount` (at most the burst) could be taken, if nobody took any before: 0, now. What is in debt is worked off in
+ * order, so that whoever charges it right away may go ahead when that time has passed. */
+uint64_t rate_wait(struct rate *rate, size_t amount, uint64_t now);
+
 #endif

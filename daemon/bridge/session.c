@@ -52,6 +52,10 @@ void session_close(struct session *session, uint16_t code, const char *reason) {
     session->transport->close(session->transport_owner, code, reason);
 }
 
+const char *session_address(const struct session *session) {
+    return session->address;
+}
+
 enum guard_kind session_kind(const struct session *session) {
     return session->kind;
 }

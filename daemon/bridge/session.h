@@ -101,6 +101,7 @@ void session_on_backend_news(struct session *session, struct daffi_span bytes);
 void session_on_backend_lost(struct session *session, uint16_t code, const char *reason);
 void session_on_backend_drained(struct session *session);
 
+const char *session_address(const struct session *session); /* of its peer */
 enum guard_kind session_kind(const struct session *session);
 size_t session_calls_limit(const struct session *session); /* of its calls in flight */
 size_t session_queued(const struct session *session); /* bytes that wait for its peer to read them */

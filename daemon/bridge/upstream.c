@@ -28,6 +28,7 @@ struct upstream {
 };
 
 enum attachment_state {
+    ATTACHMENT_WAITING,    /* for its turn, or for its refusal: see admission_pass_on */
     ATTACHMENT_CONNECTING, /* no connection yet */
     ATTACHMENT_OPENING,    /* TLS's handshake */
     ATTACHMENT_OPEN,
@@ -45,7 +46,8 @@ struct attachment {
     struct own_message greeting;    /* the handshake, until it has been queued */
     enum daffi_handshake_type type; /* of the other side: CLIENT until it has said so */
     size_t owed;                    /* answers of a Service to calls of the session */
-    struct timer linger;
+    struct timer timer;             /* WAITING, LINGERING */
+    const char *refusal;            /* WAITING: static, why it is never its turn; or NULL */
 };
 
 /* -- the end -- */
@@ -78,7 +80,7 @@ static void stop_lingering(struct attachment *attachment) {
     if (attachment->state == ATTACHMENT_LINGERING) {
         attachment->state = ATTACHMENT_ENDING;
         attachment->upstream->lingering--;
-        timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->linger);
+        timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->timer);
     }
 }
 
@@ -87,17 +89,12 @@ static void end_lingering(struct attachment *attachment) {
     connection_close(attachment->connection, GOODBYE_MS);
 }
 
-static void on_linger_due(struct timer *timer, uint64_t now) {
-    (void)now;
-    end_lingering((struct attachment *)(void *)((char *)timer - offsetof(struct attachment, linger)));
-}
-
 /* Whether the connection stays for the answers that are still to come. */
 static bool start_lingering(struct attachment *attachment) {
     struct reactor *reactor = attachment->upstream->bridge->reactor;
     if (attachment->state != ATTACHMENT_OPEN || attachment->owed == 0 ||
         attachment->upstream->lingering >= LINGERING_MAX ||
-        timer_set(reactor_timers(reactor), &attachment->linger, reactor_now(reactor) + LINGER_MS) < 0) {
+        timer_set(reactor_timers(reactor), &attachment->timer, reactor_now(reactor) + LINGER_MS) < 0) {
         return false;
     }
     attachment->state = ATTACHMENT_LINGERING;
@@ -111,6 +108,7 @@ static void upstream_detach(struct attachment *attachment) {
         return;
     }
     attachment->state = ATTACHMENT_ENDING;
+    timer_clear(reactor_timers(bridge->reactor), &attachment->timer);
     connector_free(attachment->connector);
     attachment->connector = NULL;
     if (attachment->connection != NULL) {
@@ -271,6 +269,44 @@ static void on_connected(void *owner, int fd, const char *detail) {
 
 /* -- what sessions call -- */
 
+static int start_connecting(struct attachment *attachment) {
+    struct upstream *upstream = attachment->upstream;
+    attachment->state = ATTACHMENT_CONNECTING;
+    return connector_new(upstream->endpoint, upstream->bridge->config->timeouts.upstream_connect,
+                         on_connected, attachment, &attachment->connector);
+}
+
+static void on_due(struct timer *timer, uint64_t now) {
+    (void)now;
+    struct attachment *attachment =
+        (struct attachment *)(void *)((char *)timer - offsetof(struct attachment, timer));
+    if (attachment->state == ATTACHMENT_LINGERING) {
+        end_lingering(attachment);
+    } else if (attachment->refusal != NULL) {
+        lose(attachment, CLOSE_TRY_LATER, "is busy", attachment->refusal);
+    } else {
+        int status = start_connecting(attachment);
+        if (status < 0) {
+            lose(attachment, CLOSE_INTERNAL, "can't be reached", strerror(-status));
+        }
+    }
+}
+
+/* Connects as soon as it may: a moment's rush is worth a moment's patience, and half the time is left for connecting. */
+static int wait_turn(struct attachment *attachment) {
+    struct bridge *bridge = attachment->upstream->bridge;
+    const uint64_t now = reactor_now(bridge->reactor);
+    uint64_t wait = 0;
+    int status =
+        admission_pass_on(bridge->admission, session_address(attachment->session), now,
+                          bridge->config->timeouts.upstream_connect / 2, &wait, &attachment->refusal);
+    if (status == 0 && wait == 0) {
+        return start_connecting(attachment);
+    }
+    attachment->state = ATTACHMENT_WAITING;
+    return timer_set(reactor_timers(bridge->reactor), &attachment->timer, now + wait);
+}
+
 static int upstream_attach(struct backend *backend, struct session *session,
                            const struct daffi_handshake *handshake, uint16_t uuid,
                            struct attachment **ret_attachment) {
@@ -283,7 +319,7 @@ static int upstream_attach(struct backend *backend, struct session *session,
     if (attachment == NULL) {
         return -ENOMEM;
     }
-    attachment->linger.on_due = on_linger_due;
+    attachment->timer.on_due = on_due;
     attachment->type = DAFFI_TYPE_CLIENT;
     attachment->upstream = upstream;
     attachment->session = session;
@@ -291,8 +327,7 @@ static int upstream_attach(struct backend *backend, struct session *session,
         .uuid = uuid, .return_result = true, .transmitter = daffi_span_text(handshake->members[0].name)};
     int status = own_message_handshake(&envelope, handshake, &attachment->greeting);
     if (status == 0) {
-        status = connector_new(upstream->endpoint, upstream->bridge->config->timeouts.upstream_connect,
-                               on_connected, attachment, &attachment->connector);
+        status = wait_turn(attachment);
     }
     if (status < 0) {
         release(&attachment->retired);

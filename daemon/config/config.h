@@ -73,6 +73,7 @@ struct config_limits {
     size_t message_bytes, nesting, queue_high, queue_bytes, memory_bytes;
     size_t head_bytes, headers;
     size_t connections, connections_per_address, half_open, calls_in_flight;
+    size_t upstream_connects, upstream_connects_per_address; /* a second; 0: see admission.c */
 };
 
 struct config_timeouts { /* ms */

@@ -91,6 +91,10 @@ const struct config_row config_table[] = {
     LIMIT(connections, 1, 1000000, 9000, "connections at a time"),
     LIMIT(connections_per_address, 1, 1000000, 500, "connections at a time from one address"),
     LIMIT(half_open, 1, 1000000, 1000, "connections at a time whose handshake is not done"),
+    LIMIT(upstream_connects, 0, 1000000, 0,
+     "connections to upstreams opened in a second, after as many at once as `connections` says; those past it wait a moment, then are refused; a quarter of `connections` when 0"),
+    LIMIT(upstream_connects_per_address, 0, 1000000, 0,
+     "the same for one address, after as many at once as `connections_per_address` says; a quarter of that when 0, and then none for the loopback"),
     LIMIT(calls_in_flight, 1, 65535, 1024, "calls of one member that wait for their answer"),
 
     TIMEOUT(tls, 100, 600000, 10000, "for the TLS handshake"),

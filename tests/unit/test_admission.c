@@ -104,6 +104,71 @@ static void a_ticket_may_be_given_back_twice_or_hold_nothing(void **state) {
     admission_leave(&none);
 }
 
+/* The ms until it is passed on, or -1: never, and *reason says why. */
+static long pass_on(const char *address, uint64_t now, const char **reason) {
+    uint64_t wait = 0;
+    int status = admission_pass_on(admission, address, now, 1000, &wait, reason);
+    assert_true(status == 0 || status == -EBUSY);
+    return status == 0 ? (long)wait : -1;
+}
+
+static void connects_to_upstreams_come_at_once_then_in_turn_then_not(void **state) {
+    (void)state;
+    const char *reason = "";
+    for (int i = 0; i < 4; i++) { /* connections_per_address */
+        assert_int_equal(pass_on("192.0.2.1", 5000, &reason), 0);
+    }
+    assert_int_equal(pass_on("192.0.2.1", 5000, &reason), 1000); /* one a second */
+    assert_int_equal(pass_on("192.0.2.1", 5000, &reason), -1);
+    assert_non_null(strstr(reason, "upstream_connects_per_address"));
+    assert_int_equal(pass_on("192.0.2.2", 5000, &reason), 0);
+    assert_int_equal(pass_on("192.0.2.1", 5400, &reason), -1);
+    assert_int_equal(pass_on("192.0.2.1", 6000, &reason), 1000); /* what it waited for is its own */
+    assert_int_equal(pass_on("192.0.2.1", 60000, &reason), 0);
+}
+
+static void connects_of_all_addresses_have_their_rate(void **state) {
+    (void)state;
+    const char *reason = "";
+    char address[ADDRESS_MAX];
+    for (int i = 0; i < 10; i++) { /* connections */
+        snprintf(address, sizeof address, "192.0.2.%d", i);
+        assert_int_equal(pass_on(address, 5000, &reason), 0);
+    }
+    assert_int_equal(pass_on("unix", 5000, &reason), 500); /* two a second */
+    assert_int_equal(pass_on("unix", 5000, &reason), 1000);
+    assert_int_equal(pass_on("192.0.2.99", 5000, &reason), -1);
+    assert_non_null(strstr(reason, "limits.upstream_connects)"));
+}
+
+static void the_loopback_has_a_rate_where_one_is_said(void **state) {
+    (void)state;
+    const char *reason = "";
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(pass_on(i % 2 == 0 ? "127.0.0.1" : "::1", 5000, &reason), 0);
+    }
+    admission_free(admission);
+    const struct config_limits limits = {
+        .connections = 10, .connections_per_address = 4, .half_open = 6, .upstream_connects_per_address = 2};
+    assert_int_equal(admission_new(&limits, &admission), 0);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pass_on("::1", 5000, &reason), 0);
+    }
+    assert_int_equal(pass_on("::1", 5000, &reason), 500);
+}
+
+static void an_address_that_has_left_is_remembered_until_its_rate_is_whole(void **state) {
+    (void)state;
+    const char *reason = "";
+    assert_string_equal(enter("192.0.2.1"), "");
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pass_on("192.0.2.1", 5000, &reason), 0);
+    }
+    admission_leave(&tickets[0]);
+    assert_string_equal(enter("192.0.2.1"), "");
+    assert_int_equal(pass_on("192.0.2.1", 5000, &reason), 1000);
+}
+
 static void *come_and_go(void *argument) {
     const char *address = argument;
     for (int i = 0; i < 2000; i++) {
@@ -134,9 +199,16 @@ static void threads_come_and_go(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(an_address_has_its_limit_and_others_theirs),       CASE(an_ipv6_network_is_one_address),
-        CASE(half_open_ones_have_theirs_until_they_settle),     CASE(all_together_have_theirs),
-        CASE(a_ticket_may_be_given_back_twice_or_hold_nothing), CASE(threads_come_and_go),
+        CASE(an_address_has_its_limit_and_others_theirs),
+        CASE(an_ipv6_network_is_one_address),
+        CASE(half_open_ones_have_theirs_until_they_settle),
+        CASE(all_together_have_theirs),
+        CASE(a_ticket_may_be_given_back_twice_or_hold_nothing),
+        CASE(threads_come_and_go),
+        CASE(connects_to_upstreams_come_at_once_then_in_turn_then_not),
+        CASE(connects_of_all_addresses_have_their_rate),
+        CASE(the_loopback_has_a_rate_where_one_is_said),
+        CASE(an_address_that_has_left_is_remembered_until_its_rate_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,22 @@ static void a_debt_has_an_end(void **state) {
     assert_true(rate_take(&rate, 1, 3601000));
 }
 
+static void what_is_charged_in_turn_comes_in_turn(void **state) {
+    (void)state;
+    struct rate rate;
+    rate_init(&rate, 4, 2, 1000);
+    static const uint64_t waits[] = {0, 0, 250, 500, 750};
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        assert_int_equal(rate_wait(&rate, 1, 1000), waits[i]);
+        rate_charge(&rate, 1, 1000);
+    }
+    assert_int_equal(rate_wait(&rate, 1, 1750), 250);
+    assert_int_equal(rate_wait(&rate, 2, 1750), 500);
+    assert_int_equal(rate_wait(&rate, 2, 9000), 0);
+    rate_init(&rate, 0, 0, 0);
+    assert_int_equal(rate_wait(&rate, 1000, 0), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_rate_is_no_limit),
@@ -85,6 +101,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_lost_between_steps),
         cmocka_unit_test(more_than_the_burst_passes_when_full_and_is_owed),
         cmocka_unit_test(a_debt_has_an_end),
+        cmocka_unit_test(what_is_charged_in_turn_comes_in_turn),
     };
     return cmocka_run_group_tests_name("rate", tests, NULL, NULL);
 }

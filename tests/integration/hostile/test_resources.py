@@ -52,6 +52,31 @@ def test_answers_that_nobody_reads_do_not_use_up_everybody_s_memory(make_world):
     world.check(50)
 
 
+def test_the_rate_of_new_connections_to_a_router_is_limited(make_world):
+    """A real Router keeps a descriptor of each for ever. A page that comes and goes without pause costs it as many as one may have
+    at once, and then two a second; who is in goes on, and who waits a moment gets in."""
+    world = make_world(limits={"connections_per_address": 8, "upstream_connects_per_address": 2})
+    before, began = descriptors(world.upstream), time.monotonic()
+    opened = 0
+    while time.monotonic() - began < 3:
+        Page(world.url, f"churn{opened}").close()
+        opened += 1
+    assert 7 <= opened <= 7 + 2 * (time.monotonic() - began) + 1
+    assert descriptors(world.upstream) - before <= opened + 1
+    world.check(20)
+
+    crowd = [Page(world.url, None) for _ in range(7)]  # at once: some would have to wait for too long
+    for number, page in enumerate(crowd):
+        page.send(wire.handshake(f"crowd{number}"))
+    flags = [page.receive().flag for page in crowd]
+    assert set(flags) == {wire.HANDSHAKE, wire.ERROR}
+    assert {page.expect_close()[0] for page, flag in zip(crowd, flags) if flag == wire.ERROR} == {1013}
+    world.bridge.wait_for("limits.upstream_connects_per_address")
+    world.check()
+    for page in crowd:
+        page.close()
+
+
 def test_out_of_descriptors_the_bridge_waits_and_recovers(make_world):
     """Those who are in go on; newcomers wait, nothing spins; when there are some again, all are served."""
     world = make_world()
