@@ -14,8 +14,7 @@
 enum {
     BUCKETS = 4096,    /* a power of two */
     NETWORK_BYTES = 8, /* of an IPv6 address */
-    RATE_SHARE =
-        10, /* of a limit of connections that may be opened anew in a second, where nothing is said */
+    RATE_SHARE = 4,    /* of a limit of connections: may be opened anew in a second, if nothing is said */
 };
 
 struct admission_address {
