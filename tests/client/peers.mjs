@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
-export const CLIENT = join(resolve(ROOT, process.env.DAFFI_BUILD ?? "build/dev"), "js-client");
+const BUILD = resolve(ROOT, process.env.DAFFI_BUILD ?? "build/dev");
+export const CLIENT = join(BUILD, "js-client");
 const PYTHON = process.env.DAFFI_PYTHON ?? join(ROOT, ".venv/bin/python");
 const READY_MS = 20000;
 
@@ -32,34 +33,48 @@ export function freePort() {
   });
 }
 
-/** Starts tests/peers/daffi_peer.py; resolves, with { port, stop, kill }, when it says that it is ready. */
-async function startPeer(role, { port, name }) {
-  const args = [join(ROOT, "tests/peers/daffi_peer.py"), role, "--port", String(port), ...(name ? ["--name", name] : [])];
-  const child = spawn(PYTHON, args, { stdio: ["pipe", "pipe", "pipe"] });
+/** Starts a program; resolves, with { match, stop, kill, pid }, when a line of it matches `ready`. */
+async function start(program, args, ready, signal) {
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
   child.stdin.on("error", () => {});
   const gone = new Promise((done) => child.once("close", done));
-  const end = async (signal) => {
-    if (signal) child.kill(signal);
+  const end = async (how) => {
+    if (how) child.kill(how);
     child.stdin.end();
     const hard = setTimeout(() => child.kill("SIGKILL"), 5000);
     await gone;
     clearTimeout(hard);
   };
   let output = "";
-  await new Promise((done, failed) => {
-    const late = setTimeout(() => { child.kill("SIGKILL"); failed(new Error(`${role} was not ready in ${READY_MS} ms: ${output}`)); }, READY_MS);
+  const match = await new Promise((done, failed) => {
+    const late = setTimeout(() => { child.kill("SIGKILL"); failed(new Error(`${program} was not ready in ${READY_MS} ms: ${output}`)); }, READY_MS);
     const look = (text) => {
       output += text;
-      if (!/^ready$/m.test(output)) return;
+      const found = ready.exec(output);
+      if (!found) return;
       clearTimeout(late);
-      done();
+      done(found);
     };
     child.stdout.setEncoding("utf8").on("data", look);
     child.stderr.setEncoding("utf8").on("data", look);
     child.once("error", failed);
-    gone.then((code) => { clearTimeout(late); failed(new Error(`${role} ended with ${code}: ${output}`)); });
+    gone.then((code) => { clearTimeout(late); failed(new Error(`${program} ${args.join(" ")} ended with ${code}: ${output}`)); });
   });
-  return { port, url: `ws://127.0.0.1:${port}`, stop: () => end(null), kill: () => end("SIGKILL") };
+  return { match, pid: child.pid, stop: () => end(signal), kill: () => end("SIGKILL") };
+}
+
+/** Starts tests/peers/daffi_peer.py; resolves, with { port, url, stop, kill }, when it says that it is ready. */
+async function startPeer(role, { port, name }) {
+  const args = [join(ROOT, "tests/peers/daffi_peer.py"), role, "--port", String(port), ...(name ? ["--name", name] : [])];
+  return { port, url: `ws://127.0.0.1:${port}`, ...await start(PYTHON, args, /^ready$/m, null) };
+}
+
+/** The bridge on a free port, without TLS, in front of the daffi server on `port`, or as the Router itself. */
+export async function startBridge(port, more = []) {
+  const upstream = port ? ["--upstream", `tcp://127.0.0.1:${port}`] : [];
+  const handle = await start(join(BUILD, "daffi-bridge"), ["--listen", "http://127.0.0.1:0", ...upstream, ...more],
+    /^listening http:\/\/127\.0\.0\.1:(\d+)$/m, "SIGTERM");
+  return { port: Number(handle.match[1]), url: `ws://127.0.0.1:${handle.match[1]}`, ...handle };
 }
 
 export const startService = async (port) => startPeer("service", { port: port ?? await freePort() });
