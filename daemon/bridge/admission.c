@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "bridge/rate.h"
+#include "net/connection.h"
 
 enum {
     BUCKETS = 4096,    /* a power of two */
@@ -17,14 +18,41 @@ enum {
     RATE_SHARE = 4,    /* of a limit of connections: may be opened anew in a second, if nothing is said */
 };
 
+/* A list of entries, the oldest first: one of each kind of link. */
+enum entry_link {
+    LINK_HALF_OPEN, /* of all */
+    LINK_STRANGERS, /* of one address: those who have not said who they are */
+    LINKS,
+};
+
+struct entry_list {
+    struct admission_entry *first, *last;
+};
+
 struct admission_address {
     struct admission_address *next;
     size_t bucket;
     size_t connections;
+    struct entry_list strangers;
     bool
         is_counted; /* it has opened connections to upstreams: `opened` holds, and outlives them until it is full */
     struct rate opened;
     char text[ADDRESS_MAX];
+};
+
+enum entry_state { ENTRY_HALF_OPEN, ENTRY_SERVED, ENTRY_SETTLED, ENTRY_GIVING_WAY };
+
+/* Of a connection. Its owner's until the ticket is given back; one that gives way is its reactor's as well, until that has
+ * looked at it. */
+struct admission_entry {
+    struct admission *admission;
+    struct admission_address *address; /* NULL for Unix sockets */
+    struct reactor *reactor;
+    struct connection *connection; /* its reactor's alone; NULL once the ticket has been given back */
+    enum entry_state state;
+    bool is_posted, is_left;
+    uint64_t since;
+    struct admission_entry *next[LINKS], *previous[LINKS];
 };
 
 /* A lock, and not atomic counters: it is taken as a connection comes and goes, never on the data path, and three
@@ -33,10 +61,24 @@ struct admission {
     pthread_mutex_t lock;
     struct config_limits limits;
     uint64_t seed; /* so that it is not known which addresses share a bucket */
-    size_t connections, half_open;
-    struct rate opened; /* connections to upstreams */
+    size_t connections, half_open_count;
+    struct entry_list half_open;
+    struct entry_list giving_way; /* by LINK_HALF_OPEN: posted, and not looked at yet */
+    struct rate opened;           /* connections to upstreams */
     struct admission_address *buckets[BUCKETS];
 };
+
+static void append(struct entry_list *list, enum entry_link link, struct admission_entry *entry) {
+    entry->next[link] = NULL;
+    entry->previous[link] = list->last;
+    *(list->last != NULL ? &list->last->next[link] : &list->first) = entry;
+    list->last = entry;
+}
+
+static void take_out(struct entry_list *list, enum entry_link link, struct admission_entry *entry) {
+    *(entry->previous[link] != NULL ? &entry->previous[link]->next[link] : &list->first) = entry->next[link];
+    *(entry->next[link] != NULL ? &entry->next[link]->previous[link] : &list->last) = entry->previous[link];
+}
 
 static size_t per_second(size_t said, size_t burst) {
     return said > 0 ? said : burst < RATE_SHARE ? 1 : burst / RATE_SHARE;
@@ -66,6 +108,12 @@ void admission_free(struct admission *admission) {
         return;
     }
     pthread_mutex_destroy(&admission->lock);
+    struct admission_entry *entry = admission->giving_way.first;
+    while (entry != NULL) {
+        struct admission_entry *next = entry->next[LINK_HALF_OPEN];
+        free(entry);
+        entry = next;
+    }
     for (size_t i = 0; i < BUCKETS; i++) {
         while (admission->buckets[i] != NULL) {
             struct admission_address *address = admission->buckets[i];
@@ -126,17 +174,78 @@ static struct admission_address *find_address(struct admission *admission, const
     return address;
 }
 
-/* `text` has less than ADDRESS_MAX bytes. */
-static int enter_locked(struct admission *admission, const char *text, struct admission_ticket *ret_ticket,
-                        const char **ret_reason) {
-    if (admission->connections >= admission->limits.connections) {
-        *ret_reason = "limits.connections is reached";
-        return -EUSERS;
+/* With the lock held: from one state to a later one, with all that counts it. */
+static void move(struct admission_entry *entry, enum entry_state state) {
+    struct admission *admission = entry->admission;
+    if (entry->state == ENTRY_HALF_OPEN) {
+        admission->half_open_count--;
+        take_out(&admission->half_open, LINK_HALF_OPEN, entry);
     }
-    if (admission->half_open >= admission->limits.half_open) {
-        *ret_reason = "limits.half_open is reached: too many have not yet said who they are";
-        return -EUSERS;
+    if (entry->state < ENTRY_SETTLED && state >= ENTRY_SETTLED && entry->address != NULL) {
+        take_out(&entry->address->strangers, LINK_STRANGERS, entry);
     }
+    entry->state = state;
+}
+
+/* With the lock held: it is not there any more, as far as anybody counts. */
+static void count_out(struct admission_entry *entry, enum entry_state state) {
+    struct admission *admission = entry->admission;
+    struct admission_address *address = entry->address;
+    move(entry, state);
+    admission->connections--;
+    if (address != NULL && --address->connections == 0 && !address->is_counted) {
+        forget_address(admission, address);
+    }
+    entry->address = NULL;
+}
+
+/* The reactor's thread. */
+static void give_way(void *argument) {
+    struct admission_entry *entry = argument;
+    struct admission *admission = entry->admission;
+    if (entry->connection != NULL) {
+        connection_abort(
+            entry->connection, -ECANCELED,
+            "it gave its place to a newcomer at a limit of connections: it had not said who it is");
+    }
+    pthread_mutex_lock(&admission->lock);
+    take_out(&admission->giving_way, LINK_HALF_OPEN, entry);
+    entry->is_posted = false;
+    bool is_left = entry->is_left;
+    pthread_mutex_unlock(&admission->lock);
+    if (is_left) {
+        free(entry);
+    }
+}
+
+/* With the lock held: whether one has given way, of those about whom the limit is. */
+static bool make_room(struct admission *admission, struct admission_entry *oldest, uint64_t now) {
+    if (oldest == NULL || now < oldest->since + ADMISSION_GRACE_MS ||
+        reactor_post(oldest->reactor, give_way, oldest) < 0) {
+        return false;
+    }
+    count_out(oldest, ENTRY_GIVING_WAY);
+    oldest->is_posted = true;
+    append(&admission->giving_way, LINK_HALF_OPEN, oldest);
+    return true;
+}
+
+/* With the lock held: whether there is room in all. */
+static const char *find_room(struct admission *admission, uint64_t now) {
+    if (admission->connections >= admission->limits.connections &&
+        !make_room(admission, admission->half_open.first, now)) {
+        return "limits.connections is reached";
+    }
+    if (admission->half_open_count >= admission->limits.half_open &&
+        !make_room(admission, admission->half_open.first, now)) {
+        return "limits.half_open is reached: too many have not yet said who they are";
+    }
+    return NULL;
+}
+
+/* With the lock held; `text` has less than ADDRESS_MAX bytes. */
+static int enter_locked(struct admission *admission, const char *text, struct admission_entry *entry,
+                        uint64_t now, const char **ret_reason) {
     struct admission_address *address = NULL;
     if (strcmp(text, "unix") != 0) {
         address = find_address(admission, text);
@@ -144,15 +253,29 @@ static int enter_locked(struct admission *admission, const char *text, struct ad
             *ret_reason = "out of memory";
             return -ENOMEM;
         }
-        if (address->connections >= admission->limits.connections_per_address) {
+        address->connections++; /* so that it stays, whoever gives way */
+        if (address->connections > admission->limits.connections_per_address &&
+            !make_room(admission, address->strangers.first, now)) {
+            address->connections--;
             *ret_reason = "limits.connections_per_address is reached";
             return -EUSERS;
         }
-        address->connections++;
     }
+    *ret_reason = find_room(admission, now);
+    if (*ret_reason != NULL) {
+        if (address != NULL && --address->connections == 0 && !address->is_counted) {
+            forget_address(admission, address);
+        }
+        return -EUSERS;
+    }
+    entry->address = address;
+    entry->since = now;
     admission->connections++;
-    admission->half_open++;
-    *ret_ticket = (struct admission_ticket){.admission = admission, .address = address, .half_open = true};
+    admission->half_open_count++;
+    append(&admission->half_open, LINK_HALF_OPEN, entry);
+    if (address != NULL) {
+        append(&address->strangers, LINK_STRANGERS, entry);
+    }
     return 0;
 }
 
@@ -166,14 +289,30 @@ static void name_network(const char *address, char out[ADDRESS_MAX]) {
     }
 }
 
-int admission_enter(struct admission *admission, const char *address, struct admission_ticket *ret_ticket,
-                    const char **ret_reason) {
+int admission_enter(struct admission *admission, const char *address, struct reactor *reactor, uint64_t now,
+                    struct admission_ticket *ret_ticket, const char **ret_reason) {
     char text[ADDRESS_MAX];
+    struct admission_entry *entry = calloc(1, sizeof *entry);
+    if (entry == NULL) {
+        *ret_reason = "out of memory";
+        return -ENOMEM;
+    }
+    entry->admission = admission;
+    entry->reactor = reactor;
     name_network(address, text);
     pthread_mutex_lock(&admission->lock);
-    int status = enter_locked(admission, text, ret_ticket, ret_reason);
+    int status = enter_locked(admission, text, entry, now, ret_reason);
     pthread_mutex_unlock(&admission->lock);
-    return status;
+    if (status < 0) {
+        free(entry);
+        return status;
+    }
+    ret_ticket->entry = entry;
+    return 0;
+}
+
+void admission_bind(struct admission_ticket *ticket, struct connection *connection) {
+    ticket->entry->connection = connection;
 }
 
 /* Behind a proxy of this machine everybody has its address: where nothing is said, it has no rate of its own. */
@@ -231,27 +370,42 @@ int admission_pass_on(struct admission *admission, const char *address, uint64_t
     return status;
 }
 
-void admission_settle(struct admission_ticket *ticket) {
-    if (!ticket->half_open) {
+static void advance(const struct admission_ticket *ticket, enum entry_state state) {
+    struct admission_entry *entry = ticket->entry;
+    if (entry == NULL) {
         return;
     }
-    ticket->half_open = false;
-    pthread_mutex_lock(&ticket->admission->lock);
-    ticket->admission->half_open--;
-    pthread_mutex_unlock(&ticket->admission->lock);
+    pthread_mutex_lock(&entry->admission->lock);
+    if (entry->state < state) {
+        move(entry, state);
+    }
+    pthread_mutex_unlock(&entry->admission->lock);
+}
+
+void admission_serve(struct admission_ticket *ticket) {
+    advance(ticket, ENTRY_SERVED);
+}
+
+void admission_settle(struct admission_ticket *ticket) {
+    advance(ticket, ENTRY_SETTLED);
 }
 
 void admission_leave(struct admission_ticket *ticket) {
-    struct admission *admission = ticket->admission;
-    if (admission == NULL) {
+    struct admission_entry *entry = ticket->entry;
+    if (entry == NULL) {
         return;
     }
+    struct admission *admission = entry->admission;
+    ticket->entry = NULL;
+    entry->connection = NULL;
     pthread_mutex_lock(&admission->lock);
-    admission->connections--;
-    admission->half_open -= ticket->half_open ? 1 : 0;
-    if (ticket->address != NULL && --ticket->address->connections == 0 && !ticket->address->is_counted) {
-        forget_address(admission, ticket->address);
+    if (entry->state != ENTRY_GIVING_WAY) {
+        count_out(entry, ENTRY_GIVING_WAY);
     }
+    entry->is_left = true;
+    bool is_posted = entry->is_posted;
     pthread_mutex_unlock(&admission->lock);
-    *ticket = (struct admission_ticket){0};
+    if (!is_posted) {
+        free(entry);
+    }
 }

@@ -11,26 +11,39 @@
 
 #include "config/config.h"
 
-enum { ADDRESS_MAX = 64 }; /* of a peer, as text without port, NUL included */
+enum {
+    ADDRESS_MAX = 64, /* of a peer, as text without port, NUL included */
+    ADMISSION_GRACE_MS = 1000,
+};
 
 struct admission;
-struct admission_address;
+struct admission_entry;
+struct connection;
+struct reactor;
 
 /* Held by each accepted connection. All zero: nothing is held. */
 struct admission_ticket {
-    struct admission *admission;
-    struct admission_address *address; /* NULL for Unix sockets */
-    bool half_open;
+    struct admission_entry *entry;
 };
 
 int admission_new(const struct config_limits *limits, struct admission **ret_admission); /* 0 or -ENOMEM */
-void admission_free(struct admission *admission); /* NULL-safe; all tickets must have been given back */
+/* NULL-safe; all tickets must have been given back, and the reactors be gone. */
+void admission_free(struct admission *admission);
 
-/* Counts a connection in. 0; -EUSERS with a static sentence in *ret_reason when a limit is reached; -ENOMEM, likewise. */
-int admission_enter(struct admission *admission, const char *address, struct admission_ticket *ret_ticket,
-                    const char **ret_reason);
+/* Counts a connection of `reactor` in, which is the caller's. Where a limit is reached, the oldest of those that it is about
+ * and that have not said who they are gives its place to the newcomer, once it has had ADMISSION_GRACE_MS for it: its
+ * connection is aborted. So slow and silent peers keep nobody out, how many of them there ever are.
+ * 0; -EUSERS with a static sentence in *ret_reason when a limit is reached by others; -ENOMEM, likewise. */
+int admission_enter(struct admission *admission, const char *address, struct reactor *reactor, uint64_t now,
+                    struct admission_ticket *ret_ticket, const char **ret_reason);
 
-/* It has said who it is: not half-open any more. Fine when said twice, or of a ticket that holds nothing. */
+/* Which connection the ticket is of: what is aborted when it must give way. On its reactor's thread. */
+void admission_bind(struct admission_ticket *ticket, struct connection *connection);
+
+/* It has asked for something and is being answered: not half-open any more, though nobody knows who it is. */
+void admission_serve(struct admission_ticket *ticket);
+
+/* It has said who it is: it gives way to nobody. Both are fine when said twice, or of a ticket that holds nothing. */
 void admission_settle(struct admission_ticket *ticket);
 
 /* When a connection to an upstream may be opened for a peer of that address: 0 and the ms until then, counted as opened;
@@ -38,7 +51,7 @@ void admission_settle(struct admission_ticket *ticket);
 int admission_pass_on(struct admission *admission, const char *address, uint64_t now, uint64_t most_ms,
                       uint64_t *ret_wait_ms, const char **ret_reason);
 
-/* Counts it out; the ticket holds nothing after that. */
+/* Counts it out, before its connection is gone; the ticket holds nothing after that. */
 void admission_leave(struct admission_ticket *ticket);
 
 #endif

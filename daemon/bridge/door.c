@@ -67,7 +67,8 @@ static void on_closed(void *owner, int reason, const char *detail) {
     struct door_visit *visit = owner;
     struct bridge *bridge = visit->door->bridge;
     if (reason < 0 && visit->state != VISIT_ENDING) {
-        log_peer(CONFIG_LOG_DEBUG, "connection from %s ended: %s", visit->visitor.address, detail);
+        log_peer(reason == -ECANCELED ? CONFIG_LOG_WARNING : CONFIG_LOG_DEBUG, "connection from %s ended: %s",
+                 visit->visitor.address, detail);
     }
     visit->state = VISIT_ENDING;
     admission_leave(&visit->visitor.ticket);
@@ -273,7 +274,7 @@ static void take_request(struct door_visit *visit, const struct request_head *he
         take_upgrade(visit, head);
         return;
     }
-    admission_settle(&visit->visitor.ticket);
+    admission_serve(&visit->visitor.ticket);
     const struct response_sink sink = sink_of(visit);
     int status = assets_answer(visit->door->assets, head, &sink);
     if (status == -ENOENT) {
@@ -378,6 +379,7 @@ static int open_visit(struct door *door, int fd, const char *address, const stru
         visit->next->previous = visit;
     }
     bridge->visits = visit;
+    admission_bind(&visit->visitor.ticket, visit->visitor.connection);
     bridge->connections++;
     return 0;
 fail:
@@ -392,7 +394,8 @@ static void on_accept(void *owner, int fd, const char *peer) {
     struct door *door = owner;
     struct admission_ticket ticket = {0};
     const char *reason = NULL;
-    if (admission_enter(door->bridge->admission, peer, &ticket, &reason) < 0) {
+    struct reactor *reactor = door->bridge->reactor;
+    if (admission_enter(door->bridge->admission, peer, reactor, reactor_now(reactor), &ticket, &reason) < 0) {
         log_peer(CONFIG_LOG_WARNING, "refused a connection from %s: %s", peer, reason);
         close(fd);
         return;

@@ -89,7 +89,7 @@ const struct config_row config_table[] = {
     LIMIT(head_bytes, 1024, 65536, 16384, "bytes of an HTTP request head"),
     LIMIT(headers, 1, 100, 100, "fields of an HTTP request head"),
     LIMIT(connections, 1, 1000000, 9000, "connections at a time"),
-    LIMIT(connections_per_address, 1, 1000000, 500, "connections at a time from one address"),
+    LIMIT(connections_per_address, 1, 1000000, 500, "connections at a time from one address; at each of these limits the oldest that has had a second and has not said who it is gives way to a newcomer"),
     LIMIT(half_open, 1, 1000000, 1000, "connections at a time whose handshake is not done"),
     LIMIT(upstream_connects, 0, 1000000, 0,
      "connections to upstreams opened in a second, after as many at once as `connections` says; those past it wait a moment, then are refused; a quarter of `connections` when 0"),

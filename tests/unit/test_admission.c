@@ -10,17 +10,23 @@
 #include <cmocka.h>
 
 #include "bridge/admission.h"
+#include "net/reactor.h"
 
 enum { TICKETS_MAX = 64 };
 
 static struct admission *admission;
 static struct admission_ticket tickets[TICKETS_MAX];
 static size_t held;
+static struct reactor *reactor;
+static uint64_t clock_ms;
 
 static int set_up(void **state) {
     (void)state;
     const struct config_limits limits = {.connections = 10, .connections_per_address = 4, .half_open = 6};
+    static struct memory_budget memory = {.limit = 1 << 20};
     held = 0;
+    clock_ms = 0;
+    assert_int_equal(reactor_new(&memory, &reactor), 0);
     memset(tickets, 0, sizeof tickets);
     return admission_new(&limits, &admission);
 }
@@ -30,19 +36,20 @@ static int tear_down(void **state) {
     for (size_t i = 0; i < held; i++) {
         admission_leave(&tickets[i]);
     }
+    reactor_free(reactor);
     admission_free(admission);
     return 0;
 }
 
 static const char *enter(const char *address) {
     const char *reason = NULL;
-    int status = admission_enter(admission, address, &tickets[held], &reason);
+    int status = admission_enter(admission, address, reactor, clock_ms, &tickets[held], &reason);
     if (status == 0) {
         held++;
         return "";
     }
     assert_int_equal(status, -EUSERS);
-    assert_null(tickets[held].admission);
+    assert_null(tickets[held].entry);
     return reason;
 }
 
@@ -102,6 +109,50 @@ static void a_ticket_may_be_given_back_twice_or_hold_nothing(void **state) {
     admission_settle(&tickets[0]);
     struct admission_ticket none = {0};
     admission_leave(&none);
+}
+
+static void slow_ones_give_way_to_newcomers_of_their_address(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        assert_string_equal(enter("192.0.2.1"), "");
+    }
+    admission_settle(&tickets[0]);
+    admission_serve(&tickets[1]);
+    clock_ms = ADMISSION_GRACE_MS - 1;
+    assert_non_null(strstr(enter("192.0.2.1"), "connections_per_address"));
+    clock_ms = ADMISSION_GRACE_MS;
+    for (int i = 0; i < 3; i++) { /* all but the one that has said who it is */
+        assert_string_equal(enter("192.0.2.1"), "");
+    }
+    assert_non_null(strstr(enter("192.0.2.1"), "connections_per_address"));
+    assert_string_equal(enter("192.0.2.2"), "");
+    admission_leave(&tickets[1]);
+    assert_int_equal(reactor_turn(reactor, 0), 0);
+    admission_leave(&tickets[2]); /* the third that gave way leaves behind the test's end */
+    admission_leave(&tickets[0]);
+    assert_string_equal(enter("192.0.2.1"), "");
+}
+
+static void half_open_ones_give_way_to_newcomers_of_all_addresses(void **state) {
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        assert_string_equal(enter("unix"), "");
+    }
+    admission_serve(&tickets[0]);
+    assert_string_equal(enter("192.0.2.1"), "");
+    assert_non_null(strstr(enter("192.0.2.1"), "half_open"));
+    clock_ms = ADMISSION_GRACE_MS;
+    for (int i = 0; i < 12; i++) {
+        assert_string_equal(enter("192.0.2.1"), "");
+        clock_ms += ADMISSION_GRACE_MS;
+    }
+    for (size_t i = 0; i < held; i++) { /* nobody is settled twice, or settled that has gone */
+        admission_settle(&tickets[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        enter("192.0.2.2");
+    }
+    assert_int_equal(held, 7 + 12 + 3); /* ten in all: the served one, six settled, three new ones */
 }
 
 /* The ms until it is passed on, or -1: never, and *reason says why. */
@@ -174,7 +225,7 @@ static void *come_and_go(void *argument) {
     for (int i = 0; i < 2000; i++) {
         struct admission_ticket ticket = {0};
         const char *reason;
-        if (admission_enter(admission, address, &ticket, &reason) == 0) {
+        if (admission_enter(admission, address, reactor, 0, &ticket, &reason) == 0) {
             admission_settle(&ticket);
         }
         admission_leave(&ticket);
@@ -205,6 +256,8 @@ int main(void) {
         CASE(all_together_have_theirs),
         CASE(a_ticket_may_be_given_back_twice_or_hold_nothing),
         CASE(threads_come_and_go),
+        CASE(slow_ones_give_way_to_newcomers_of_their_address),
+        CASE(half_open_ones_give_way_to_newcomers_of_all_addresses),
         CASE(connects_to_upstreams_come_at_once_then_in_turn_then_not),
         CASE(connects_of_all_addresses_have_their_rate),
         CASE(the_loopback_has_a_rate_where_one_is_said),

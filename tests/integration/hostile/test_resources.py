@@ -8,7 +8,7 @@ import time
 
 import pytest
 import wire
-from attacks import descriptors, dial, feed, frame, processor_seconds, read_to_end, read_until, reset, upgraded
+from attacks import UPGRADE, descriptors, dial, feed, frame, processor_seconds, read_to_end, read_until, reset, upgraded
 from processes import Bridge
 from page import Page, RemoteError
 from websockets.exceptions import ConnectionClosed
@@ -75,6 +75,30 @@ def test_the_rate_of_new_connections_to_a_router_is_limited(make_world):
     world.check()
     for page in crowd:
         page.close()
+
+
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: ", UPGRADE, b"GET /daffi.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400, b"\x1f"],
+                         ids=["silent", "in the head", "upgraded", "not reading", "in the probe"])
+def test_slow_ones_keep_nobody_out_however_many_they_are(world, first):
+    """Three times as many as one address may have, of that very address: who speaks up gets in at once, who stays silent gives way."""
+    crowd = []
+    for number in range(1500):
+        try:
+            connection = dial(world.bridge)
+            connection.setblocking(False)
+            connection.send(first)
+            crowd.append(connection)
+        except OSError:
+            pass  # it was refused: the others are younger than a second
+        if number % 100 == 0:
+            world.check(1)
+    time.sleep(1.1)  # who is in has had its second
+    for number in range(20):
+        with Page(world.url, f"newcomer{number}") as page:
+            assert page.call("add", number, 1) == number + 1
+    world.check()
+    for connection in crowd:
+        connection.close()
 
 
 def test_out_of_descriptors_the_bridge_waits_and_recovers(make_world):
