@@ -355,6 +355,8 @@ static void free_floor(struct floor *floor) {
     }
     forward_route_free(floor->site);
     reactor_free(reactor);
+    call_table_clear(&floor->bridge.call_table);
+    roster_clear(&floor->bridge.roster);
     for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
         tls_context_free(floor->listener_tls[i]);
         tls_context_free(floor->upstream_tls[i]);

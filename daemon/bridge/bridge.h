@@ -3,6 +3,7 @@
 #define BRIDGE_H
 
 #include "bridge/admission.h"
+#include "bridge/roster.h"
 #include "config/config.h"
 #include "net/connection.h"
 #include "net/reactor.h"
@@ -17,6 +18,8 @@ struct bridge {
     struct admission *admission;               /* of all reactors */
     struct backend *backends[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
     struct session *sessions;                  /* first of a list that session.c keeps */
+    struct roster roster;                      /* of what sessions know of members */
+    struct call_table call_table;              /* of sessions */
     struct door_visit *visits;                 /* first of a list that door.c keeps */
     size_t connections;                        /* not yet closed: accepted and opened ones */
     bool stopping;                             /* nobody is let in any more */

@@ -267,7 +267,7 @@ int router_add_branch(struct router *router, struct bridge *bridge, struct backe
         free(branch);
         return status;
     }
-    branch->backend = (struct backend){.operations = &operations, .name = router->name};
+    branch->backend = (struct backend){.operations = &operations, .name = router->name, .answers = true};
     branch->router = router;
     branch->bridge = bridge;
     branch->calm.on_due = on_calm;

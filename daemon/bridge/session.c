@@ -34,6 +34,8 @@ const char *session_describe(const struct session *session, char *out, size_t si
 /* -- the end -- */
 
 static void detach(struct session *session) {
+    session_drop_calls(session);
+    session_forget_members(session);
     if (session->attachment != NULL) {
         struct attachment *attachment = session->attachment;
         session->attachment = NULL;
@@ -115,8 +117,8 @@ static void start_rates(struct session *session) {
     const uint64_t now = reactor_now(session->bridge->reactor);
     const struct policy_rate calls = policy_call_rate(&session->policy);
     const struct policy_rate bytes = policy_byte_rate(&session->policy);
-    rate_init(&session->calls, calls.per_second, calls.burst, now);
-    rate_init(&session->bytes, bytes.per_second, bytes.burst, now);
+    rate_init(&session->call_rate, calls.per_second, calls.burst, now);
+    rate_init(&session->byte_rate, bytes.per_second, bytes.burst, now);
 }
 
 int session_new(const struct session_setup *setup, struct session **ret_session) {
@@ -127,6 +129,7 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     session->bridge = setup->bridge;
     session->kind = setup->kind;
     session->wants_offer = setup->wants_offer;
+    session->server = DAFFI_TYPE_CLIENT;
     session->backend = setup->backend;
     session->transport = setup->transport;
     session->transport_owner = setup->transport_owner;
@@ -333,9 +336,8 @@ static const char *sentence_of(const struct session *session, const struct guard
     return out;
 }
 
-/* The bridge's own answer to a call of the peer; nothing where none is waited for. */
-static void answer_peer(struct session *session, const struct daffi_message *request,
-                        enum daffi_error_code code, const char *text) {
+void session_answer_peer(struct session *session, const struct daffi_message *request,
+                         enum daffi_error_code code, const char *text) {
     LOG_SESSION(session, CONFIG_LOG_WARNING, "refused a call of", text);
     if (!request->return_result) {
         return;
@@ -357,10 +359,19 @@ static void replace_answer_up(struct session *session, const struct daffi_messag
 }
 
 static void pass_up(struct session *session, const struct daffi_message *message, struct daffi_span bytes) {
+    bool is_call = message->flag == DAFFI_REQUEST;
+    enum session_call call = is_call ? session_open_call(session, message) : SESSION_CALL_GOES;
+    if (call == SESSION_CALL_ANSWERED) {
+        return;
+    }
     int status = session->backend->operations->send(session->attachment, session_head_of(message, bytes),
                                                     message->payload);
-    if (status == -EBUSY && message->flag == DAFFI_REQUEST) {
-        answer_peer(session, message, DAFFI_ERROR_BUSY, "too many messages are waiting for the upstream");
+    if (status == -EBUSY && is_call) {
+        session_forget_call(session, message);
+        session_answer_peer(session, message, DAFFI_ERROR_BUSY,
+                            "too many messages are waiting for the upstream");
+    } else if (call == SESSION_CALL_GOES_PROBED) {
+        session_send_probe(session, message);
     }
 }
 
@@ -373,8 +384,8 @@ static void apply_to_peer(struct session *session, const struct guard_verdict *v
         pass_up(session, message, bytes);
         break;
     case GUARD_ANSWER:
-        answer_peer(session, message, verdict->error,
-                    sentence_of(session, verdict, message, text, sizeof text));
+        session_answer_peer(session, message, verdict->error,
+                            sentence_of(session, verdict, message, text, sizeof text));
         break;
     case GUARD_REPLACE:
         replace_answer_up(session, message, verdict->error,
@@ -392,25 +403,25 @@ static bool keeps_to_rates(struct session *session, const struct daffi_message *
     const uint64_t now = reactor_now(session->bridge->reactor);
     char text[SESSION_REASON_MAX];
     if (message->flag != DAFFI_REQUEST) {
-        rate_charge(&session->bytes, size, now);
+        rate_charge(&session->byte_rate, size, now);
         return true;
     }
-    if (!rate_take(&session->calls, 1, now)) {
+    if (!rate_take(&session->call_rate, 1, now)) {
         snprintf(
             text, sizeof text,
             "the policy of this bridge takes %zu calls a second from a page (calls_per_second), %zu at once: "
             "call less often",
-            (size_t)session->calls.per_second, (size_t)session->calls.burst);
-    } else if (!rate_take(&session->bytes, size, now)) {
+            (size_t)session->call_rate.per_second, (size_t)session->call_rate.burst);
+    } else if (!rate_take(&session->byte_rate, size, now)) {
         snprintf(
             text, sizeof text,
             "the policy of this bridge takes %zu bytes a second from a page (bytes_per_second), %zu at once: "
             "send less",
-            (size_t)session->bytes.per_second, (size_t)session->bytes.burst);
+            (size_t)session->byte_rate.per_second, (size_t)session->byte_rate.burst);
     } else {
         return true;
     }
-    answer_peer(session, message, DAFFI_ERROR_REFUSED, text);
+    session_answer_peer(session, message, DAFFI_ERROR_REFUSED, text);
     return false;
 }
 
@@ -464,7 +475,7 @@ void session_on_oversize(struct session *session, const struct daffi_message *me
     snprintf(text, sizeof text,
              "the message has %zu bytes; this bridge takes at most %zu (limits.message_bytes)", size,
              session_message_limit(session));
-    rate_charge(&session->bytes, size, reactor_now(session->bridge->reactor));
+    rate_charge(&session->byte_rate, size, reactor_now(session->bridge->reactor));
     const struct guard_session who = session_guarded(session);
     struct guard_verdict verdict = guard_check_oversize(&who, message);
     if (verdict.action != GUARD_CLOSE) {

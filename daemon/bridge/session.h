@@ -86,6 +86,7 @@ struct backend_operations {
 struct backend {
     const struct backend_operations *operations;
     const char *name;
+    bool answers; /* calls that can't be delivered, and those whose member has left; else the session does */
 };
 
 /* One whole message, HANDSHAKE and EVENTS included. The session may detach within it. */
@@ -104,7 +105,7 @@ void session_on_backend_drained(struct session *session);
 const char *session_address(const struct session *session); /* of its peer */
 enum guard_kind session_kind(const struct session *session);
 size_t session_calls_limit(const struct session *session); /* of its calls in flight */
-size_t session_queued(const struct session *session); /* bytes that wait for its peer to read them */
+size_t session_queued(const struct session *session);      /* bytes that wait for its peer to read them */
 
 /* Of a bridge, for its end: the next session of the list, or the first for NULL. */
 struct session *session_next(const struct bridge *bridge, struct session *session);

@@ -47,10 +47,19 @@ static void take_server_handshake(struct session *session, const struct daffi_me
         handshake->bridge = (struct daffi_bridge_offer){
             .abi = BRIDGE_ABI, .max_message = session->bridge->config->limits.message_bytes};
     }
+    session->server = handshake->type;
+    size_t told = handshake->members_count;
+    if (session_take_members(session, handshake, is_own_answer) < 0) {
+        daffi_handshake_free(handshake);
+        session_close(session, CLOSE_INTERNAL, "the bridge is out of memory");
+        return;
+    }
     const struct daffi_message envelope = {
         .uuid = message->uuid, .return_result = message->return_result, .transmitter = message->transmitter};
     struct own_message own = {0};
-    session_send_own(session, own_message_handshake(&envelope, handshake, &own), &own);
+    if (is_own_answer || told == 0 || handshake->members_count > 0) { /* else nothing is left to tell */
+        session_send_own(session, own_message_handshake(&envelope, handshake, &own), &own);
+    }
     daffi_handshake_free(handshake);
     if (is_own_answer && session->state == SESSION_ATTACHING) {
         open_session(session);
@@ -62,6 +71,13 @@ static void take_event(struct session *session, const struct daffi_message *mess
     struct daffi_fault fault = {.text = "out of memory"};
     if (daffi_event_parse(message->payload, &event, &fault) < 0) {
         on_backend_fault(session, fault.text);
+        return;
+    }
+    int shown = session_take_news(session, &event);
+    if (shown < 0) {
+        session_close(session, CLOSE_INTERNAL, "the bridge is out of memory");
+    }
+    if (shown <= 0 || session->state == SESSION_CLOSING) {
         return;
     }
     const struct daffi_message envelope = {.uuid = message->uuid};
@@ -105,6 +121,9 @@ static void replace_answer_down(struct session *session, const struct daffi_mess
 static void pass_down(struct session *session, const struct daffi_message *message, struct daffi_span bytes) {
     const struct guard_session who = session_guarded(session);
     const struct guard_verdict verdict = guard_check_from_upstream(&who, message);
+    if (verdict.action != GUARD_CLOSE && !session_take_answer(session, message)) {
+        return;
+    }
     switch (verdict.action) {
     case GUARD_PASS:
         session->transport->send(session->transport_owner, session_head_of(message, bytes), message->payload);
@@ -141,6 +160,11 @@ void session_on_backend_message(struct session *session, const struct daffi_mess
         take_refusal(session, message->payload);
         return;
     }
+    if (session_is_probe(session, message)) {
+        session_take_probe(session, message);
+        session_update_reading(session);
+        return;
+    }
     switch (message->flag) {
     case DAFFI_HANDSHAKE:
         take_server_handshake(session, message);
@@ -167,7 +191,7 @@ void session_on_backend_welcome(struct session *session, const struct daffi_mess
     if (session->state != SESSION_ATTACHING) {
         return;
     }
-    if (session->wants_offer) {
+    if (session->wants_offer || !session_shows_all(session)) {
         take_server_handshake(session, message);
     } else {
         send_whole(session, bytes);
@@ -177,9 +201,17 @@ void session_on_backend_welcome(struct session *session, const struct daffi_mess
 }
 
 void session_on_backend_news(struct session *session, struct daffi_span bytes) {
-    if (session->state == SESSION_OPEN) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    if (session->state != SESSION_OPEN) {
+        return;
+    }
+    if (session_shows_all(session)) {
         send_whole(session, bytes);
         session_update_reading(session);
+    } else if (daffi_message_decode(bytes, &message, &size, &fault) == 0) {
+        session_on_backend_message(session, &message, bytes);
     }
 }
 

@@ -1,4 +1,4 @@
-/* What session.c and session_backend.c share: nobody else looks into a session. */
+/* What the session_*.c share: nobody else looks into a session. */
 #ifndef SESSION_INTERNAL_H
 #define SESSION_INTERNAL_H
 
@@ -38,7 +38,10 @@ struct session {
     char *name;    /* of its member; NULL until then */
     struct timer deadline;
     struct policy policy;
-    struct rate calls, bytes; /* that its peer may send; no limit for native peers */
+    struct rate call_rate, byte_rate; /* of what its peer sends; no limit for native peers */
+    enum daffi_handshake_type server; /* what the other side is: CLIENT until it has said so */
+    struct roster_view view;          /* who is there */
+    struct call_caller waiting;       /* its calls, where the backend does not keep account of them */
     struct backend *backend;
     struct attachment *attachment;
     const struct session_transport *transport;
@@ -77,6 +80,53 @@ struct daffi_message session_answer_to(const struct daffi_message *request);
 
 /* The answer to the handshake that says no, and the end. */
 void session_refuse(struct session *session, uint16_t code, const char *reason);
+
+/* Answers a call of the peer itself; nothing where no answer is waited for. */
+void session_answer_peer(struct session *session, const struct daffi_message *request,
+                         enum daffi_error_code code, const char *text);
+
+/* -- session_members.c -- */
+
+bool session_shows_all(const struct session *session); /* to its peer */
+
+/* The member of that name, as far as the session keeps account; or NULL. */
+struct roster_entry *session_find_member(const struct session *session, struct daffi_span name);
+
+/* Learns of the members of a server's handshake, and takes out what the peer is not shown. 0 or -ENOMEM. */
+int session_take_members(struct session *session, struct daffi_handshake *handshake, bool is_own_answer);
+
+/* Learns of an event; calls that wait for a member that leaves are answered. 1: it is shown to the peer, 0: it is not;
+ * -ENOMEM. */
+int session_take_news(struct session *session, const struct daffi_event *event);
+
+void session_forget_members(struct session *session);
+
+/* -- session_calls.c -- */
+
+#define SESSION_NO_SUCH_MEMBER "no member of that name is connected"
+#define SESSION_NO_SUCH_METHOD "the member does not expose that function"
+
+enum session_call {
+    SESSION_CALL_ANSWERED,    /* it is over */
+    SESSION_CALL_GOES,        /* to be passed on */
+    SESSION_CALL_GOES_PROBED, /* and a probe behind it */
+};
+
+/* A REQUEST that may pass. */
+enum session_call session_open_call(struct session *session, const struct daffi_message *request);
+void session_forget_call(struct session *session,
+                         const struct daffi_message *request); /* it was not passed on */
+
+void session_send_probe(struct session *session, const struct daffi_message *request);
+bool session_is_probe(const struct session *session, const struct daffi_message *message);
+void session_take_probe(struct session *session, const struct daffi_message *probe);
+
+/* Whether a message of the backend is no answer, or the one to a call that waits, which is over with this. */
+bool session_take_answer(struct session *session, const struct daffi_message *answer);
+
+/* All calls that wait for a member that leaves. The session may end within this. */
+void session_answer_for_leaver(struct session *session, const struct roster_entry *entry);
+void session_drop_calls(struct session *session);
 
 /* Pauses or resumes the peer, as both sides' queues are. */
 void session_update_reading(struct session *session);

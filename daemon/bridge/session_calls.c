@@ -1,0 +1,168 @@
+/* The calls of a session that wait for their answer, where the backend does not keep account of them itself: a Python
+ * Router drops what it can't route, and says nothing.
+ *
+ * A call to a member that is known to expose the function waits for that member, and is answered when it leaves. A call to
+ * any other goes to the Router all the same: it may be there, and its news on the way. Behind it goes a probe, an answer to
+ * nobody's question that the Router sends back to its sender, behind all the news there was when the call came by. Who is
+ * still not there by then was not there: the call has been dropped, or waits at a worker that has no such function and will
+ * not answer. So no call is refused that could be answered. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "bridge/session_internal.h"
+
+static struct call_table *table_of(const struct session *session) {
+    return &session->bridge->call_table;
+}
+
+static struct roster_entry *entry_of(const struct call *call) {
+    return call->worker == NULL
+               ? NULL
+               : (struct roster_entry *)(void *)((char *)call->worker - offsetof(struct roster_entry, calls));
+}
+
+/* The call is over; its caller hears why. */
+static void give_up(struct session *session, struct call *call, struct daffi_span receiver,
+                    enum daffi_error_code code, const char *text) {
+    const struct daffi_message request = {.uuid = call->uuid,
+                                          .return_result = true,
+                                          .transmitter = session_name(session),
+                                          .receiver = receiver};
+    const struct daffi_message envelope = session_answer_to(&request);
+    const struct daffi_remote_error error = own_error(code, text);
+    struct own_message answer = {0};
+    int made = own_message_error(&envelope, &error, &answer);
+    call_table_drop(table_of(session), call);
+    LOG_SESSION(session, CONFIG_LOG_DEBUG, "answered a call of", text);
+    session_send_own(session, made, &answer);
+}
+
+static void make_way(struct session *session, size_t limit, uint64_t now) {
+    struct call *oldest = call_table_stale(&session->waiting, limit, now);
+    if (oldest != NULL) {
+        const struct roster_entry *entry = entry_of(oldest);
+        give_up(session, oldest, entry != NULL ? entry->name : daffi_span_of(NULL, 0), DAFFI_ERROR_BUSY,
+                "no answer came for long, and too many later calls wait (calls_in_flight)");
+    }
+}
+
+static int open_call(struct session *session, uint16_t uuid, struct call_worker *worker) {
+    const size_t limit = session_calls_limit(session);
+    const uint64_t now = reactor_now(session->bridge->reactor);
+    make_way(session, limit, now);
+    return session->state != SESSION_OPEN
+               ? -EPIPE
+               : call_table_open(table_of(session), &session->waiting, uuid, worker, limit, now);
+}
+
+/* What nobody can be called, nor any function. */
+static bool is_no_name(const struct daffi_message *request) {
+    return request->receiver.length > DAFFI_NAME_MAX || request->function.length > DAFFI_NAME_MAX;
+}
+
+enum session_call session_open_call(struct session *session, const struct daffi_message *request) {
+    if (session->backend->answers || !request->return_result) {
+        return SESSION_CALL_GOES;
+    }
+    struct roster_entry *entry = session_find_member(session, request->receiver);
+    bool is_known = entry != NULL && roster_entry_exposes(entry, request->function);
+    if (!is_known && entry != NULL && session->server == DAFFI_TYPE_SERVICE) {
+        session_answer_peer(session, request, DAFFI_ERROR_NO_SUCH_METHOD, SESSION_NO_SUCH_METHOD);
+        return SESSION_CALL_ANSWERED;
+    }
+    if (!is_known && session->server == DAFFI_TYPE_ROUTER && is_no_name(request)) {
+        session_answer_peer(session, request, DAFFI_ERROR_NO_SUCH_METHOD, SESSION_NO_SUCH_METHOD);
+        return SESSION_CALL_ANSWERED;
+    }
+    int status = open_call(session, request->uuid, is_known ? &entry->calls : NULL);
+    if (status == -EBUSY) {
+        char text[SESSION_REASON_MAX];
+        snprintf(text, sizeof text,
+                 "%zu calls wait for their answers already (calls_in_flight): wait for some of them",
+                 session_calls_limit(session));
+        session_answer_peer(session, request, DAFFI_ERROR_BUSY, text);
+    } else if (status < 0) {
+        session_answer_peer(session, request, DAFFI_ERROR_BUSY, "the bridge is out of memory");
+    }
+    return status < 0                                          ? SESSION_CALL_ANSWERED
+           : !is_known && session->server == DAFFI_TYPE_ROUTER ? SESSION_CALL_GOES_PROBED
+                                                               : SESSION_CALL_GOES;
+}
+
+void session_forget_call(struct session *session, const struct daffi_message *request) {
+    struct call *call = call_table_find(table_of(session), &session->waiting, request->uuid);
+    if (call != NULL && request->return_result) {
+        call_table_drop(table_of(session), call);
+    }
+}
+
+/* -- the probe -- */
+
+void session_send_probe(struct session *session, const struct daffi_message *request) {
+    const struct daffi_message message = {.uuid = request->uuid,
+                                          .flag = DAFFI_RESPONSE,
+                                          .decoder = DAFFI_OPAQUE,
+                                          .is_bytes = true,
+                                          .transmitter = session_name(session),
+                                          .receiver = session_name(session),
+                                          .function = request->function,
+                                          .payload = request->receiver};
+    uint8_t head[DAFFI_HEADER_BYTES + 4 * (DAFFI_NAME_MAX + 1)];
+    int length = daffi_message_encode_head(&message, head, sizeof head);
+    if (length > 0 && session->attachment != NULL) {
+        session->backend->operations->send(session->attachment, daffi_span_of(head, (size_t)length),
+                                           message.payload);
+    }
+}
+
+bool session_is_probe(const struct session *session, const struct daffi_message *message) {
+    return message->flag == DAFFI_RESPONSE && !session->backend->answers &&
+           daffi_span_equal(message->transmitter, session_name(session)) &&
+           daffi_span_equal(message->receiver, session_name(session));
+}
+
+void session_take_probe(struct session *session, const struct daffi_message *probe) {
+    struct call *call = call_table_find(table_of(session), &session->waiting, probe->uuid);
+    if (call == NULL || call->worker != NULL) {
+        return;
+    }
+    struct roster_entry *entry = session_find_member(session, probe->payload);
+    if (entry == NULL) {
+        give_up(session, call, probe->payload, DAFFI_ERROR_NO_SUCH_MEMBER, SESSION_NO_SUCH_MEMBER);
+    } else if (!roster_entry_exposes(entry, probe->function)) {
+        give_up(session, call, probe->payload, DAFFI_ERROR_NO_SUCH_METHOD, SESSION_NO_SUCH_METHOD);
+    } else {
+        call_assign(call, &entry->calls);
+    }
+}
+
+/* -- the end of a call -- */
+
+bool session_take_answer(struct session *session, const struct daffi_message *answer) {
+    if (session->backend->answers || answer->flag == DAFFI_REQUEST) {
+        return true;
+    }
+    struct call *call = call_table_find(table_of(session), &session->waiting, answer->uuid);
+    if (call == NULL) {
+        LOG_SESSION(session, CONFIG_LOG_DEBUG, "dropped an answer for", "no call waits for it");
+        return false;
+    }
+    call_table_drop(table_of(session), call);
+    return true;
+}
+
+void session_answer_for_leaver(struct session *session, const struct roster_entry *entry) {
+    struct call *call = session->waiting.oldest;
+    while (call != NULL && session->state == SESSION_OPEN) {
+        struct call *next = call->of_caller_next;
+        if (call->worker == &entry->calls) {
+            give_up(session, call, entry->name, DAFFI_ERROR_DISCONNECTED,
+                    "the member that was called left before it answered");
+        }
+        call = next;
+    }
+}
+
+void session_drop_calls(struct session *session) {
+    call_table_drop_caller(table_of(session), &session->waiting);
+}

@@ -1,0 +1,283 @@
+/* The calls of a session that wait at a Python Router or Service, which says nothing of those it drops. */
+#include "session_fixture.h"
+
+static const char JOIN_W2[] = "{\"meta\":{\"type\":\"router\",\"error\":null},\"members\":[{\"name\":\"w2\","
+                              "\"methods\":[\"add\",\"sub\"]}]}";
+
+static struct daffi_message call_of(uint16_t uuid, const char *receiver, const char *function) {
+    struct daffi_message call = make(DAFFI_REQUEST, "page", receiver, CALL);
+    call.uuid = uuid;
+    call.function = daffi_span_text(function);
+    return call;
+}
+
+static void worker_answers(uint16_t uuid, const char *worker) {
+    struct daffi_message answer = make(DAFFI_RESPONSE, worker, "page", ANSWER);
+    answer.uuid = uuid;
+    backend_says(answer);
+}
+
+static void event(const char *type, const char *member) {
+    char text[128];
+    snprintf(text, sizeof text, "{\"type\":\"%s\",\"member\":\"%s\"}", type, member);
+    struct daffi_message news = make(DAFFI_EVENTS, "", "", text);
+    news.uuid = 0;
+    backend_says(news);
+}
+
+static void join(const char *payload) {
+    struct daffi_message news = make(DAFFI_HANDSHAKE, "", "", payload);
+    news.uuid = 0;
+    backend_says(news);
+}
+
+/* The Router sends back what went up last: a probe. */
+static void router_returns_probe(void) {
+    const struct daffi_message probe = read_told(&house->up, house->up.count - 1);
+    assert_int_equal(probe.flag, DAFFI_RESPONSE);
+    assert_text(probe.transmitter, "page");
+    assert_text(probe.receiver, "page");
+    assert_false(probe.return_result);
+    backend_says(probe);
+}
+
+static void expect_answer(uint16_t uuid) {
+    const struct daffi_message answer = read_told(&house->down, house->down.count - 1);
+    assert_int_equal(answer.flag, DAFFI_RESPONSE);
+    assert_int_equal(answer.uuid, uuid);
+}
+
+static void a_call_to_a_known_member_just_goes(void **state) {
+    (void)state;
+    open_session(GUARD_BROWSER);
+    peer_says(call_of(7, "w1", "add"));
+    assert_int_equal(house->up.count, 1);
+    worker_answers(7, "w1");
+    expect_answer(7);
+    worker_answers(7, "w1"); /* once */
+    worker_answers(8, "w1"); /* nobody asked */
+    assert_int_equal(house->down.count, 1);
+}
+
+static void who_is_not_there_when_the_probe_returns_was_not_there(void **state) {
+    (void)state;
+    open_session(GUARD_BROWSER);
+    peer_says(call_of(7, "w2", "add"));
+    assert_int_equal(house->up.count, 2); /* the call goes all the same */
+    assert_text(read_told(&house->up, 0).receiver, "w2");
+    assert_int_equal(house->down.count, 0);
+    router_returns_probe();
+    assert_int_equal(house->down.count, 1);
+    assert_refused(7, "NoSuchMember", "no member of that name");
+    assert_text(read_told(&house->down, 0).transmitter, "w2");
+    router_returns_probe(); /* it is over */
+    assert_int_equal(house->down.count, 1);
+}
+
+static void a_function_that_is_not_there_likewise(void **state) {
+    (void)state;
+    open_session(GUARD_BROWSER);
+    peer_says(call_of(7, "w1", "sub"));
+    router_returns_probe();
+    assert_refused(7, "NoSuchMethod", "does not expose");
+}
+
+/* Its news were on the way: the call is answered by the worker, or by its end. */
+static void who_has_come_before_the_probe_is_waited_for(void **state) {
+    (void)state;
+    open_session(GUARD_BROWSER);
+    peer_says(call_of(7, "w2", "sub"));
+    join(JOIN_W2);
+    event("connected", "w2");
+    house->down.count = 0;
+    router_returns_probe();
+    assert_int_equal(house->down.count, 0);
+    worker_answers(7, "w2");
+    expect_answer(7);
+    peer_says(call_of(8, "w3", "sub"));
+    house->down.count = 0;
+    worker_answers(8, "w3"); /* before its probe, even */
+    expect_answer(8);
+    router_returns_probe();
+    assert_int_equal(house->down.count, 1);
+}
+
+static void a_member_without_functions_is_there(void **state) {
+    (void)state;
+    open_session(GUARD_BROWSER);
+    event("connected", "w5");
+    peer_says(call_of(7, "w5", "add"));
+    router_returns_probe();
+    assert_refused(7, "NoSuchMethod", "");
+}
+
+static void what_waits_for_one_that_leaves_is_answered_before_the_news(void **state) {
+    (void)state;
+    static const char *const ways[] = {"disconnected", "evicted"};
+    open_session(GUARD_BROWSER);
+    for (size_t i = 0; i < 2; i++) {
+        join(JOIN_W2);
+        house->down.count = 0;
+        peer_says(call_of(7, "w2", "add"));
+        peer_says(call_of(8, "w1", "add"));
+        peer_says(call_of(9, "w2", "sub"));
+        event(ways[i], "w2");
+        assert_int_equal(house->down.count, 3);
+        assert_int_equal(read_told(&house->down, 0).uuid, 7);
+        assert_holds(read_told(&house->down, 0).payload, "Disconnected");
+        assert_int_equal(read_told(&house->down, 1).uuid, 9);
+        assert_int_equal(read_told(&house->down, 2).flag, DAFFI_EVENTS);
+        worker_answers(8, "w1");
+        expect_answer(8);
+        peer_says(call_of(7, "w2", "add"));
+        router_returns_probe();
+        assert_refused(7, "NoSuchMember", "");
+        house->up.count = 0;
+    }
+}
+
+static void an_own_eviction_says_nothing_of_others(void **state) {
+    (void)state;
+    open_session(GUARD_BROWSER);
+    peer_says(call_of(7, "w1", "add"));
+    event("evicted", "page");
+    assert_int_equal(house->down.count, 1);
+    worker_answers(7, "w1");
+    expect_answer(7);
+}
+
+/* A member that is told of anew, without having left, owes what it owed; its new functions hold. */
+static void a_member_may_change(void **state) {
+    (void)state;
+    open_session(GUARD_BROWSER);
+    join(JOIN_W2);
+    peer_says(call_of(7, "w2", "sub"));
+    join("{\"meta\":{\"type\":\"router\",\"error\":null},\"members\":[{\"name\":\"w2\",\"methods\":[\"add\"]}"
+         "]}");
+    worker_answers(7, "w2");
+    expect_answer(7);
+    peer_says(call_of(8, "w2", "sub"));
+    router_returns_probe();
+    assert_refused(8, "NoSuchMethod", "");
+}
+
+static void calls_in_flight_have_a_limit(void **state) {
+    (void)state;
+    house->config->limits.calls_in_flight = 3;
+    open_session(GUARD_NATIVE);
+    for (uint16_t uuid = 1; uuid <= 3; uuid++) {
+        peer_says(call_of(uuid, "w1", "add"));
+    }
+    peer_says(call_of(4, "w1", "add"));
+    assert_refused(4, "Busy", "3 calls wait for their answers already (calls_in_flight)");
+    struct daffi_message nowait = call_of(5, "w1", "add");
+    nowait.return_result = false;
+    peer_says(nowait); /* waits for nothing */
+    assert_int_equal(house->up.count, 4);
+    worker_answers(2, "w1");
+    peer_says(call_of(4, "w1", "add"));
+    assert_int_equal(house->up.count, 5);
+    peer_says(call_of(1, "w1", "add")); /* its caller has given the id to another */
+    assert_int_equal(house->up.count, 6);
+    house->down.count = 0;
+    time_passes(59999);
+    peer_says(call_of(6, "w1", "add"));
+    assert_refused(6, "Busy", "");
+    time_passes(1); /* the oldest makes way */
+    peer_says(call_of(6, "w1", "add"));
+    assert_int_equal(house->up.count, 7);
+    assert_refused(3, "Busy", "no answer came for long");
+}
+
+static void a_policy_may_say_less(void **state) {
+    (void)state;
+    static const struct config_policy one = {.calls_in_flight = 1};
+    policy_add(&house->policy, &one);
+    open_session(GUARD_BROWSER);
+    peer_says(call_of(1, "w1", "add"));
+    peer_says(call_of(2, "w1", "add"));
+    assert_refused(2, "Busy", "1 calls wait");
+}
+
+static void a_call_that_found_no_room_does_not_wait(void **state) {
+    (void)state;
+    house->config->limits.calls_in_flight = 1;
+    open_session(GUARD_BROWSER);
+    house->send_result = -EBUSY;
+    peer_says(call_of(1, "w1", "add"));
+    assert_refused(1, "Busy", "waiting for the upstream");
+    house->send_result = 0;
+    peer_says(call_of(2, "w1", "add"));
+    assert_int_equal(house->up.count, 1);
+}
+
+/* A Service names whoever comes, not who goes: it is asked about itself alone, and at once. */
+static void a_service_is_its_own_only_member(void **state) {
+    (void)state;
+    static const char welcome[] =
+        "{\"meta\":{\"type\":\"service\",\"error\":null},\"members\":[{\"name\":\"s\","
+        "\"methods\":[\"add\"]},{\"name\":\"page\",\"methods\":null}]}";
+    begin(GUARD_BROWSER, true, false);
+    peer_says(make(DAFFI_HANDSHAKE, "page", "", HELLO));
+    backend_says(make(DAFFI_HANDSHAKE, "page", "", welcome));
+    peer_says(call_of(7, "s", "sub"));
+    assert_refused(7, "NoSuchMethod", "");
+    assert_int_equal(house->up.count, 0);
+    peer_says(call_of(8, "s", "add"));
+    peer_says(call_of(9, "other", "add"));
+    assert_int_equal(house->up.count, 2);
+    worker_answers(8, "s");
+    expect_answer(8);
+    for (int i = 0; i < 20; i++) { /* names that come and go leave nothing behind */
+        char text[256];
+        snprintf(text, sizeof text,
+                 "{\"meta\":{\"type\":\"service\",\"error\":null},\"members\":[{\"name\":\"s\",\"methods\":["
+                 "\"add\"]},"
+                 "{\"name\":\"p%d\",\"methods\":null}]}",
+                 i);
+        backend_says(make(DAFFI_HANDSHAKE, "somebody", "", text));
+    }
+    assert_int_equal(house->bridge.roster.count, 1);
+}
+
+static void names_that_nobody_has_need_no_probe(void **state) {
+    (void)state;
+    char name[300];
+    memset(name, 'n', sizeof name);
+    name[sizeof name - 1] = '\0';
+    open_session(GUARD_BROWSER);
+    peer_says(call_of(7, "w1", name));
+    assert_refused(7, "NoSuchMethod", "");
+    assert_int_equal(house->up.count, 0);
+}
+
+static void a_backend_that_answers_is_left_to(void **state) {
+    (void)state;
+    house->backend.answers = true;
+    open_session(GUARD_BROWSER);
+    peer_says(call_of(7, "nobody", "add"));
+    assert_int_equal(house->up.count, 1);
+    worker_answers(9, "w1");
+    expect_answer(9);
+    assert_int_equal(house->bridge.roster.count, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(a_call_to_a_known_member_just_goes),
+        CASE(who_is_not_there_when_the_probe_returns_was_not_there),
+        CASE(a_function_that_is_not_there_likewise),
+        CASE(who_has_come_before_the_probe_is_waited_for),
+        CASE(a_member_without_functions_is_there),
+        CASE(what_waits_for_one_that_leaves_is_answered_before_the_news),
+        CASE(an_own_eviction_says_nothing_of_others),
+        CASE(a_member_may_change),
+        CASE(calls_in_flight_have_a_limit),
+        CASE(a_policy_may_say_less),
+        CASE(a_call_that_found_no_room_does_not_wait),
+        CASE(a_service_is_its_own_only_member),
+        CASE(names_that_nobody_has_need_no_probe),
+        CASE(a_backend_that_answers_is_left_to),
+    };
+    return cmocka_run_group_tests_name("calls of a session", tests, NULL, NULL);
+}
