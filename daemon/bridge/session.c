@@ -134,6 +134,7 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     session->transport = setup->transport;
     session->transport_owner = setup->transport_owner;
     session->deadline.on_due = on_deadline;
+    session->probe_timer.on_due = session_on_probes_due;
     session->policy = setup->policy;
     start_rates(session);
     snprintf(session->address, sizeof session->address, "%s", setup->address);
@@ -360,8 +361,7 @@ static void replace_answer_up(struct session *session, const struct daffi_messag
 
 static void pass_up(struct session *session, const struct daffi_message *message, struct daffi_span bytes) {
     bool is_call = message->flag == DAFFI_REQUEST;
-    enum session_call call = is_call ? session_open_call(session, message) : SESSION_CALL_GOES;
-    if (call == SESSION_CALL_ANSWERED) {
+    if (is_call && !session_open_call(session, message)) {
         return;
     }
     int status = session->backend->operations->send(session->attachment, session_head_of(message, bytes),
@@ -370,8 +370,6 @@ static void pass_up(struct session *session, const struct daffi_message *message
         session_forget_call(session, message);
         session_answer_peer(session, message, DAFFI_ERROR_BUSY,
                             "too many messages are waiting for the upstream");
-    } else if (call == SESSION_CALL_GOES_PROBED) {
-        session_send_probe(session, message);
     }
 }
 

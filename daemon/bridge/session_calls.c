@@ -2,14 +2,30 @@
  * Router drops what it can't route, and says nothing.
  *
  * A call to a member that is known to expose the function waits for that member, and is answered when it leaves. A call to
- * any other goes to the Router all the same: it may be there, and its news on the way. Behind it goes a probe, an answer to
- * nobody's question that the Router sends back to its sender, behind all the news there was when the call came by. Who is
- * still not there by then was not there: the call has been dropped, or waits at a worker that has no such function and will
- * not answer. So no call is refused that could be answered. */
+ * any other goes to the Router all the same: it may be there, and its news on the way. A little later follows a probe, an
+ * answer to nobody's question that the Router sends back to its sender, behind all the news it has written by then. Who is
+ * still not there when it returns was not there for the call: that has been dropped, or waits at a worker that has no such
+ * function and will not answer. (The real Router can deliver to a newcomer a moment before it writes the news: hence the
+ * little.) So no call is refused that will be answered. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bridge/session_internal.h"
+
+static const char NO_SUCH_MEMBER[] = "no member of that name is connected";
+static const char NO_SUCH_METHOD[] = "the member does not expose that function";
+
+enum { PROBE_AFTER_MS = 100 };
+
+/* A probe that is to be sent. */
+struct session_probe {
+    struct session_probe *next;
+    uint64_t due;
+    uint16_t uuid;
+    size_t head, payload; /* bytes */
+    uint8_t bytes[];
+};
 
 static struct call_table *table_of(const struct session *session) {
     return &session->bridge->call_table;
@@ -60,35 +76,6 @@ static bool is_no_name(const struct daffi_message *request) {
     return request->receiver.length > DAFFI_NAME_MAX || request->function.length > DAFFI_NAME_MAX;
 }
 
-enum session_call session_open_call(struct session *session, const struct daffi_message *request) {
-    if (session->backend->answers || !request->return_result) {
-        return SESSION_CALL_GOES;
-    }
-    struct roster_entry *entry = session_find_member(session, request->receiver);
-    bool is_known = entry != NULL && roster_entry_exposes(entry, request->function);
-    if (!is_known && entry != NULL && session->server == DAFFI_TYPE_SERVICE) {
-        session_answer_peer(session, request, DAFFI_ERROR_NO_SUCH_METHOD, SESSION_NO_SUCH_METHOD);
-        return SESSION_CALL_ANSWERED;
-    }
-    if (!is_known && session->server == DAFFI_TYPE_ROUTER && is_no_name(request)) {
-        session_answer_peer(session, request, DAFFI_ERROR_NO_SUCH_METHOD, SESSION_NO_SUCH_METHOD);
-        return SESSION_CALL_ANSWERED;
-    }
-    int status = open_call(session, request->uuid, is_known ? &entry->calls : NULL);
-    if (status == -EBUSY) {
-        char text[SESSION_REASON_MAX];
-        snprintf(text, sizeof text,
-                 "%zu calls wait for their answers already (calls_in_flight): wait for some of them",
-                 session_calls_limit(session));
-        session_answer_peer(session, request, DAFFI_ERROR_BUSY, text);
-    } else if (status < 0) {
-        session_answer_peer(session, request, DAFFI_ERROR_BUSY, "the bridge is out of memory");
-    }
-    return status < 0                                          ? SESSION_CALL_ANSWERED
-           : !is_known && session->server == DAFFI_TYPE_ROUTER ? SESSION_CALL_GOES_PROBED
-                                                               : SESSION_CALL_GOES;
-}
-
 void session_forget_call(struct session *session, const struct daffi_message *request) {
     struct call *call = call_table_find(table_of(session), &session->waiting, request->uuid);
     if (call != NULL && request->return_result) {
@@ -98,7 +85,41 @@ void session_forget_call(struct session *session, const struct daffi_message *re
 
 /* -- the probe -- */
 
-void session_send_probe(struct session *session, const struct daffi_message *request) {
+static bool waits_for_nobody(const struct session *session, uint16_t uuid) {
+    const struct call *call = call_table_find(table_of(session), &session->waiting, uuid);
+    return call != NULL && call->worker == NULL;
+}
+
+static void free_first_probe(struct session *session) {
+    struct session_probe *probe = session->probes;
+    session->probes = probe->next;
+    session->probes_count--;
+    free(probe);
+}
+
+static int set_probe_timer(struct session *session) {
+    struct timers *timers = reactor_timers(session->bridge->reactor);
+    return session->probes == NULL ? 0 : timer_set(timers, &session->probe_timer, session->probes->due);
+}
+
+void session_on_probes_due(struct timer *timer, uint64_t now) {
+    struct session *session =
+        (struct session *)(void *)((char *)timer - offsetof(struct session, probe_timer));
+    while (session->probes != NULL && session->probes->due <= now) {
+        const struct session_probe *probe = session->probes;
+        if (session->attachment != NULL && waits_for_nobody(session, probe->uuid)) {
+            session->backend->operations->send(session->attachment, daffi_span_of(probe->bytes, probe->head),
+                                               daffi_span_of(probe->bytes + probe->head, probe->payload));
+        }
+        free_first_probe(session);
+    }
+    if (set_probe_timer(session) < 0) {
+        session_close(session, CLOSE_INTERNAL, "the bridge is out of memory");
+    }
+}
+
+/* 0 or -ENOMEM. */
+static int send_probe_later(struct session *session, const struct daffi_message *request) {
     const struct daffi_message message = {.uuid = request->uuid,
                                           .flag = DAFFI_RESPONSE,
                                           .decoder = DAFFI_OPAQUE,
@@ -109,10 +130,59 @@ void session_send_probe(struct session *session, const struct daffi_message *req
                                           .payload = request->receiver};
     uint8_t head[DAFFI_HEADER_BYTES + 4 * (DAFFI_NAME_MAX + 1)];
     int length = daffi_message_encode_head(&message, head, sizeof head);
-    if (length > 0 && session->attachment != NULL) {
-        session->backend->operations->send(session->attachment, daffi_span_of(head, (size_t)length),
-                                           message.payload);
+    struct session_probe *probe =
+        length < 0 ? NULL : malloc(sizeof *probe + (size_t)length + message.payload.length);
+    if (probe == NULL) {
+        return -ENOMEM;
     }
+    *probe = (struct session_probe){.due = reactor_now(session->bridge->reactor) + PROBE_AFTER_MS,
+                                    .uuid = request->uuid,
+                                    .head = (size_t)length,
+                                    .payload = message.payload.length};
+    memcpy(probe->bytes, head, probe->head);
+    if (probe->payload > 0) {
+        memcpy(probe->bytes + probe->head, message.payload.data, probe->payload);
+    }
+    struct session_probe **last = &session->probes;
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = probe;
+    session->probes_count++;
+    return set_probe_timer(session);
+}
+
+static bool refuse_call(struct session *session, const struct daffi_message *request,
+                        enum daffi_error_code code, const char *text) {
+    session_answer_peer(session, request, code, text);
+    return false;
+}
+
+bool session_open_call(struct session *session, const struct daffi_message *request) {
+    if (session->backend->answers || !request->return_result) {
+        return true;
+    }
+    struct roster_entry *entry = session_find_member(session, request->receiver);
+    bool is_known = entry != NULL && roster_entry_exposes(entry, request->function);
+    bool is_router = session->server == DAFFI_TYPE_ROUTER;
+    if (!is_known && (is_router ? is_no_name(request) : entry != NULL)) {
+        return refuse_call(session, request, DAFFI_ERROR_NO_SUCH_METHOD, NO_SUCH_METHOD);
+    }
+    bool is_probed = !is_known && is_router;
+    int status = is_probed && session->probes_count >= session_calls_limit(session)
+                     ? -EBUSY
+                     : open_call(session, request->uuid, is_known ? &entry->calls : NULL);
+    if (status == 0 && is_probed) {
+        status = send_probe_later(session, request);
+    }
+    if (status == -EBUSY) {
+        char text[SESSION_REASON_MAX];
+        snprintf(text, sizeof text,
+                 "%zu calls wait for their answers already (calls_in_flight): wait for some of them",
+                 session_calls_limit(session));
+        return refuse_call(session, request, DAFFI_ERROR_BUSY, text);
+    }
+    return status == 0 || refuse_call(session, request, DAFFI_ERROR_BUSY, "the bridge is out of memory");
 }
 
 bool session_is_probe(const struct session *session, const struct daffi_message *message) {
@@ -128,9 +198,9 @@ void session_take_probe(struct session *session, const struct daffi_message *pro
     }
     struct roster_entry *entry = session_find_member(session, probe->payload);
     if (entry == NULL) {
-        give_up(session, call, probe->payload, DAFFI_ERROR_NO_SUCH_MEMBER, SESSION_NO_SUCH_MEMBER);
+        give_up(session, call, probe->payload, DAFFI_ERROR_NO_SUCH_MEMBER, NO_SUCH_MEMBER);
     } else if (!roster_entry_exposes(entry, probe->function)) {
-        give_up(session, call, probe->payload, DAFFI_ERROR_NO_SUCH_METHOD, SESSION_NO_SUCH_METHOD);
+        give_up(session, call, probe->payload, DAFFI_ERROR_NO_SUCH_METHOD, NO_SUCH_METHOD);
     } else {
         call_assign(call, &entry->calls);
     }
@@ -164,5 +234,9 @@ void session_answer_for_leaver(struct session *session, const struct roster_entr
 }
 
 void session_drop_calls(struct session *session) {
+    timer_clear(reactor_timers(session->bridge->reactor), &session->probe_timer);
+    while (session->probes != NULL) {
+        free_first_probe(session);
+    }
     call_table_drop_caller(table_of(session), &session->waiting);
 }

@@ -42,6 +42,9 @@ struct session {
     enum daffi_handshake_type server; /* what the other side is: CLIENT until it has said so */
     struct roster_view view;          /* who is there */
     struct call_caller waiting;       /* its calls, where the backend does not keep account of them */
+    struct session_probe *probes;     /* to be sent, the first due first */
+    size_t probes_count;
+    struct timer probe_timer;
     struct backend *backend;
     struct attachment *attachment;
     const struct session_transport *transport;
@@ -103,21 +106,12 @@ void session_forget_members(struct session *session);
 
 /* -- session_calls.c -- */
 
-#define SESSION_NO_SUCH_MEMBER "no member of that name is connected"
-#define SESSION_NO_SUCH_METHOD "the member does not expose that function"
-
-enum session_call {
-    SESSION_CALL_ANSWERED,    /* it is over */
-    SESSION_CALL_GOES,        /* to be passed on */
-    SESSION_CALL_GOES_PROBED, /* and a probe behind it */
-};
-
-/* A REQUEST that may pass. */
-enum session_call session_open_call(struct session *session, const struct daffi_message *request);
+/* Takes note of a REQUEST that may pass; or answers it, and false. */
+bool session_open_call(struct session *session, const struct daffi_message *request);
 void session_forget_call(struct session *session,
                          const struct daffi_message *request); /* it was not passed on */
 
-void session_send_probe(struct session *session, const struct daffi_message *request);
+void session_on_probes_due(struct timer *timer, uint64_t now);
 bool session_is_probe(const struct session *session, const struct daffi_message *message);
 void session_take_probe(struct session *session, const struct daffi_message *probe);
 

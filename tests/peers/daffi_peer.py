@@ -70,6 +70,12 @@ def digest(value):
 
 
 @callback
+def picture(size):
+    """Bytes, which JSON can't say."""
+    return bytes(size)
+
+
+@callback
 def not_a_number():
     """What Python writes as NaN, and JSON does not know."""
     return float("nan")
