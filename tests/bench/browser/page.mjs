@@ -1,0 +1,123 @@
+// What runs in the page: a bare WebSocket that speaks just enough daffi to be echoed, and the same work done by daffi.js.
+// Each function works for a while and returns a rate.
+
+const HEADER = 9;
+const PAYLOAD = 64; // bytes of a small call
+const WARM_UP = 0.05; // seconds
+
+/** The bytes of a message of one's own, built once: uuid, flag (0 handshake, 1 request), decoder (0 raw, 1 json). */
+function messageOf(uuid, flag, decoder, metadata, payload) {
+  const names = new TextEncoder().encode(metadata);
+  const length = names.length + payload.length;
+  const bytes = new Uint8Array(HEADER + length);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, uuid, true);
+  bytes[2] = flag | decoder << 4 | (decoder === 0 ? 64 : 0) | 128;
+  view.setUint32(3, length & 0x1ffffff | (names.length & 127) << 25, true);
+  view.setUint16(7, names.length >> 7 | 1 << 8 | 1 << 15, true);
+  bytes.set(names, HEADER);
+  bytes.set(payload, HEADER + names.length);
+  return bytes;
+}
+
+/** A WebSocket that has shaken hands; `next()` is a promise of the next message. */
+async function openBare(wsUrl) {
+  const name = `bare-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+  const socket = new WebSocket(wsUrl);
+  socket.binaryType = "arraybuffer";
+  await new Promise((done, failed) => { socket.onopen = done; socket.onerror = () => failed(new Error(`${wsUrl} did not open`)); });
+  const answered = new Promise((done) => { socket.onmessage = done; });
+  socket.send(messageOf(1, 0, 1, `${name}||`, new TextEncoder().encode(JSON.stringify({ meta: { type: "client" }, members: [{ name, methods: null }] }))));
+  await answered;
+  return { socket, name };
+}
+
+/** One message after another, by the plainest code there is: the socket's own events. */
+function echoes(socket, message, seconds, atATime = 1) {
+  return new Promise((done) => {
+    const begun = performance.now();
+    let count = 0;
+    let open = atATime;
+    socket.onmessage = () => {
+      count++;
+      const now = performance.now();
+      if (now - begun < seconds * 1000) return socket.send(message);
+      if (--open === 0) done(count / (now - begun) * 1000);
+    };
+    for (let sent = 0; sent < atATime; sent++) socket.send(message);
+  });
+}
+
+export async function bareEchoes(wsUrl, member, seconds, atATime = 1, size = PAYLOAD) {
+  const { socket, name } = await openBare(wsUrl);
+  const message = messageOf(2, 1, 0, `${name}|${member}|echo`, new Uint8Array(size));
+  await echoes(socket, message, WARM_UP);
+  const rate = await echoes(socket, message, seconds, atATime);
+  socket.close();
+  return rate;
+}
+
+/** Bytes of a message through strings and back, as a client does that has no other way over its border. */
+export async function stringEchoes(wsUrl, member, seconds, size) {
+  const { socket, name } = await openBare(wsUrl);
+  const bytes = new Uint8Array(size).map((_, index) => index % 251);
+  const textOf = (view) => {
+    let text = "";
+    for (let at = 0; at < view.length; at += 8192) text += String.fromCharCode(...view.subarray(at, at + 8192));
+    return text;
+  };
+  const bytesOf = (text) => {
+    const made = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at++) made[at] = text.charCodeAt(at);
+    return made;
+  };
+  const begun = performance.now();
+  let count = 0;
+  let now = begun;
+  for (; now - begun < seconds * 1000; now = performance.now(), count++) {
+    const answered = new Promise((done) => { socket.onmessage = done; });
+    socket.send(messageOf(2, 1, 0, `${name}|${member}|echo`, bytesOf(textOf(bytes))));
+    const whole = bytesOf(textOf(new Uint8Array((await answered).data)));
+    if (whole.length < size) throw new Error("the echo is shorter");
+  }
+  socket.close();
+  return count / (now - begun) * 1000;
+}
+
+const VALUES = { raw: (size) => new Uint8Array(size), json: () => ({ a: [1, "two", null, true, "x".repeat(30)] }) };
+VALUES.msgpack = VALUES.json;
+
+/** daffi.js: calls of one serde, so many at a time. */
+export async function calls(wsUrl, member, seconds, serde, atATime = 1, size = PAYLOAD) {
+  const client = new DaffiClient({ wsUrl });
+  const conn = await client.connect();
+  await conn.waitForMembers(member, { timeout: 10000 });
+  const { echo } = conn.rpc({ serde });
+  const value = VALUES[serde](size);
+  for (const until = performance.now() + WARM_UP * 1000; performance.now() < until;) await echo(value);
+  const begun = performance.now();
+  let count = 0;
+  let now = begun;
+  const lane = async () => {
+    for (; now - begun < seconds * 1000; now = performance.now(), count++) await echo(value);
+  };
+  await Promise.all(Array.from({ length: atATime }, lane));
+  client.stop();
+  return count / (performance.now() - begun) * 1000;
+}
+
+/** Bytes of app.wasm's memory once connected. */
+export async function memoryAtStart(wsUrl) {
+  const { instantiate } = WebAssembly;
+  let memory;
+  WebAssembly.instantiate = async (...given) => {
+    const instance = await instantiate(...given);
+    memory = instance.exports.memory;
+    return instance;
+  };
+  const client = new DaffiClient({ wsUrl });
+  await client.connect();
+  WebAssembly.instantiate = instantiate;
+  client.stop();
+  return memory.buffer.byteLength;
+}
