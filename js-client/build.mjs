@@ -1,6 +1,6 @@
 // Makes what is served out of src/: daffi.js, daffi.mjs, daffi.standalone.js, daffi.d.ts, each with its .br and .gz.
 //
-//   node build.mjs --out DIR --version X.Y.Z --errors errors.def --errors-header errors.h --wasm app.wasm
+//   node build.mjs --out DIR --version X.Y.Z --errors errors.def --errors-header errors.h --wasm app.wasm --esbuild PROGRAM
 //
 // src/ is a set of ES modules that agree on a few plain things, so that putting them behind one another is all there is to
 // bundling (whatever breaks the agreement ends the build):
@@ -8,11 +8,12 @@
 //   * an export is `export` before a declaration; index.js alone has `export { … };` and `export default …;`
 //   * top-level names are unique over all modules
 //   * `generated.js` is no file: its constants are written here, for each of the outputs
+// esbuild then shortens each output.
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { shrink } from "./shrink.mjs";
 
 const ROOT = dirname(fileURLToPath(import.meta.url));
 const IMPORT = /^import \{ ([\w, ]+) \} from "\.\/([\w.]+)";$/;
@@ -24,7 +25,7 @@ function fail(text) {
 }
 
 function readArguments(args) {
-  const known = ["out", "version", "errors", "errors-header", "wasm"];
+  const known = ["out", "version", "errors", "errors-header", "wasm", "esbuild"];
   const values = {};
   for (let index = 0; index < args.length; index += 2) {
     const name = args[index].replace(/^--/, "");
@@ -74,7 +75,12 @@ function concatenate(entry) {
     texts.push(kept.join("\n"));
   };
   add(entry, []);
-  return { text: texts.join("\n"), names: names.keys() };
+  return texts.join("\n");
+}
+
+/** The same program, shorter. */
+function shorten(text, ...more) {
+  return execFileSync(options.esbuild, ["--minify", "--target=es2022", "--charset=utf8", ...more], { input: text, encoding: "utf8" });
 }
 
 function writeAll(out, name, text) {
@@ -88,9 +94,7 @@ function writeAll(out, name, text) {
 
 const options = readArguments(process.argv.slice(2));
 const { codes, module } = readErrors(options.errors, options["errors-header"]);
-const { text, names } = concatenate("index.js");
-const GENERATED = ["ERROR_CODES", "ERROR_MODULE", "VERSION", "SCRIPT_URL", "WASM_BASE64"];
-const body = shrink(text, names, ["DaffiClient", "DaffiError", ...GENERATED]);
+const body = concatenate("index.js");
 const banner = `/*! daffi.js ${options.version} | MIT */\n`;
 const wasm = readFileSync(options.wasm);
 
@@ -100,12 +104,12 @@ const generated = (scriptUrl, base64) => `const ERROR_CODES=${JSON.stringify(cod
 const CLASSIC_URL = "globalThis.document?.currentScript?.src||" +
   "(typeof __filename===\"string\"&&typeof require===\"function\"?require(\"url\").pathToFileURL(__filename).href:" +
   "globalThis.importScripts&&/(?:https?|file):\\S+?(?=:\\d+:\\d+)/.exec(new Error().stack)?.[0])";
-const classic = (base64) => `${banner}(()=>{"use strict";\n${generated(CLASSIC_URL, base64)}${body}\n` +
-  "if(typeof module===\"object\"&&module.exports){module.exports=DaffiClient;DaffiClient.DaffiClient=DaffiClient}" +
-  "else globalThis.DaffiClient=DaffiClient;\n})();\n";
+const classic = (base64) => banner + shorten(`(() => { "use strict";${generated(CLASSIC_URL, base64)}${body}
+if (typeof module === "object" && module.exports) { module.exports = DaffiClient; DaffiClient.DaffiClient = DaffiClient; }
+else globalThis.DaffiClient = DaffiClient; })();`);
 
 mkdirSync(options.out, { recursive: true });
 writeAll(options.out, "daffi.js", classic("null"));
 writeAll(options.out, "daffi.standalone.js", classic(JSON.stringify(wasm.toString("base64"))));
-writeAll(options.out, "daffi.mjs", `${banner}${generated("import.meta.url", "null")}${body}\nexport{DaffiClient,DaffiError,DaffiClient as default};\n`);
+writeAll(options.out, "daffi.mjs", banner + shorten(`${generated("import.meta.url", "null")}${body}\nexport { DaffiClient, DaffiError, DaffiClient as default };`, "--format=esm"));
 writeAll(options.out, "daffi.d.ts", readFileSync(join(ROOT, "daffi.d.ts"), "utf8"));

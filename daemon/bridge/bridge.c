@@ -19,3 +19,8 @@ void bridge_forget_connection(struct bridge *bridge) {
     bridge->connections--;
     bridge_stop_when_empty(bridge);
 }
+
+size_t bridge_batch_limit(const struct config *config) {
+    const struct config_limits *limits = &config->limits;
+    return limits->batch_bytes < limits->message_bytes ? limits->batch_bytes : limits->message_bytes;
+}

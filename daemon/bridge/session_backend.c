@@ -44,8 +44,11 @@ static void take_server_handshake(struct session *session, const struct daffi_me
     handshake->bridge =
         (struct daffi_bridge_offer){0}; /* whatever the upstream is, it does not speak for us */
     if (is_own_answer && session->wants_offer) {
-        handshake->bridge = (struct daffi_bridge_offer){
-            .abi = BRIDGE_ABI, .max_message = session->bridge->config->limits.message_bytes};
+        const struct config *config = session->bridge->config;
+        handshake->bridge = (struct daffi_bridge_offer){.abi = BRIDGE_ABI,
+                                                        .max_message = config->limits.message_bytes,
+                                                        .max_batch = bridge_batch_limit(config),
+                                                        .heartbeat = (unsigned)config->timeouts.heartbeat};
     }
     session->server = handshake->type;
     size_t told = handshake->members_count;

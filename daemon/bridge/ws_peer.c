@@ -1,11 +1,14 @@
 #include "bridge/ws_peer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "ws/ws_heartbeat.h"
 #include "ws/ws_reader.h"
 
 enum {
+    BATCHED_MAX = 16384,  /* bytes of a message that is copied into a batch: a larger one goes alone */
     CLOSE_ECHO_MS = 2000, /* for the peer's own close frame to come */
     REASON_MAX = WS_CONTROL_MAX - 2,
 };
@@ -24,7 +27,12 @@ struct ws_peer {
     struct session *session; /* NULL once it has been told of the end */
     struct visitor visitor;
     struct ws_reader reader;
-    struct timer close_deadline;
+    struct timer timer; /* OPEN: the heartbeat's next look; CLOSE_SENT: the end */
+    struct ws_heartbeat heartbeat;
+    bool wants_offer;          /* our own client */
+    size_t batch_limit;        /* bytes of a batch either way; 0: one daffi message in each of WebSocket's */
+    struct buffer batch;       /* what this turn has for the peer */
+    struct reactor_task flush; /* sends it, at the turn's end */
 };
 
 /* -- frames -- */
@@ -59,6 +67,45 @@ static void send_close(struct ws_peer *peer, uint16_t code, const char *reason) 
                      daffi_span_of(reason, code == WS_CODE_NONE ? 0 : length));
 }
 
+/* -- batches -- */
+
+static struct buffer_pool *pool_of(const struct ws_peer *peer) {
+    return reactor_pool(peer->bridge->reactor);
+}
+
+static void flush_batch(struct ws_peer *peer) {
+    size_t length = buffer_length(&peer->batch);
+    if (length > 0) {
+        (void)send_frame(peer, WS_BINARY, daffi_span_of(buffer_bytes(&peer->batch), length),
+                         daffi_span_of(NULL, 0));
+        buffer_clear(pool_of(peer), &peer->batch);
+    }
+}
+
+static void run_flush(struct reactor_task *task) {
+    struct ws_peer *peer = (struct ws_peer *)(void *)((char *)task - offsetof(struct ws_peer, flush));
+    if (peer->state == WS_PEER_OPEN) { /* behind a close frame nothing goes */
+        flush_batch(peer);
+    }
+}
+
+/* Into this turn's batch; alone, behind what is in there, where it is too large or memory is short. */
+static int send_batched(struct ws_peer *peer, struct daffi_span head, struct daffi_span payload) {
+    size_t length = head.length + payload.length;
+    if (length > BATCHED_MAX || buffer_length(&peer->batch) + length > peer->batch_limit) {
+        flush_batch(peer);
+    }
+    if (length > BATCHED_MAX || length > peer->batch_limit ||
+        buffer_reserve(pool_of(peer), &peer->batch, length) < 0) {
+        flush_batch(peer);
+        return send_frame(peer, WS_BINARY, head, payload);
+    }
+    (void)buffer_append(pool_of(peer), &peer->batch, head.data, head.length);
+    (void)buffer_append(pool_of(peer), &peer->batch, payload.data, payload.length);
+    reactor_at_turn_end(peer->bridge->reactor, &peer->flush);
+    return 0;
+}
+
 static void end_session(struct ws_peer *peer, const char *detail) {
     struct session *session = peer->session;
     peer->session = NULL;
@@ -69,20 +116,73 @@ static void end_session(struct ws_peer *peer, const char *detail) {
 
 static void end_connection(struct ws_peer *peer) {
     peer->state = WS_PEER_ENDING;
-    timer_clear(reactor_timers(peer->bridge->reactor), &peer->close_deadline);
+    timer_clear(reactor_timers(peer->bridge->reactor), &peer->timer);
     connection_close(peer->visitor.connection, peer->bridge->config->timeouts.drain);
 }
 
-static void on_close_deadline(struct timer *timer, uint64_t now) {
-    (void)now;
-    end_connection((struct ws_peer *)(void *)((char *)timer - offsetof(struct ws_peer, close_deadline)));
+/* -- the heartbeat -- */
+
+static int set_timer(struct ws_peer *peer, uint64_t in_ms) {
+    struct reactor *reactor = peer->bridge->reactor;
+    return timer_set(reactor_timers(reactor), &peer->timer, reactor_now(reactor) + in_ms);
+}
+
+/* An empty message: pages can't see pings. */
+static void send_beat(struct ws_peer *peer) {
+    if (peer->wants_offer && !connection_is_congested(peer->visitor.connection)) {
+        (void)send_frame(peer, WS_BINARY, daffi_span_of(NULL, 0), daffi_span_of(NULL, 0));
+    }
+}
+
+/* The peer is beyond reach: nothing more is sent, nobody's goodbye waited for. */
+static void give_up(struct ws_peer *peer) {
+    char reason[REASON_MAX];
+    snprintf(reason, sizeof reason, "the page gave no sign of life for %llu ms",
+             (unsigned long long)(peer->heartbeat.interval_ms + peer->heartbeat.answer_ms));
+    end_session(peer, reason);
+    peer->state = WS_PEER_ENDING;
+    connection_abort(peer->visitor.connection, -ETIMEDOUT, reason);
+}
+
+static void look_for_life(struct ws_peer *peer, uint64_t now) {
+    const struct ws_heartbeat_verdict verdict = ws_heartbeat_look(&peer->heartbeat, now, peer->paused);
+    if (verdict.dead) {
+        give_up(peer);
+        return;
+    }
+    if (verdict.ping) {
+        (void)send_frame(peer, WS_PING, daffi_span_of(NULL, 0), daffi_span_of(NULL, 0));
+    }
+    if (verdict.beat) {
+        send_beat(peer);
+    }
+    (void)set_timer(peer, verdict.again_ms); /* it was set a moment ago: there is room for it */
+}
+
+static void on_timer(struct timer *timer, uint64_t now) {
+    struct ws_peer *peer = (struct ws_peer *)(void *)((char *)timer - offsetof(struct ws_peer, timer));
+    switch (peer->state) {
+    case WS_PEER_OPEN:
+        look_for_life(peer, now);
+        break;
+    case WS_PEER_CLOSE_SENT:
+        end_connection(peer);
+        break;
+    case WS_PEER_ENDING:
+        break;
+    }
 }
 
 /* -- what the session calls -- */
 
 static int transport_send(void *owner, struct daffi_span head, struct daffi_span payload) {
     struct ws_peer *peer = owner;
-    return peer->state == WS_PEER_OPEN ? send_frame(peer, WS_BINARY, head, payload) : -EPIPE;
+    if (peer->state != WS_PEER_OPEN) {
+        return -EPIPE;
+    }
+    ws_heartbeat_tell(&peer->heartbeat, reactor_now(peer->bridge->reactor));
+    return peer->batch_limit > 0 ? send_batched(peer, head, payload)
+                                 : send_frame(peer, WS_BINARY, head, payload);
 }
 
 static void transport_close(void *owner, uint16_t code, const char *reason) {
@@ -90,14 +190,14 @@ static void transport_close(void *owner, uint16_t code, const char *reason) {
     if (peer->state != WS_PEER_OPEN) {
         return;
     }
+    flush_batch(peer);
     send_close(peer, code, reason);
     peer->state = WS_PEER_CLOSE_SENT;
     if (peer->paused) {
         peer->paused = false;
         connection_resume(peer->visitor.connection);
     }
-    struct reactor *reactor = peer->bridge->reactor;
-    if (timer_set(reactor_timers(reactor), &peer->close_deadline, reactor_now(reactor) + CLOSE_ECHO_MS) < 0) {
+    if (set_timer(peer, CLOSE_ECHO_MS) < 0) {
         end_connection(peer);
     }
 }
@@ -125,13 +225,20 @@ static bool transport_is_congested(const void *owner) {
 
 static size_t transport_queued(const void *owner) {
     const struct ws_peer *peer = owner;
-    return connection_queued(peer->visitor.connection);
+    return connection_queued(peer->visitor.connection) + buffer_length(&peer->batch);
 }
 
 static void transport_on_open(void *owner) {
     struct ws_peer *peer = owner;
+    const struct config *config = peer->bridge->config;
     admission_settle(&peer->visitor.ticket);
     ws_reader_raise_limit(&peer->reader, session_message_limit(peer->session));
+    peer->batch_limit = peer->wants_offer ? bridge_batch_limit(config) : 0;
+    ws_heartbeat_begin(&peer->heartbeat, config->timeouts.heartbeat, config->timeouts.heartbeat_answer,
+                       reactor_now(peer->bridge->reactor));
+    if (config->timeouts.heartbeat > 0 && set_timer(peer, config->timeouts.heartbeat) < 0) {
+        session_close(peer->session, WS_CODE_INTERNAL, "the bridge is out of memory");
+    }
 }
 
 static const struct session_transport transport = {
@@ -146,20 +253,37 @@ static const struct session_transport transport = {
 
 /* -- what comes -- */
 
-static void take_message(struct ws_peer *peer, struct daffi_span data) {
+/* Whether the first message of `data` was taken; its length then is in *ret_size. */
+static bool take_first_message(struct ws_peer *peer, struct daffi_span data, size_t *ret_size) {
     struct daffi_message message;
     struct daffi_fault fault;
-    size_t size = 0;
-    int status = daffi_message_decode(data, &message, &size, &fault);
+    int status = daffi_message_decode(data, &message, ret_size, &fault);
     if (status == -EPROTO) {
         session_on_malformed(peer->session, fault.text);
     } else if (status == -EAGAIN) {
         session_on_malformed(peer->session, "the message is shorter than its header says, or than a header");
-    } else if (size != data.length) {
+    } else if (*ret_size != data.length && peer->batch_limit == 0) {
         session_on_malformed(peer->session, "the message is longer than its header says");
     } else {
-        session_on_message(peer->session, &message, data);
+        session_on_message(peer->session, &message, daffi_span_of(data.data, *ret_size));
+        return true;
     }
+    return false;
+}
+
+/* One message, or a batch of them; an empty one asks for a sign of life. */
+static void take_messages(struct ws_peer *peer, struct daffi_span data) {
+    if (data.length == 0 && peer->wants_offer && peer->heartbeat.interval_ms > 0) {
+        send_beat(peer);
+        return;
+    }
+    size_t size = 0;
+    do {
+        if (!take_first_message(peer, data, &size)) {
+            break;
+        }
+        data = daffi_span_of(data.data + size, data.length - size);
+    } while (data.length > 0 && peer->state == WS_PEER_OPEN);
 }
 
 static void take_oversize(struct ws_peer *peer, struct daffi_span data) {
@@ -200,7 +324,7 @@ static void take_event(struct ws_peer *peer, const struct ws_event *event) {
             session_close(peer->session, WS_CODE_UNSUPPORTED,
                           "text messages are not taken: daffi messages are binary");
         } else if (event->type == WS_EVENT_MESSAGE) {
-            take_message(peer, event->data);
+            take_messages(peer, event->data);
         } else {
             take_oversize(peer, event->data);
         }
@@ -228,6 +352,7 @@ static void end_for_fault(struct ws_peer *peer, uint16_t code, const char *text)
 static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
     struct ws_peer *peer = owner;
     size_t at = 0;
+    ws_heartbeat_hear(&peer->heartbeat, reactor_now(peer->bridge->reactor));
     while (peer->state != WS_PEER_ENDING && !peer->paused) {
         struct ws_event event;
         size_t consumed = 0;
@@ -275,7 +400,8 @@ static void on_closed(void *owner, int reason, const char *detail) {
     struct reactor *reactor = peer->bridge->reactor;
     peer->state = WS_PEER_ENDING;
     end_session(peer, detail);
-    timer_clear(reactor_timers(reactor), &peer->close_deadline);
+    timer_clear(reactor_timers(reactor), &peer->timer);
+    buffer_clear(reactor_pool(reactor), &peer->batch);
     admission_leave(&peer->visitor.ticket);
     bridge_forget_connection(peer->bridge);
     peer->retired.release = release;
@@ -314,7 +440,9 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
     ws_reader_init(&peer->reader, WS_SERVER, &limits);
     peer->bridge = setup->bridge;
     peer->visitor = *visitor;
-    peer->close_deadline.on_due = on_close_deadline;
+    peer->wants_offer = setup->wants_offer;
+    peer->timer.on_due = on_timer;
+    peer->flush.run = run_flush;
     connection_set_handler(visitor->connection, &handler, peer);
     return 0;
 }

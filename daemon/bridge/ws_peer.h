@@ -1,4 +1,6 @@
-/* A browser as a session's peer: daffi messages in binary WebSocket messages, one in each.  (RFC 6455; protocol.md) */
+/* A browser as a session's peer: daffi messages in binary WebSocket messages, one in each; to and from our own client,
+ * once its handshake is answered, several in one (a batch: what is sent within one turn of the loop), and empty ones as
+ * signs of life.                  (RFC 6455; protocol.md; design.md, "Between our client and our bridge") */
 #ifndef WS_PEER_H
 #define WS_PEER_H
 

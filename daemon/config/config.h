@@ -70,14 +70,14 @@ struct config_upstream {
 };
 
 struct config_limits {
-    size_t message_bytes, nesting, queue_high, queue_bytes, memory_bytes;
+    size_t message_bytes, nesting, batch_bytes, queue_high, queue_bytes, memory_bytes;
     size_t head_bytes, headers;
     size_t connections, connections_per_address, half_open, calls_in_flight;
     size_t upstream_connects, upstream_connects_per_address; /* a second; 0: see admission.c */
 };
 
 struct config_timeouts { /* ms */
-    uint64_t tls, head, handshake, upstream_connect, slow_consumer, drain;
+    uint64_t tls, head, handshake, upstream_connect, slow_consumer, heartbeat, heartbeat_answer, drain;
 };
 
 struct config_source; /* the file it was read from */

@@ -80,6 +80,8 @@ const struct config_row config_table[] = {
     LIMIT(message_bytes, 1024, 33554431, 8388608,
      "bytes of a daffi message that is passed on; a larger call is answered with an error"),
     LIMIT(nesting, 1, 512, 64, "levels of arrays and objects in a payload, the envelope's own included"),
+    LIMIT(batch_bytes, 0, 1048576, 65536,
+     "bytes of one WebSocket message in which daffi.js and the bridge put several daffi messages; 0 means one in each"),
     LIMIT(queue_high, 4096, 1073741824, 1048576,
      "bytes waiting for a destination past which the browser that feeds it is not read"),
     LIMIT(queue_bytes, 65536, 2147483648, 67108864,
@@ -103,6 +105,9 @@ const struct config_row config_table[] = {
     TIMEOUT(upstream_connect, 100, 600000, 3000,
      "for connecting to the upstream and its answer to the handshake"),
     TIMEOUT(slow_consumer, 100, 3600000, 30000, "without a byte taken by a peer that has some waiting"),
+    TIMEOUT(heartbeat, 0, 3600000, 20000,
+     "without a word from a page before it is asked for a sign of life, and between those the bridge gives; 0 means never"),
+    TIMEOUT(heartbeat_answer, 100, 600000, 10000, "for a page to give that sign"),
     TIMEOUT(drain, 0, 3600000, 10000, "for what is under way when the daemon ends"),
 
     {"log", "level", CONFIG_CHOICE, 0, CONFIG(log_level), 0, 0, 3, CONFIG_LOG_INFO, level_words,

@@ -1,5 +1,7 @@
 // One WebSocket, from its opening through the handshake to its end. It never comes back: the session makes another.
 import { DaffiError } from "./errors.js";
+import { Outbox } from "./outbox.js";
+import { Pulse } from "./pulse.js";
 import { decodeError } from "./values.js";
 import { ERROR, HANDSHAKE, JSON_SERDE, RAW } from "./wire.js";
 
@@ -18,6 +20,8 @@ export class Link {
   #core;
   #name;
   #hooks;
+  #outbox = null; // where the bridge takes batches
+  #pulse = null; // where it gives signs of life
 
   /** What the bridge said of itself, null for a bare server. */
   bridge = null;
@@ -53,8 +57,14 @@ export class Link {
     this.#timer = setTimeout(() => this.#end(code, `${text} within ${time / 1000} s`), time);
   }
 
-  /** Sends the bytes of one message. */
+  /** Sends the bytes of one message: at once, or with others at the end of this turn. */
   send(bytes) {
+    if (this.#outbox) this.#outbox.push(bytes);
+    else this.#write(bytes);
+  }
+
+  #write(bytes) {
+    if (this.#state === "closed") return;
     try {
       this.#socket.send(bytes);
     } catch (cause) {
@@ -68,7 +78,7 @@ export class Link {
   }
 
   get full() {
-    return this.#state === "open" && this.#socket.bufferedAmount > HIGH_WATER;
+    return this.#state === "open" && this.#socket.bufferedAmount + (this.#outbox?.bytes ?? 0) > HIGH_WATER;
   }
 
   #greet() {
@@ -80,12 +90,15 @@ export class Link {
   }
 
   #read(data) {
-    if (this.#state === "closed") return;
     if (typeof data === "string") throw new Error("a text message");
-    if (data.byteLength === 0) return; // a bridge's heartbeat
-    const message = this.#core.decodeMessage(new Uint8Array(data));
-    if (message.size !== data.byteLength) throw new Error(`a message of ${message.size} bytes came with ${data.byteLength}`);
-    if (this.#state !== "greeting" || message.uuid !== this.#uuid || !this.#readAnswer(message)) this.#hooks.onmessage(message);
+    this.#pulse?.hear();
+    const bytes = new Uint8Array(data); // empty: a sign of life
+    for (let at = 0; at < bytes.length && this.#state !== "closed";) {
+      const message = this.#core.decodeMessage(at ? bytes.subarray(at) : bytes);
+      at += message.size;
+      if (at < bytes.length && !this.#outbox) throw new Error(`a message of ${at} bytes came with ${bytes.length}`);
+      if (this.#state !== "greeting" || message.uuid !== this.#uuid || !this.#readAnswer(message)) this.#hooks.onmessage(message);
+    }
   }
 
   /** Whether this answers the handshake. */
@@ -102,6 +115,12 @@ export class Link {
       this.#core.closeCall(this.#uuid);
       this.bridge = bridge;
       this.#state = "open";
+      const { maxBatch, heartbeat } = bridge ?? {};
+      if (maxBatch > 0) this.#outbox = new Outbox(maxBatch, (batch) => this.#write(batch));
+      if (heartbeat > 0) {
+        this.#pulse = new Pulse(heartbeat * 1.25, heartbeat / 4, () => this.#write(new Uint8Array()),
+          () => this.#end("disconnected", `gave no sign of life for ${heartbeat * 1.5 / 1000} s`));
+      }
       this.#hooks.onopen();
     } else {
       this.#refuse(error);
@@ -140,6 +159,7 @@ export class Link {
     if (this.#state === "greeting") this.#core.closeCall(this.#uuid);
     this.#state = "closed";
     clearTimeout(this.#timer);
+    this.#pulse?.stop();
     if (this.#socket) {
       this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
       this.#socket.close();

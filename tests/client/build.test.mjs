@@ -9,7 +9,6 @@ import { pathToFileURL } from "node:url";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import vm from "node:vm";
 import WebSocket from "ws";
-import { shrink } from "../../js-client/shrink.mjs";
 import { CLIENT, failureOf } from "./peers.mjs";
 import { startFakeServer } from "./fake_server.mjs";
 
@@ -25,7 +24,7 @@ describe("files", () => {
   }
 
   test("daffi.standalone.js has app.wasm inside", () => {
-    const [, base64] = /WASM_BASE64="([^"]+)"/.exec(read("daffi.standalone.js").toString());
+    const [, base64] = /"([A-Za-z0-9+\/=]{9999,})"/.exec(read("daffi.standalone.js").toString());
     const hash = (bytes) => createHash("sha256").update(bytes).digest("hex");
     assert.equal(hash(Buffer.from(base64, "base64")), hash(read("app.wasm")));
   });
@@ -81,27 +80,4 @@ describe("forms", () => {
     assert.match(error.message, /app\.wasm could not be loaded; tried "app.wasm" from an unknown address.*options\.wasmUrl/);
     void t;
   });
-});
-
-describe("shrink", () => {
-  const run = (text) => vm.runInNewContext(`${text};result`);
-  const cases = {
-    "shorthand properties keep their names": "function make(first, second) { return { first, second, third: first }; }\nvar result = make(1, 2);",
-    "destructuring keeps what it reads": "function read({ alpha, beta: { gamma } = {}, ...rest }) { return [alpha, gamma, rest]; }\nvar result = read({ alpha: 1, beta: { gamma: 2 }, delta: 3 });",
-    "templates with braces and templates inside": "function tell(name, list) { return `${name}: {${list.map((one) => `<${one + \"}\"}>`).join(\" / \")}}`; }\nvar result = tell(\"x\", [1, 2]);",
-    "regular expressions and divisions": "function half(text, number) { return [/[/\"]\\/(a)/.test(text), number / 2 / 1, text.length / 2]; }\nvar result = half(\"\\\"/a\", 8);",
-    "comments and quotes in strings": "function say(word) { /* it's */ return \"// no /* comment */\" + word; } // \"'`\nvar result = say(\"!\");",
-    "private members, fields, getters, statics": "class Box { static made = 0; #value = 1; get value() { return this.#value; } set value(next) { this.#value = next; } #double() { return this.#value * 2; } twice() { Box.made++; return this.#double(); } }\nvar result = (() => { const box = new Box(); box.value = 4; return [box.value, box.twice(), Box.made]; })();",
-    "ternaries inside objects and calls": "function pick(flag, left, right) { return { value: flag ? left : right, other: [flag ? { left } : right] }; }\nvar result = pick(true, 1, 2);",
-    "spaces that keep signs apart": "function signs(a, b) { return [a + +b, a - -b, a++ + b, typeof a, !b]; }\nvar result = signs(1, 2);",
-    "async, generators, optional chaining": "function walk(list) { return [...(function* () { for (const item of list ?? []) yield item?.deep?.[0] ?? null; })()]; }\nvar result = walk([{ deep: [1] }, null]);",
-  };
-  for (const [name, text] of Object.entries(cases)) {
-    test(name, () => {
-      const names = [...text.matchAll(/^(?:function|class|var) (\w+)/gm)].map(([, found]) => found);
-      const short = shrink(text, names, ["result"]);
-      assert.deepEqual(JSON.stringify(run(short)), JSON.stringify(run(text)), short);
-      assert.ok(short.length < text.length);
-    });
-  }
 });

@@ -23,6 +23,13 @@ export function decode(bytes) {
     transmitter, receiver, method, payload: bytes.subarray(9 + metadataLength) };
 }
 
+/** The sizes of the messages that stand behind one another in a WebSocket message: one, or a batch. */
+export function sizesIn(bytes) {
+  const sizes = [];
+  for (let at = 0; at < bytes.length; at += sizes.at(-1)) sizes.push(9 + (bytes.readUInt32LE(at + 3) & 0x1ffffff));
+  return sizes;
+}
+
 /** One connection of a client, as the script sees it. */
 class Peer {
   #queue = [];
@@ -32,9 +39,12 @@ class Peer {
     this.url = request.url;
     this.closed = new Promise((done) => socket.on("close", (code, reason) => done({ code, reason: String(reason) })));
     socket.on("message", (data) => {
-      const message = decode(data);
-      if (this.#waiting.length > 0) this.#waiting.shift()(message);
-      else this.#queue.push(message);
+      let at = 0;
+      for (const size of sizesIn(data)) {
+        const message = decode(data.subarray(at, at += size));
+        if (this.#waiting.length > 0) this.#waiting.shift()(message);
+        else this.#queue.push(message);
+      }
     });
     socket.on("error", () => {});
   }

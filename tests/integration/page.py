@@ -46,9 +46,13 @@ class Page:
         """Sends a message, or any bytes, or text, as one WebSocket message."""
         self.socket.send(message.encode() if isinstance(message, wire.Message) else message)
 
+    def next_bytes(self, seconds: float) -> bytes:
+        """The bytes of the next daffi message: a whole WebSocket message."""
+        return self.socket.recv(timeout=seconds)
+
     def receive(self, seconds: float = 10.0) -> wire.Message:
         """The next message, news of members included; TimeoutError, or ConnectionClosed with code and reason."""
-        message = wire.decode(self.socket.recv(timeout=seconds))
+        message = wire.decode(self.next_bytes(seconds))
         if message.flag == wire.HANDSHAKE:
             for member in message.json()["members"]:
                 self.members[member["name"]] = member["methods"]

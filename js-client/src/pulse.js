@@ -1,0 +1,38 @@
+// Notices when the bridge has fallen silent: it gives a sign of life each interval, and one whenever it is asked. A page that slept,
+// or whose timers the browser holds back, asks before it believes the worst.
+
+export class Pulse {
+  #heard = performance.now();
+  #timer;
+  #probe;
+  #onsilent;
+
+  /** After `patience` ms without a word `probe()` asks for one; `answer` ms later `onsilent()` is called, once. */
+  constructor(patience, answer, probe, onsilent) {
+    this.#probe = probe;
+    this.#onsilent = onsilent;
+    this.#wait(patience, () => this.#look(patience, answer));
+  }
+
+  #wait(time, then) {
+    this.#timer = setTimeout(then, time);
+    this.#timer.unref?.(); // Node: it keeps nobody awake
+  }
+
+  #look(patience, answer) {
+    const rest = this.#heard + patience - performance.now();
+    if (rest > 0) return this.#wait(rest, () => this.#look(patience, answer));
+    const last = this.#heard;
+    this.#probe();
+    this.#wait(answer, () => (this.#heard === last ? this.#onsilent() : this.#look(patience, answer)));
+  }
+
+  /** Something came. */
+  hear() {
+    this.#heard = performance.now();
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+  }
+}

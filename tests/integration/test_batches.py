@@ -1,0 +1,230 @@
+"""Batches and signs of life: what our own client, which asks by ?daffi-bridge=1, gets from the bridge, and nobody else."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+
+import pytest
+import wire
+from page import Page
+
+
+@pytest.fixture
+def configured(house, tmp_path):
+    """A bridge with a configuration of the test's own, before a real Router with a worker."""
+    def start(**configuration):
+        file = tmp_path / "bridge.json"
+        file.write_text(json.dumps(configuration))
+        router = house.router()
+        house.worker(router.port)
+        return house.bridge(router.port, "-c", str(file))
+    return start
+
+
+class OwnPage(Page):
+    """As daffi.js does: asks for the offer, and takes WebSocket messages of several daffi messages, or none."""
+
+    def __init__(self, bridge, **options):
+        self.queue: list[bytes] = []
+        self.frames: list[int] = []  # how many daffi messages each WebSocket message had
+        super().__init__(f"{bridge.ws_url}?daffi-bridge=1", **options)
+
+    def shake_hands(self) -> wire.Message:
+        answer = super().shake_hands()
+        self.offer = answer.json()["meta"]["bridge"]
+        return answer
+
+    def next_bytes(self, seconds: float) -> bytes:
+        while not self.queue:
+            data = self.socket.recv(timeout=seconds)
+            before = len(self.queue)
+            while data:
+                size = wire.size_at_front(data)
+                self.queue.append(data[:size])
+                data = data[size:]
+            self.frames.append(len(self.queue) - before)
+        return self.queue.pop(0)
+
+
+UPGRADE = (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+           b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+
+
+def masked(payload: bytes) -> bytes:
+    """A binary frame of less than 126 bytes; the mask is zero."""
+    return bytes([0x82, 0x80 | len(payload)]) + b"\0\0\0\0" + payload
+
+
+def calls(page, count, function="echo", size=10, first=100):
+    """Requests, as bytes, with ids from `first`."""
+    return [wire.request(page.name, "w1", function, "x" * size, uuid=first + i).encode() for i in range(count)]
+
+
+def answers(page, count):
+    """Reads until that many answers came; their ids in order."""
+    ids = []
+    while len(ids) < count:
+        message = page.receive()
+        if message.flag == wire.RESPONSE:
+            ids.append(message.uuid)
+    return ids
+
+
+def test_the_offer_tells_the_bounds(configured):
+    bridge = configured(limits={"batch_bytes": 1000, "message_bytes": 5000}, timeouts_ms={"heartbeat": 7000})
+    with OwnPage(bridge) as page:
+        assert page.offer == {"abi": 1, "maxMessage": 5000, "maxBatch": 1000, "heartbeat": 7000}
+    with Page(bridge.ws_url, name=None) as page:
+        page.name = "other"
+        assert "bridge" not in page.shake_hands().json()["meta"]
+
+
+def test_a_batch_of_calls_is_answered_each_once_and_in_batches(configured):
+    bridge = configured()
+    with OwnPage(bridge) as page:
+        page.wait_for_member("w1")
+        page.frames.clear()
+        page.socket.send(b"".join(calls(page, 500)))
+        assert sorted(answers(page, 500)) == list(range(100, 600))
+        assert len(page.frames) < 250, "answers of one turn come together"
+
+
+def test_a_batch_is_taken_at_every_cut(configured):
+    bridge = configured()
+    with OwnPage(bridge) as page:
+        page.wait_for_member("w1")
+        for cut in range(1, 6):
+            batch = calls(page, 6)
+            page.socket.send(b"".join(batch[:cut]))
+            page.socket.send(b"".join(batch[cut:]))
+            assert sorted(answers(page, 6)) == list(range(100, 106))
+
+
+@pytest.mark.parametrize("tail", [b"\x01", b"\x00" * 8, b"\xff" * 30])
+def test_a_tail_that_is_no_message_ends_the_session_behind_what_was_whole(configured, tail):
+    bridge = configured()
+    with OwnPage(bridge) as page:
+        page.wait_for_member("w1")
+        page.socket.send(calls(page, 1)[0] + tail)
+        code, reason = page.expect_close()
+        assert code == 1002 and "message" in reason
+
+
+def test_a_bad_message_in_a_batch_is_refused_alone(configured):
+    bridge = configured()
+    with OwnPage(bridge) as page:
+        page.wait_for_member("w1")
+        good, bad, other = calls(page, 1), wire.request(page.name, "w1", "echo", uuid=7), calls(page, 1, first=101)
+        bad.payload = b'{"args":[1]'
+        page.socket.send(good[0] + bad.encode() + other[0])
+        seen = {}
+        while len(seen) < 3:
+            message = page.receive()
+            if message.flag in (wire.RESPONSE, wire.ERROR):
+                seen[message.uuid] = message.flag
+        assert seen == {100: wire.RESPONSE, 7: wire.ERROR, 101: wire.RESPONSE}
+
+
+def test_who_did_not_ask_may_not_batch_and_gets_one_each(configured):
+    bridge = configured()
+    with Page(bridge.ws_url) as page:
+        page.wait_for_member("w1")
+        ids = [page.start_call("echo", i, receiver="w1") for i in range(50)]
+        for uuid in ids:
+            page.finish_call(uuid)  # wire.decode takes exactly one message
+        page.socket.send(b"".join(calls(page, 2)))
+        assert page.expect_close()[0] == 1002
+
+
+def test_before_the_handshake_is_answered_there_are_no_batches(configured):
+    bridge = configured()
+    with Page(f"{bridge.ws_url}?daffi-bridge=1", name=None) as page:
+        page.name = "early"
+        page.socket.send(wire.handshake("early").encode() + calls(page, 1)[0])
+        assert page.expect_close()[0] == 1002
+
+
+def test_none_where_the_configuration_says_none(configured):
+    bridge = configured(limits={"batch_bytes": 0})
+    with OwnPage(bridge) as page:
+        assert page.offer["maxBatch"] == 0
+        page.wait_for_member("w1")
+        page.socket.send(b"".join(calls(page, 2)))
+        assert page.expect_close()[0] == 1002
+
+
+def test_answers_too_large_for_a_batch_come_alone_and_in_order(configured):
+    bridge = configured(limits={"batch_bytes": 4000})
+    with OwnPage(bridge) as page:
+        page.wait_for_member("w1")
+        batch = [wire.request(page.name, "w1", "echo", "y" * size, uuid=10 + i).encode()
+                 for i, size in enumerate([10, 3000, 10, 30000, 10, 10])]
+        for message in batch:
+            page.socket.send(message)
+        assert sorted(answers(page, 6)) == list(range(10, 16))
+
+
+# -- signs of life --
+
+
+def wait_for_empty(page, seconds=5.0) -> float:
+    """Reads until an empty message comes; how long that took."""
+    begun = time.monotonic()
+    while page.socket.recv(timeout=seconds) != b"":
+        pass
+    return time.monotonic() - begun
+
+
+def test_our_client_gets_an_empty_message_each_interval_and_one_when_it_asks(configured):
+    bridge = configured(timeouts_ms={"heartbeat": 300, "heartbeat_answer": 5000})
+    with OwnPage(bridge) as page:
+        page.wait_for_member("w1")
+        wait_for_empty(page)
+        assert wait_for_empty(page) > 0.1
+        page.socket.send(b"")
+        assert wait_for_empty(page) < 0.28
+
+
+def test_others_get_no_empty_messages_and_are_pinged(configured):
+    bridge = configured(timeouts_ms={"heartbeat": 200, "heartbeat_answer": 5000})
+    with Page(bridge.ws_url) as page:
+        page.wait_for_member("w1")
+        with pytest.raises(TimeoutError):
+            while True:
+                assert page.receive(1.0).flag != wire.REQUEST
+        assert page.call("echo", 1) == 1  # its pongs, which the library sends, keep it
+
+
+def test_one_that_answers_no_ping_is_closed_and_its_name_is_free(configured):
+    bridge = configured(timeouts_ms={"heartbeat": 200, "heartbeat_answer": 300})
+    with Page(bridge.ws_url, name="bystander") as bystander:
+        with socket.create_connection(("127.0.0.1", bridge.port), 10) as silent:
+            silent.sendall(UPGRADE + masked(wire.handshake("silent").encode()))
+            begun = time.monotonic()
+            bystander.wait_for_event("connected", "silent")
+            bystander.wait_for_event("disconnected", "silent", 5)
+            assert 0.45 < time.monotonic() - begun < 2
+            silent.settimeout(5)
+            try:
+                while silent.recv(65536):
+                    pass
+            except ConnectionResetError:
+                pass
+        assert bystander.call("echo", 2) == 2
+        with Page(bridge.ws_url, name="silent") as again:
+            assert again.call("echo", 3) == 3
+    bridge.wait_for("no sign of life for 500 ms")
+
+
+def test_a_page_that_speaks_is_left_in_peace(configured):
+    bridge = configured(timeouts_ms={"heartbeat": 100, "heartbeat_answer": 100})
+    with OwnPage(bridge) as page:
+        page.wait_for_member("w1")
+        end = time.monotonic() + 1.5
+        number = 0
+        while time.monotonic() < end:
+            number += 1
+            page.socket.send(wire.request(page.name, "w1", "echo", number, uuid=number).encode())
+            assert answers(page, 1) == [number]
