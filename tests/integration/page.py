@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import select
 import ssl
+import threading
 import time
 
 import msgpack
@@ -16,6 +18,35 @@ class RemoteError(Exception):
     """An ERROR answer. `args` are type, module, text."""
 
 
+class OneAtATime(ssl.SSLSocket):
+    """websockets reads in one thread and writes in another, which Python's TLS does not bear: a write that meets the arrival of a
+    session ticket is lost, and the server waits for a request that was never sent. Here they take turns.
+    """
+
+    def _turns(self) -> threading.Lock:
+        return self.__dict__.setdefault("_lock", threading.Lock())
+
+    def recv(self, buflen=1024, flags=0):
+        while True:
+            if self.fileno() < 0:
+                raise OSError("it has been closed")
+            if not self.pending() and not select.select([self], [], [], self.gettimeout())[0]:
+                raise TimeoutError
+            with self._turns():
+                patience = self.gettimeout()
+                self.settimeout(0)
+                try:
+                    return super().recv(buflen, flags)
+                except ssl.SSLWantReadError:  # what came was TLS's own
+                    continue
+                finally:
+                    self.settimeout(patience)
+
+    def sendall(self, data, flags=0):
+        with self._turns():
+            return super().sendall(data, flags)
+
+
 class Page:
     """Connects and, unless `name` is None, shakes hands; raises RemoteError when that is refused.
 
@@ -24,6 +55,8 @@ class Page:
 
     def __init__(self, url: str, name: str | None = "page", ca: str | None = None, origin: str | None = None, **options):
         context = ssl.create_default_context(cafile=ca) if url.startswith("wss") else None
+        if context is not None:
+            context.sslsocket_class = OneAtATime
         self.socket = connect(url, ssl=context, origin=origin, compression=None, max_size=None, **options)
         self.name = name
         self.members: dict[str, list[str] | None] = {}
