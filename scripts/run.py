@@ -6,6 +6,7 @@ Called by scripts/run, which has built what this starts. Whoever ends first ends
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import queue
 import re
@@ -132,8 +133,10 @@ def serve(house: House, options: list[str]) -> None:
     house.start("router", [sys.executable, ROOT / "scripts" / "demo_router.py", router_port], "ready$")
     for name in ("py-worker", "worker-B"):
         house.start(name, [sys.executable, ROOT / "scripts" / "demo_worker.py", name, router_port], "ready$")
+    configuration = STATE / "bridge.json"
+    configuration.write_text(json.dumps({"policy": {"expose": ["*"]}}))
     listening = house.start("bridge", [
-        BRIDGE, "--listen", f"https://127.0.0.1:{first_free_port()}", "--cert", cert, "--key", key,
+        BRIDGE, "-c", configuration, "--listen", f"https://127.0.0.1:{first_free_port()}", "--cert", cert, "--key", key,
         "--upstream", f"tcp://127.0.0.1:{router_port}", "--playground", *options], r"listening https://\S+:(\d+)")
     print(f"\n    https://localhost:{listening[1]}/_bridge/\n\n"
           "Open it in a browser. It will warn you: the certificate was made on this machine, so nobody vouches for it.\n"

@@ -51,9 +51,9 @@ static struct guard_verdict check_sender(const struct guard_session *session,
         break;
     case DAFFI_RESPONSE:
     case DAFFI_ERROR:
-        if (session->kind == GUARD_BROWSER) {
+        if (session->kind == GUARD_BROWSER && !session->answers) {
             return close_with(CLOSE_POLICY,
-                              "a page exposes no functions here: it may send REQUESTs, not answers");
+                              "this page exposes no functions: it may send REQUESTs, not answers");
         }
         break;
     case DAFFI_HANDSHAKE:
@@ -127,6 +127,25 @@ struct guard_verdict guard_check_oversize(const struct guard_session *session,
                   GUARD_NO_OFFSET);
 }
 
+/* A call for a page. */
+static struct guard_verdict check_call_of_page(const struct guard_session *session,
+                                               const struct daffi_message *message) {
+    struct daffi_fault fault;
+    if (!session->exposes) {
+        return refuse(message, DAFFI_ERROR_NO_SUCH_METHOD, "the page does not expose that function",
+                      GUARD_NO_OFFSET);
+    }
+    if (message->decoder == DAFFI_PICKLE && !policy_takes_pickle(policy_of(session))) {
+        return refuse(message, DAFFI_ERROR_REFUSED,
+                      "pages are never sent PICKLE: call them with serde JSON, MSGPACK or OPAQUE",
+                      GUARD_NO_OFFSET);
+    }
+    if (daffi_payload_check(message, DAFFI_NESTING_MAX, &fault) < 0) {
+        return refuse(message, DAFFI_ERROR_REFUSED, fault.text, (ptrdiff_t)fault.offset);
+    }
+    return check_call(message);
+}
+
 struct guard_verdict guard_check_from_upstream(const struct guard_session *session,
                                                const struct daffi_message *message) {
     if (!daffi_span_equal(message->receiver, session->name)) {
@@ -137,8 +156,7 @@ struct guard_verdict guard_check_from_upstream(const struct guard_session *sessi
     }
     switch (message->flag) {
     case DAFFI_REQUEST:
-        return refuse(message, DAFFI_ERROR_NO_SUCH_METHOD, "this member is a page that exposes no functions",
-                      GUARD_NO_OFFSET);
+        return check_call_of_page(session, message);
     case DAFFI_RESPONSE:
         if (message->decoder == DAFFI_PICKLE && !policy_takes_pickle(policy_of(session))) {
             return refuse(message, DAFFI_ERROR_REFUSED, "the answer is PICKLE, which pages are never sent",

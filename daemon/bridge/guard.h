@@ -16,6 +16,8 @@ struct guard_policy {
 struct guard_session {
     enum guard_kind kind;
     struct daffi_span name;      /* of the handshake */
+    bool answers;                /* a page that exposes functions, or did */
+    bool exposes;                /* of a message for the page: the function it names */
     const struct policy *policy; /* pages are held to it; NULL: nothing is said */
 };
 
@@ -38,7 +40,8 @@ struct guard_verdict {
     ptrdiff_t offset; /* in the payload, of the first byte that does not fit; or GUARD_NO_OFFSET */
 };
 
-/* A message from the peer, after its handshake: REQUESTs of either kind, RESPONSEs and ERRORs of native peers;
+/* A message from the peer, after its handshake: REQUESTs of either kind, RESPONSEs and ERRORs of native peers and of pages
+ * that expose functions;
  * under the session's name; of a page what its policy allows, PICKLE only where that says so by name; with a payload that
  * every peer can decode. */
 struct guard_verdict guard_check_from_peer(const struct guard_policy *policy,
@@ -51,8 +54,9 @@ struct guard_verdict guard_check_oversize(const struct guard_session *session,
                                           const struct daffi_message *message);
 
 /* A message from the upstream, for the peer; HANDSHAKE and EVENTS are not asked about, they are written anew.
- * Payloads are not looked at: what a worker answers is its caller's to read, and Python writes what is no JSON (NaN).
- * But a browser that may not send PICKLE is never sent it, and, as it exposes nothing, no REQUEST. */
+ * Payloads of answers are not looked at: what a worker answers is its caller's to read, and Python writes what is no JSON
+ * (NaN). A page that may not send PICKLE is never sent it; it is sent a REQUEST only for a function that it exposes, with a
+ * payload that can be decoded. */
 struct guard_verdict guard_check_from_upstream(const struct guard_session *session,
                                                const struct daffi_message *message);
 

@@ -14,7 +14,11 @@ struct daffi_span session_name(const struct session *session) {
 
 struct guard_session session_guarded(const struct session *session) {
     return (struct guard_session){
-        .kind = session->kind, .name = session_name(session), .policy = &session->policy};
+        .kind = session->kind,
+        .name = session_name(session),
+        .answers = session->exposed != NULL,
+        .policy = &session->policy,
+    };
 }
 
 /* -- what is written to the log -- */
@@ -35,6 +39,7 @@ const char *session_describe(const struct session *session, char *out, size_t si
 
 static void detach(struct session *session) {
     session_drop_calls(session);
+    session_forget_answers(session);
     session_forget_members(session);
     if (session->attachment != NULL) {
         struct attachment *attachment = session->attachment;
@@ -80,6 +85,8 @@ static void close_for_fault(struct session *session, uint16_t code, const char *
 
 static void release(struct reactor_retired *retired) {
     struct session *session = (struct session *)(void *)((char *)retired - offsetof(struct session, retired));
+    daffi_handshake_free(session->exposed);
+    daffi_handshake_free(session->exposing);
     free(session->no_backend);
     free(session->name);
     free(session);
@@ -113,14 +120,6 @@ static int set_deadline(struct session *session, uint64_t in_ms) {
     return timer_set(reactor_timers(reactor), &session->deadline, reactor_now(reactor) + in_ms);
 }
 
-static void start_rates(struct session *session) {
-    const uint64_t now = reactor_now(session->bridge->reactor);
-    const struct policy_rate calls = policy_call_rate(&session->policy);
-    const struct policy_rate bytes = policy_byte_rate(&session->policy);
-    rate_init(&session->call_rate, calls.per_second, calls.burst, now);
-    rate_init(&session->byte_rate, bytes.per_second, bytes.burst, now);
-}
-
 int session_new(const struct session_setup *setup, struct session **ret_session) {
     struct session *session = calloc(1, sizeof *session);
     if (session == NULL) {
@@ -136,7 +135,7 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     session->deadline.on_due = on_deadline;
     session->probe_timer.on_due = session_on_probes_due;
     session->policy = setup->policy;
-    start_rates(session);
+    session_start_rates(session);
     snprintf(session->address, sizeof session->address, "%s", setup->address);
     int status = -ENOMEM;
     if (setup->backend == NULL && (session->no_backend = strdup(setup->no_backend)) == NULL) {
@@ -261,7 +260,7 @@ static void on_deadline(struct timer *timer, uint64_t now) {
 
 /* What is wrong with a first message, or NULL; *ret_handshake is set in the latter case. */
 static const char *read_handshake(const struct session *session, const struct daffi_message *message,
-                                  struct daffi_handshake **ret_handshake) {
+                                  char out[SESSION_REASON_MAX], struct daffi_handshake **ret_handshake) {
     struct daffi_handshake *handshake = NULL;
     struct daffi_fault fault = {.text = "the bridge is out of memory"};
     if (message->decoder != DAFFI_JSON) {
@@ -274,8 +273,8 @@ static const char *read_handshake(const struct session *session, const struct da
     const char *wrong = NULL;
     if (!daffi_span_equal(message->transmitter, daffi_span_text(member->name))) {
         wrong = "the transmitter of a HANDSHAKE must be the name of its member";
-    } else if (session->kind == GUARD_BROWSER && member->methods_count > 0) {
-        wrong = "pages can't expose functions here: a page's \"methods\" must be null or empty";
+    } else {
+        wrong = session_check_functions(session, member, out, SESSION_REASON_MAX);
     }
     if (wrong != NULL) {
         daffi_handshake_free(handshake);
@@ -292,7 +291,8 @@ static void take_first_message(struct session *session, const struct daffi_messa
     }
     session->uuid = message->uuid;
     struct daffi_handshake *handshake = NULL;
-    const char *wrong = read_handshake(session, message, &handshake);
+    char text[SESSION_REASON_MAX];
+    const char *wrong = read_handshake(session, message, text, &handshake);
     struct daffi_fault ignored;
     struct daffi_span name =
         handshake == NULL ? message->transmitter : daffi_span_text(handshake->members[0].name);
@@ -317,6 +317,9 @@ static void take_first_message(struct session *session, const struct daffi_messa
             snprintf(reason, sizeof reason, "the upstream \"%s\" can't be reached: %s",
                      session->backend->name, strerror(-status));
             session_refuse(session, CLOSE_TRY_LATER, reason);
+        } else if (session->kind == GUARD_BROWSER && handshake->members[0].methods_count > 0) {
+            session->exposed = handshake;
+            handshake = NULL;
         }
     }
     daffi_handshake_free(handshake);
@@ -376,6 +379,10 @@ static void pass_up(struct session *session, const struct daffi_message *message
 static void apply_to_peer(struct session *session, const struct guard_verdict *verdict,
                           const struct daffi_message *message, struct daffi_span bytes) {
     char text[SESSION_REASON_MAX];
+    if (verdict->action != GUARD_CLOSE && message->flag != DAFFI_REQUEST &&
+        !session_pay_answer(session, message)) {
+        return;
+    }
     switch (verdict->action) {
     case GUARD_PASS:
     case GUARD_TRANSLATE:
@@ -395,34 +402,6 @@ static void apply_to_peer(struct session *session, const struct guard_verdict *v
     }
 }
 
-/* A page that calls more often, or sends more, than its policy says is answered at once; what it sent counts. Only calls
- * can be refused: an answer is owed. */
-static bool keeps_to_rates(struct session *session, const struct daffi_message *message, size_t size) {
-    const uint64_t now = reactor_now(session->bridge->reactor);
-    char text[SESSION_REASON_MAX];
-    if (message->flag != DAFFI_REQUEST) {
-        rate_charge(&session->byte_rate, size, now);
-        return true;
-    }
-    if (!rate_take(&session->call_rate, 1, now)) {
-        snprintf(
-            text, sizeof text,
-            "the policy of this bridge takes %zu calls a second from a page (calls_per_second), %zu at once: "
-            "call less often",
-            (size_t)session->call_rate.per_second, (size_t)session->call_rate.burst);
-    } else if (!rate_take(&session->byte_rate, size, now)) {
-        snprintf(
-            text, sizeof text,
-            "the policy of this bridge takes %zu bytes a second from a page (bytes_per_second), %zu at once: "
-            "send less",
-            (size_t)session->byte_rate.per_second, (size_t)session->byte_rate.burst);
-    } else {
-        return true;
-    }
-    session_answer_peer(session, message, DAFFI_ERROR_REFUSED, text);
-    return false;
-}
-
 void session_on_message(struct session *session, const struct daffi_message *message,
                         struct daffi_span bytes) {
     const struct config_limits *limits = &session->bridge->config->limits;
@@ -435,7 +414,11 @@ void session_on_message(struct session *session, const struct daffi_message *mes
                         "a message before the HANDSHAKE was answered: wait for the answer");
         break;
     case SESSION_OPEN: {
-        if (!keeps_to_rates(session, message, bytes.length)) {
+        if (session_change_functions(session, message)) {
+            session_update_reading(session);
+            break;
+        }
+        if (!session_keeps_to_rates(session, message, bytes.length)) {
             session_update_reading(session);
             break;
         }

@@ -82,6 +82,12 @@ struct backend_operations {
     void (*detach)(
         struct attachment *attachment); /* what is queued still goes; no upward call comes after it */
     bool (*is_congested)(const struct attachment *attachment);
+    /* The page exposes other functions from now on: the handshake is its new one, its answer comes by
+     * session_on_backend_message. *ret_attachment takes the place of `attachment` at once, congested until the answer has
+     * come; where that fails session_on_backend_kept gives the old one back. 0; -EBUSY: the last change is under way;
+     * another -errno: nothing comes of it. */
+    int (*rejoin)(struct attachment *attachment, const struct daffi_handshake *handshake, uint16_t uuid,
+                  struct attachment **ret_attachment);
 };
 struct backend {
     const struct backend_operations *operations;
@@ -101,8 +107,11 @@ void session_on_backend_news(struct session *session, struct daffi_span bytes);
  * spoke nonsense (1011). The session detaches within this call. */
 void session_on_backend_lost(struct session *session, uint16_t code, const char *reason);
 void session_on_backend_drained(struct session *session);
+/* A rejoin came to nothing: `attachment`, the one before it, holds as it did. */
+void session_on_backend_kept(struct session *session, struct attachment *attachment, const char *reason);
 
-const char *session_address(const struct session *session); /* of its peer */
+const char *session_address(const struct session *session);    /* of its peer */
+struct daffi_span session_name(const struct session *session); /* of its peer; empty before the handshake */
 enum guard_kind session_kind(const struct session *session);
 size_t session_calls_limit(const struct session *session); /* of its calls in flight */
 size_t session_queued(const struct session *session);      /* bytes that wait for its peer to read them */

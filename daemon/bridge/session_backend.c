@@ -34,7 +34,8 @@ static void take_server_handshake(struct session *session, const struct daffi_me
         on_backend_fault(session, fault.text);
         return;
     }
-    bool is_own_answer = session->state == SESSION_ATTACHING && message->uuid == session->uuid &&
+    bool is_awaited = session->state == SESSION_ATTACHING || session->exposing != NULL;
+    bool is_own_answer = is_awaited && message->uuid == session->uuid &&
                          daffi_span_equal(message->transmitter, session_name(session));
     if (is_own_answer && handshake->error != NULL) {
         take_refusal(session, daffi_span_text(handshake->error));
@@ -66,6 +67,8 @@ static void take_server_handshake(struct session *session, const struct daffi_me
     daffi_handshake_free(handshake);
     if (is_own_answer && session->state == SESSION_ATTACHING) {
         open_session(session);
+    } else if (is_own_answer) {
+        session_take_functions(session);
     }
 }
 
@@ -122,13 +125,19 @@ static void replace_answer_down(struct session *session, const struct daffi_mess
 }
 
 static void pass_down(struct session *session, const struct daffi_message *message, struct daffi_span bytes) {
-    const struct guard_session who = session_guarded(session);
+    struct guard_session who = session_guarded(session);
+    who.exposes = session_exposes(session, message->function);
     const struct guard_verdict verdict = guard_check_from_upstream(&who, message);
     if (verdict.action != GUARD_CLOSE && !session_take_answer(session, message)) {
         return;
     }
     switch (verdict.action) {
     case GUARD_PASS:
+        if (message->flag == DAFFI_REQUEST && session_owe_answer(session, message) < 0) {
+            answer_backend(session, message, DAFFI_ERROR_BUSY,
+                           "too many calls wait for this member's answers: try again later");
+            break;
+        }
         session->transport->send(session->transport_owner, session_head_of(message, bytes), message->payload);
         break;
     case GUARD_ANSWER:

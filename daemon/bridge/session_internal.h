@@ -2,6 +2,7 @@
 #ifndef SESSION_INTERNAL_H
 #define SESSION_INTERNAL_H
 
+#include "bridge/answers.h"
 #include "bridge/own_message.h"
 #include "bridge/rate.h"
 #include "bridge/session.h"
@@ -41,6 +42,9 @@ struct session {
     struct rate call_rate, byte_rate; /* of what its peer sends; no limit for native peers */
     enum daffi_handshake_type server; /* what the other side is: CLIENT until it has said so */
     struct roster_view view;          /* who is there */
+    struct answers owed; /* to those who call its peer, where the backend does not keep account of them */
+    struct daffi_handshake *exposed;  /* of a page that exposes functions, or did; NULL */
+    struct daffi_handshake *exposing; /* what it is about to expose, while its backend is told; NULL */
     struct call_caller waiting;       /* its calls, where the backend does not keep account of them */
     struct session_probe *probes;     /* to be sent, the first due first */
     size_t probes_count;
@@ -64,7 +68,6 @@ struct session {
 /* `page "name" from 192.0.2.1, upstream default` */
 const char *session_describe(const struct session *session, char *out, size_t size);
 
-struct daffi_span session_name(const struct session *session); /* empty before the handshake */
 struct guard_session session_guarded(const struct session *session);
 
 /* Sends one of the bridge's own, made with the result `made`, down to the peer or up to the backend; clears it. A
@@ -121,6 +124,34 @@ bool session_take_answer(struct session *session, const struct daffi_message *an
 /* All calls that wait for a member that leaves. The session may end within this. */
 void session_answer_for_leaver(struct session *session, const struct roster_entry *entry);
 void session_drop_calls(struct session *session);
+
+/* -- session_rates.c -- */
+
+void session_start_rates(struct session *session);
+
+/* Whether a message of the peer, of `size` bytes in all, keeps to its policy; a call that does not is answered. */
+bool session_keeps_to_rates(struct session *session, const struct daffi_message *message, size_t size);
+
+/* -- session_exposure.c -- */
+
+/* Whether a member may come with its functions: NULL, or a sentence that says why not (`out` or static). */
+const char *session_check_functions(const struct session *session, const struct daffi_member *member,
+                                    char *out, size_t size);
+
+/* A later HANDSHAKE of a page, with other functions: true when it was taken, be it refused; false: it is none. */
+bool session_change_functions(struct session *session, const struct daffi_message *message);
+
+/* The answer to that HANDSHAKE is here. */
+void session_take_functions(struct session *session);
+
+bool session_exposes(const struct session *session, struct daffi_span function);
+
+/* A REQUEST for the peer that is about to be delivered: 0, or what answers_open says. */
+int session_owe_answer(struct session *session, const struct daffi_message *request);
+
+/* Whether an answer of the peer is one that it owes; that is over with this. */
+bool session_pay_answer(struct session *session, const struct daffi_message *answer);
+void session_forget_answers(struct session *session);
 
 /* Pauses or resumes the peer, as both sides' queues are. */
 void session_update_reading(struct session *session);

@@ -21,22 +21,31 @@ struct roster_entry *session_find_member(const struct session *session, struct d
     return roster_find(&session->bridge->roster, &session->view, name);
 }
 
+static void hand_calls_on(struct session *session, struct call_worker *from, struct call_worker *to) {
+    for (struct call *call = session->waiting.oldest; call != NULL; call = call->of_caller_next) {
+        if (call->worker == from) {
+            call_assign(call, to);
+        }
+    }
+}
+
+/* A member that says something new of itself owes what it owed. */
 static int learn(struct session *session, const struct daffi_member *member) {
     struct roster *roster = &session->bridge->roster;
     struct roster_entry *former = session_find_member(session, daffi_span_text(member->name));
-    if (former != NULL && roster_entry_is(former, member)) {
+    if (former == NULL) {
+        return roster_put(roster, &session->view, member);
+    }
+    if (roster_entry_is(former, member)) {
         return 0;
     }
-    if (former !=
-        NULL) { /* it says something new of itself, without having left: what it owes it owes still */
-        for (struct call *call = session->waiting.oldest; call != NULL; call = call->of_caller_next) {
-            if (call->worker == &former->calls) {
-                call_assign(call, NULL);
-            }
-        }
-        roster_remove(roster, &session->view, former);
-    }
-    return roster_put(roster, &session->view, member);
+    struct call_worker between = {0};
+    hand_calls_on(session, &former->calls, &between);
+    roster_remove(roster, &session->view, former);
+    int status = roster_put(roster, &session->view, member);
+    struct roster_entry *entry = session_find_member(session, daffi_span_text(member->name));
+    hand_calls_on(session, &between, entry == NULL ? NULL : &entry->calls);
+    return status;
 }
 
 /* Takes out the functions that may not be called; whether there is anything to show. */
@@ -108,20 +117,28 @@ int session_take_news(struct session *session, const struct daffi_event *event) 
     struct roster_entry *entry = session_find_member(session, name);
     bool shows = session_shows_all(session) ||
                  (policy_shows_member(&session->policy, name) && shows_entry(&session->policy, entry));
-    if (event->type == DAFFI_EVENT_CONNECTED) {
-        char copy[sizeof event->member];
-        memcpy(copy, event->member, sizeof copy);
-        const struct daffi_member member = {.name = copy};
-        int status = entry == NULL && keeps_view(session) ? learn(session, &member) : 0;
-        return status < 0 ? status : shows;
+    char copy[sizeof event->member];
+    memcpy(copy, event->member, sizeof copy);
+    const struct daffi_member bare = {.name = copy};
+    int status = 0;
+    switch (event->type) {
+    case DAFFI_EVENT_CONNECTED:
+        status = entry == NULL && keeps_view(session) ? learn(session, &bare) : 0;
+        break;
+    case DAFFI_EVENT_EVICTED: /* another has the name, and what goes to it: maybe the same page, with other functions */
+        status = entry != NULL ? learn(session, &bare) : 0;
+        break;
+    case DAFFI_EVENT_DISCONNECTED:
+        answers_drop_caller(&session->owed, &session->bridge->call_table, name);
+        if (entry != NULL) {
+            session_answer_for_leaver(session, entry);
+        }
+        if (entry != NULL && session->state != SESSION_CLOSING) {
+            roster_remove(&session->bridge->roster, &session->view, entry);
+        }
+        break;
     }
-    if (entry != NULL) {
-        session_answer_for_leaver(session, entry);
-    }
-    if (entry != NULL && session->state != SESSION_CLOSING) {
-        roster_remove(&session->bridge->roster, &session->view, entry);
-    }
-    return shows;
+    return status < 0 ? status : shows;
 }
 
 void session_forget_members(struct session *session) {

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "bridge/own_message.h"
-#include "net/connector.h"
+#include "bridge/upstream_internal.h"
 
 enum {
     CLOSE_INTERNAL = 1011,
@@ -16,38 +15,6 @@ enum {
         1000, /* for the other side to end too: the real Router never does, it leaks the descriptor */
     LINGER_MS = 60000,
     LINGERING_MAX = 256, /* of one upstream on one reactor */
-};
-
-struct upstream {
-    struct backend backend;
-    struct bridge *bridge;
-    const struct config_upstream *config;
-    struct tls_context *tls;
-    struct endpoint *endpoint;
-    size_t lingering; /* attachments in that state */
-};
-
-enum attachment_state {
-    ATTACHMENT_WAITING,    /* for its turn, or for its refusal: see admission_pass_on */
-    ATTACHMENT_CONNECTING, /* no connection yet */
-    ATTACHMENT_OPENING,    /* TLS's handshake */
-    ATTACHMENT_OPEN,
-    ATTACHMENT_LINGERING, /* detached, but a Service owes it answers: it dies of an answer to somebody who has gone */
-    ATTACHMENT_ENDING, /* detached, or lost: the session is not told anything any more */
-};
-
-struct attachment {
-    struct reactor_retired retired;
-    enum attachment_state state;
-    struct upstream *upstream;
-    struct session *session;
-    struct connector *connector;    /* while CONNECTING */
-    struct connection *connection;  /* from OPENING on */
-    struct own_message greeting;    /* the handshake, until it has been queued */
-    enum daffi_handshake_type type; /* of the other side: CLIENT until it has said so */
-    size_t owed;                    /* answers of a Service to calls of the session */
-    struct timer timer;             /* WAITING, LINGERING */
-    const char *refusal;            /* WAITING: static, why it is never its turn; or NULL */
 };
 
 /* -- the end -- */
@@ -64,11 +31,18 @@ static void retire(struct attachment *attachment) {
     reactor_retire(attachment->upstream->bridge->reactor, &attachment->retired);
 }
 
-/* Tells the session, which detaches. */
+/* Tells the session, which detaches; but of two of one session the other one goes on. */
 static void lose(struct attachment *attachment, uint16_t code, const char *what, const char *detail) {
     char reason[SESSION_REASON_MAX];
     snprintf(reason, sizeof reason, "the upstream \"%s\" %s: %s", attachment->upstream->config->name, what,
              detail);
+    if (attachment->successor != NULL) {
+        upstream_release_predecessor(attachment->successor);
+        return;
+    }
+    if (attachment->rejoining && upstream_fail_rejoin(attachment, reason)) {
+        return;
+    }
     session_on_backend_lost(attachment->session, code, reason);
 }
 
@@ -102,7 +76,7 @@ static bool start_lingering(struct attachment *attachment) {
     return true;
 }
 
-static void upstream_detach(struct attachment *attachment) {
+void upstream_let_go(struct attachment *attachment) {
     struct bridge *bridge = attachment->upstream->bridge;
     if (start_lingering(attachment)) {
         return;
@@ -116,6 +90,14 @@ static void upstream_detach(struct attachment *attachment) {
     } else {
         retire(attachment);
     }
+}
+
+static void upstream_detach(struct attachment *attachment) {
+    if (attachment->predecessor != NULL) {
+        upstream_let_go(attachment->predecessor);
+        attachment->predecessor = NULL;
+    }
+    upstream_let_go(attachment);
 }
 
 /* -- the connection -- */
@@ -135,6 +117,12 @@ static void on_open(void *owner) {
     (void)connection_write(attachment->connection, greeting->head.data, greeting->head.length);
     (void)connection_write(attachment->connection, greeting->payload.data, greeting->payload.length);
     own_message_clear(&attachment->greeting);
+    struct bridge *bridge = attachment->upstream->bridge;
+    if (attachment->rejoining &&
+        timer_set(reactor_timers(bridge->reactor), &attachment->timer,
+                  reactor_now(bridge->reactor) + bridge->config->timeouts.upstream_connect) < 0) {
+        lose(attachment, CLOSE_INTERNAL, "can't be waited for", "the bridge is out of memory");
+    }
 }
 
 /* The first HANDSHAKE says whether it is a Service. What makes no sense is the session's to find. */
@@ -155,7 +143,16 @@ static void take_message(struct attachment *attachment, const struct daffi_messa
     if ((message->flag == DAFFI_RESPONSE || message->flag == DAFFI_ERROR) && attachment->owed > 0) {
         attachment->owed--;
     }
-    if (attachment->state == ATTACHMENT_OPEN) {
+    if (upstream_is_own_eviction(attachment, message)) {
+        upstream_release_predecessor(attachment->successor);
+    } else if (attachment->rejoining) {
+        attachment->rejoining = false;
+        timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->timer);
+        session_on_backend_message(attachment->session, message, bytes);
+        if (attachment->state == ATTACHMENT_OPEN) {
+            session_on_backend_drained(attachment->session);
+        }
+    } else if (attachment->state == ATTACHMENT_OPEN) {
         session_on_backend_message(attachment->session, message, bytes);
     } else if (attachment->owed == 0) {
         end_lingering(attachment);
@@ -181,6 +178,9 @@ static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
         if (status < 0) {
             attachment->owed = 0;
             lose(attachment, CLOSE_INTERNAL, "sent what is no daffi message", fault.text);
+            break;
+        }
+        if (attachment->rejoining && upstream_hold_answer(attachment)) {
             break;
         }
         take_message(attachment, &message, daffi_span_of(bytes + at, size));
@@ -282,6 +282,10 @@ static void on_due(struct timer *timer, uint64_t now) {
         (struct attachment *)(void *)((char *)timer - offsetof(struct attachment, timer));
     if (attachment->state == ATTACHMENT_LINGERING) {
         end_lingering(attachment);
+    } else if (attachment->held) {
+        upstream_release_predecessor(attachment);
+    } else if (attachment->state == ATTACHMENT_OPEN) {
+        lose(attachment, CLOSE_TRY_LATER, "is slow", "it did not answer the new handshake in time");
     } else if (attachment->refusal != NULL) {
         lose(attachment, CLOSE_TRY_LATER, "is busy", attachment->refusal);
     } else {
@@ -347,7 +351,29 @@ static void count_call(struct attachment *attachment, struct daffi_span head) {
     }
 }
 
+static int upstream_rejoin(struct attachment *attachment, const struct daffi_handshake *handshake,
+                           uint16_t uuid, struct attachment **ret_attachment) {
+    struct attachment *newcomer = NULL;
+    if (attachment->state != ATTACHMENT_OPEN || attachment->rejoining) {
+        return -EBUSY;
+    }
+    int status =
+        upstream_attach(&attachment->upstream->backend, attachment->session, handshake, uuid, &newcomer);
+    if (status < 0) {
+        return status;
+    }
+    newcomer->rejoining = true;
+    newcomer->predecessor = attachment;
+    attachment->successor = newcomer;
+    *ret_attachment = newcomer;
+    return 0;
+}
+
 static int upstream_send(struct attachment *attachment, struct daffi_span head, struct daffi_span payload) {
+    if (attachment->rejoining) {
+        return attachment->predecessor != NULL ? upstream_send(attachment->predecessor, head, payload)
+                                               : -EBUSY;
+    }
     if (attachment->state != ATTACHMENT_OPEN) {
         return -EPIPE;
     }
@@ -359,7 +385,8 @@ static int upstream_send(struct attachment *attachment, struct daffi_span head, 
 }
 
 static bool upstream_is_congested(const struct attachment *attachment) {
-    return attachment->state == ATTACHMENT_OPEN && connection_is_congested(attachment->connection);
+    return attachment->rejoining ||
+           (attachment->state == ATTACHMENT_OPEN && connection_is_congested(attachment->connection));
 }
 
 static const struct backend_operations operations = {
@@ -367,6 +394,7 @@ static const struct backend_operations operations = {
     .send = upstream_send,
     .detach = upstream_detach,
     .is_congested = upstream_is_congested,
+    .rejoin = upstream_rejoin,
 };
 
 int upstream_new(struct bridge *bridge, const struct config_upstream *config, struct tls_context *tls,

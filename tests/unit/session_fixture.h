@@ -47,6 +47,7 @@ struct house {
     char member[TEXT_MAX];
     uint16_t uuid;
     bool attached, up_congested;
+    size_t rejoined; /* functions of the last rejoin */
 };
 
 static struct house *house; /* of the test that runs: a backend has no owner to be found by */
@@ -153,8 +154,21 @@ static inline bool backend_is_congested(const struct attachment *attachment) {
     return house->up_congested;
 }
 
+/* The same attachment goes on. */
+static inline int backend_rejoin(struct attachment *attachment, const struct daffi_handshake *handshake,
+                                 uint16_t uuid, struct attachment **ret_attachment) {
+    assert_true(house->attached);
+    if (house->attach_result < 0) {
+        return house->attach_result;
+    }
+    house->rejoined = handshake->members[0].methods_count;
+    house->uuid = uuid;
+    *ret_attachment = attachment;
+    return 0;
+}
+
 static const struct backend_operations operations = {backend_attach, backend_send, backend_detach,
-                                                     backend_is_congested};
+                                                     backend_is_congested, backend_rejoin};
 
 /* -- setting up -- */
 

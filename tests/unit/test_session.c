@@ -302,6 +302,7 @@ static void a_call_of_a_page_is_answered_for_it(void **state) {
 static void a_workers_bad_answer_is_replaced(void **state) {
     (void)state;
     open_session(GUARD_NATIVE);
+    backend_says(make(DAFFI_REQUEST, "w1", "page", CALL));
     peer_says(make(DAFFI_RESPONSE, "page", "w1", "{"));
     const struct daffi_message answer = read_told(&house->up, 0);
     assert_int_equal(answer.flag, DAFFI_ERROR);

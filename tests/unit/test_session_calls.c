@@ -117,7 +117,6 @@ static void a_member_without_functions_is_there(void **state) {
 
 static void what_waits_for_one_that_leaves_is_answered_before_the_news(void **state) {
     (void)state;
-    static const char *const ways[] = {"disconnected", "evicted"};
     open_session(GUARD_BROWSER);
     for (size_t i = 0; i < 2; i++) {
         join(JOIN_W2);
@@ -125,7 +124,7 @@ static void what_waits_for_one_that_leaves_is_answered_before_the_news(void **st
         peer_says(call_of(7, "w2", "add"));
         peer_says(call_of(8, "w1", "add"));
         peer_says(call_of(9, "w2", "sub"));
-        event(ways[i], "w2");
+        event("disconnected", "w2");
         assert_int_equal(house->down.count, 3);
         assert_int_equal(read_told(&house->down, 0).uuid, 7);
         assert_holds(read_told(&house->down, 0).payload, "Disconnected");
@@ -136,6 +135,32 @@ static void what_waits_for_one_that_leaves_is_answered_before_the_news(void **st
         peer_says(call_of(7, "w2", "add"));
         router_returns_probe();
         assert_refused(7, "NoSuchMember", "");
+        house->up.count = 0;
+    }
+}
+
+/* A page that changes its functions is evicted by itself, and answers as before. */
+static void what_waits_for_one_that_is_evicted_waits_for_the_name(void **state) {
+    (void)state;
+    open_session(GUARD_BROWSER);
+    for (size_t i = 0; i < 2; i++) {
+        join(JOIN_W2);
+        peer_says(call_of(7, "w2", "add"));
+        peer_says(call_of(8, "w2", "add"));
+        house->down.count = 0;
+        event("evicted", "w2");
+        assert_int_equal(house->down.count, 1);
+        if (i == 0) {
+            join(JOIN_W2);
+        }
+        event("connected", "w2");
+        worker_answers(7, "w2");
+        expect_answer(7);
+        house->down.count = 0;
+        event("disconnected", "w2");
+        assert_int_equal(house->down.count, 2);
+        assert_int_equal(read_told(&house->down, 0).uuid, 8);
+        assert_holds(read_told(&house->down, 0).payload, "Disconnected");
         house->up.count = 0;
     }
 }
@@ -288,6 +313,7 @@ int main(void) {
         CASE(who_has_come_before_the_probe_is_waited_for),
         CASE(a_member_without_functions_is_there),
         CASE(what_waits_for_one_that_leaves_is_answered_before_the_news),
+        CASE(what_waits_for_one_that_is_evicted_waits_for_the_name),
         CASE(an_own_eviction_says_nothing_of_others),
         CASE(a_member_may_change),
         CASE(calls_in_flight_have_a_limit),

@@ -1,0 +1,57 @@
+/* Two connections of one name.
+ *
+ * A page that exposes other functions joins anew: a second HANDSHAKE would end its connection, but a newcomer of the same
+ * name takes the place of the holder, and what is under way to the holder arrives at the newcomer. Until the newcomer is
+ * answered the holder serves; what has come for the holder is told before anything that comes for the newcomer, so the
+ * newcomer is not read before the holder has ended. Its eviction is our own doing and nobody's news. */
+#include "bridge/upstream_internal.h"
+
+/* For the end of one whose successor is answered: the Router ends it at once. */
+enum { PREDECESSOR_MS = 2000 };
+
+void upstream_release_predecessor(struct attachment *attachment) {
+    struct attachment *predecessor = attachment->predecessor;
+    attachment->predecessor = NULL;
+    attachment->owed += predecessor->owed; /* a Service answers whoever has the name */
+    predecessor->owed = 0;
+    predecessor->successor = NULL;
+    upstream_let_go(predecessor);
+    if (attachment->held) {
+        attachment->held = false;
+        connection_resume(attachment->connection);
+    }
+}
+
+bool upstream_fail_rejoin(struct attachment *attachment, const char *reason) {
+    struct attachment *predecessor = attachment->predecessor;
+    if (predecessor == NULL) {
+        return false;
+    }
+    attachment->predecessor = NULL;
+    predecessor->successor = NULL;
+    upstream_let_go(attachment);
+    session_on_backend_kept(predecessor->session, predecessor, reason);
+    return true;
+}
+
+bool upstream_hold_answer(struct attachment *attachment) {
+    struct reactor *reactor = attachment->upstream->bridge->reactor;
+    if (attachment->predecessor == NULL || attachment->held) {
+        return attachment->held;
+    }
+    if (timer_set(reactor_timers(reactor), &attachment->timer, reactor_now(reactor) + PREDECESSOR_MS) < 0) {
+        upstream_release_predecessor(attachment);
+        return false;
+    }
+    attachment->held = true;
+    connection_pause(attachment->connection);
+    return true;
+}
+
+bool upstream_is_own_eviction(const struct attachment *attachment, const struct daffi_message *message) {
+    struct daffi_event event;
+    struct daffi_fault fault;
+    return attachment->successor != NULL && message->flag == DAFFI_EVENTS &&
+           daffi_event_parse(message->payload, &event, &fault) == 0 && event.type == DAFFI_EVENT_EVICTED &&
+           daffi_span_equal(daffi_span_text(event.member), session_name(attachment->session));
+}

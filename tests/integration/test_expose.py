@@ -1,0 +1,212 @@
+"""Pages that expose functions, behind the bridge: the handshake that brings them, the one that changes them, who calls them, and what
+they may answer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import wire
+from native import Native
+from page import Page, RemoteError
+from processes import free_port
+
+
+class World:
+    """A bridge that lets pages expose all but `secret*`, before a real Router or with the router inside."""
+
+    def __init__(self, house, tmp_path, kind: str, expose=("f*", "g", "h")):
+        port = free_port()
+        if kind == "router":
+            house.router(port)
+        file = tmp_path / "bridge.json"
+        url = f"tcp://127.0.0.1:{port}" if kind == "router" else "router:"
+        file.write_text(json.dumps({"listen": [{"url": "http://127.0.0.1:0"}], "upstreams": {"default": url},
+                                    "policy": {"expose": list(expose)} if expose else {}}))
+        self.bridge = house.bridge(None, "-c", str(file), listeners=())
+        self.bridge.wait_for_listeners(1)
+        self.url = self.bridge.ws_url
+        self.port = port if kind == "router" else self.bridge.port
+
+
+@pytest.fixture(params=["router"])
+def world(request, house, tmp_path):
+    """Makes one."""
+    return lambda **more: World(house, tmp_path, request.param, **more)
+
+
+def shake(page: Page, *methods: str, uuid: int = 1) -> wire.Message:
+    """A handshake with these functions; its own answer."""
+    page.send(wire.handshake(page.name, uuid, list(methods)))
+    while True:
+        answer = page.receive()
+        if answer.uuid == uuid and answer.flag in (wire.HANDSHAKE, wire.ERROR):
+            return answer
+
+
+def open_page(url: str, name: str, *methods: str) -> Page:
+    """A page that comes with these functions."""
+    page = Page(url, None)
+    page.name = name
+    assert shake(page, *methods).flag == wire.HANDSHAKE
+    return page
+
+
+def next_call(page: Page) -> wire.Message:
+    """The next REQUEST that reaches the page."""
+    while True:
+        message = page.receive()
+        if message.flag == wire.REQUEST:
+            return message
+
+
+def answer(page: Page, call: wire.Message, result, **more) -> None:
+    """Answers it."""
+    fields = {"uuid": call.uuid, "receiver": call.transmitter, **more}
+    page.send(wire.Message(flag=wire.RESPONSE, return_result=0, transmitter=page.name, function=call.function,
+                           payload=json.dumps({"args": [result], "kwargs": {}}).encode(), **fields))
+
+
+def said(message: wire.Message) -> list:
+    """Type, module, text of an ERROR."""
+    assert message.flag == wire.ERROR
+    return message.json()["args"][0][:3]
+
+
+def test_functions_of_the_first_handshake_are_called(world):
+    place = world()
+    with open_page(place.url, "tab", "f", "g") as tab, Native(place.port, "caller") as caller, Page(place.url, "other") as other:
+        assert sorted(other.members["tab"]) == ["f", "g"]
+        caller.send(wire.request("caller", "tab", "f", 1, 2, uuid=5, b=3))
+        call = next_call(tab)
+        assert (call.transmitter, call.function, call.json()) == ("caller", "f", {"args": [1, 2], "kwargs": {"b": 3}})
+        answer(tab, call, "one")
+        assert caller.wait_for(lambda message: message.uuid == 5).json()["args"] == ["one"]
+        uuid = other.start_call("g", 7, receiver="tab")
+        answer(tab, next_call(tab), "two")
+        assert other.finish_call(uuid) == "two"
+
+
+def test_functions_change_while_calls_are_in_flight_both_ways(world):
+    place = world()
+    with Native(place.port, "w1", ["work"]) as worker, Native(place.port, "caller") as caller, Page(place.url, "other") as other, \
+            Page(place.url, "tab") as tab:
+        tab.wait_for_member("w1")
+        assert shake(tab, "f", uuid=100).flag == wire.HANDSHAKE
+        other.wait_for_member("tab")
+        for round_number in range(5):
+            in_flight = tab.start_call("work", round_number, receiver="w1")
+            at_worker = worker.wait_for(lambda message: message.flag == wire.REQUEST)
+            caller.send(wire.request("caller", "tab", "f", round_number, uuid=50 + round_number))
+            from_caller = next_call(tab)
+            from_page = other.start_call("f", round_number, receiver="tab")
+            at_tab = next_call(tab)
+            functions = ["f", f"f{round_number}"]
+            changed = shake(tab, *functions, uuid=101 + round_number)
+            assert changed.flag == wire.HANDSHAKE and changed.transmitter == "tab"
+            worker.answer(at_worker, "from the worker")
+            answer(tab, from_caller, "to the caller")
+            answer(tab, at_tab, "to the page")
+            assert tab.finish_call(in_flight) == "from the worker"
+            assert caller.wait_for(lambda message, at=50 + round_number: message.uuid == at).json()["args"] == ["to the caller"]
+            assert other.finish_call(from_page) == "to the page"
+            while sorted(other.members.get("tab") or []) != functions:
+                other.receive()
+        assert ("evicted", "tab") not in tab.events and ("connected", "tab") not in tab.events
+
+
+def test_what_is_exposed_no_longer_is_refused_at_once(world):
+    place = world()
+    with Native(place.port, "caller") as caller, Page(place.url, "other") as other, open_page(place.url, "tab", "f", "g") as tab:
+        assert shake(tab, "g", uuid=9).flag == wire.HANDSHAKE
+        with pytest.raises(RemoteError) as refused:
+            other.call("f", receiver="tab")
+        assert refused.value.args[:2] == ("NoSuchMethod", "daffi_bridge")
+        caller.send(wire.request("caller", "tab", "g", uuid=4))
+        answer(tab, next_call(tab), 1)
+        assert shake(tab, uuid=10).flag == wire.HANDSHAKE
+
+
+def test_a_page_whose_exposing_is_not_allowed_is_refused(world):
+    place = world(expose=None)
+    page = Page(place.url, None)
+    page.name = "tab"
+    assert said(shake(page, "f"))[:2] == ["Refused", "daffi_bridge"]
+    assert page.expect_close()[0] == 1008
+
+
+def test_a_change_that_is_not_allowed_leaves_all_as_it_was(world):
+    place = world()
+    with Native(place.port, "caller") as caller, open_page(place.url, "tab", "f") as tab:
+        for uuid, name in enumerate(("secret", "f,g", "f\u0007", "f" * 256), 20):
+            kind, module, text = said(shake(tab, "f", name, uuid=uuid)) if len(name) < 256 else ("Refused", "daffi_bridge", name[:2])
+            assert (kind, module) == ("Refused", "daffi_bridge") and name[:2] in text.replace("\\u0007", "\u0007").replace("\\x07", "\u0007")
+        assert "256" in said(shake(tab, *[f"f{i}" for i in range(257)], uuid=40))[2]
+        caller.send(wire.request("caller", "tab", "f", uuid=4))
+        answer(tab, next_call(tab), "still")
+        assert caller.wait_for(lambda message: message.uuid == 4).json()["args"] == ["still"]
+
+
+def test_a_page_without_functions_may_not_answer(world):
+    place = world()
+    with Page(place.url, "tab") as tab:
+        tab.send(wire.Message(5, wire.RESPONSE, transmitter="tab", receiver="other", payload=b'{"args": [1], "kwargs": {}}'))
+        assert tab.expect_close()[0] == 1008
+
+
+def test_answers_pass_once_and_to_those_who_asked(world):
+    place = world()
+    with Native(place.port, "victim") as victim, Native(place.port, "caller") as caller, open_page(place.url, "tab", "f") as tab:
+        answer(tab, wire.Message(77, transmitter="victim", function="f"), "forged")
+        caller.send(wire.Message(6, transmitter="caller", receiver="tab", function="f", return_result=0,
+                                 payload=b'{"args": [], "kwargs": {}}'))
+        answer(tab, next_call(tab), "to a call that waits for none")
+        caller.send(wire.request("caller", "tab", "f", uuid=7))
+        call = next_call(tab)
+        answer(tab, call, "to another", receiver="victim")
+        answer(tab, call, "by another id", uuid=8)
+        answer(tab, call, "the answer")
+        answer(tab, call, "a second one")
+        caller.send(wire.request("caller", "tab", "f", uuid=9))
+        answer(tab, next_call(tab), "the end")
+        caller.wait_for(lambda message: message.uuid == 9)
+        got = [message.json()["args"] for message in caller.seen if message.flag == wire.RESPONSE]
+        assert got == [["the answer"], ["the end"]]
+        victim.send(wire.request("victim", "tab", "f", uuid=2))
+        answer(tab, next_call(tab), "and now")
+        victim.wait_for(lambda message: message.uuid == 2)
+        assert [message.uuid for message in victim.seen if message.flag == wire.RESPONSE] == [2]
+
+
+def test_a_page_is_never_sent_pickle_nor_what_it_can_not_read(world):
+    place = world()
+    with Native(place.port, "caller") as caller, open_page(place.url, "tab", "f") as tab:
+        bad = [(wire.PICKLE, 1, b"cos\nsystem\n", "PICKLE"), (wire.JSON, 0, b"{", ""), (wire.MSGPACK, 1, b"\x92\x90", ""),
+               (wire.JSON, 0, b'{"args": ' + b"[" * 600 + b"]" * 600 + b', "kwargs": {}}', "nest")]
+        for uuid, (decoder, is_bytes, payload, text) in enumerate(bad, 10):
+            caller.send(wire.Message(uuid, decoder=decoder, is_bytes=is_bytes, transmitter="caller", receiver="tab", function="f",
+                                     payload=payload))
+            kind, module, sentence = said(caller.wait_for(lambda message, at=uuid: message.uuid == at))
+            assert (kind, module) == ("Refused", "daffi_bridge") and text in sentence
+        caller.send(wire.request("caller", "tab", "f", uuid=30))
+        assert next_call(tab).uuid == 30
+
+
+def test_python_workers_behind_the_bridge_answer_once(house):
+    """The same for native peers before a real Router: a forged and a second answer go nowhere."""
+    router = house.router()
+    bridge = house.bridge(router.port)
+    with Native(bridge.port, "w1", ["f"]) as worker, Native(router.port, "victim") as victim, Page(bridge.ws_url, "tab") as tab:
+        tab.wait_for_member("w1")
+        worker.answer(wire.Message(9, transmitter="victim", function="f"), "forged")
+        uuid = tab.start_call("f", receiver="w1")
+        call = worker.wait_for(lambda message: message.flag == wire.REQUEST)
+        worker.answer(call, "first")
+        worker.answer(call, "second")
+        assert tab.finish_call(uuid) == "first"
+        victim.send(wire.request("victim", "w1", "f", uuid=3))
+        worker.answer(worker.wait_for(lambda message: message.flag == wire.REQUEST and message.uuid == 3), "end")
+        victim.wait_for(lambda message: message.uuid == 3)
+        assert [message.uuid for message in victim.seen if message.flag == wire.RESPONSE] == [3]
+        with pytest.raises(RemoteError):
+            tab.call("nothing", receiver="w1")
