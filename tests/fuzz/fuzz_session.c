@@ -1,11 +1,13 @@
-/* A whole session, fed on both legs. Whatever comes, what goes up is well formed, of the session's name and decodable;
- * what goes down to a page is never PICKLE; nothing is sent before it is attached or after its end.
+/* A whole session, fed on both legs. Whatever comes, what goes up is well formed, of the session's name, decodable and
+ * allowed by the session's policy; what goes down to a page is never PICKLE, and names nobody that it may not call;
+ * nothing is sent before it is attached or after its end.
  *
  * The first byte says who the peer is; then come steps: a byte of what, two of length, and that many bytes. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "bridge/session.h"
+#include "config/config_patterns.h"
 #include "daffi/payload.h"
 #include "ops/log.h"
 
@@ -35,6 +37,7 @@ static struct house {
     struct attachment attachment;
     struct session *session;
     enum guard_kind kind;
+    struct policy policy;
     uint64_t now;
     bool attached, closed, congested, paused;
 } house;
@@ -64,6 +67,35 @@ static void reread(struct daffi_span head, struct daffi_span payload,
     free(bytes);
 }
 
+static bool may_know(const char *name) {
+    const struct daffi_span span = daffi_span_text(name);
+    return house.kind == GUARD_NATIVE || strcmp(name, "page") == 0 ||
+           policy_shows_member(&house.policy, span);
+}
+
+static void check_news(const struct daffi_message *message) {
+    struct daffi_handshake *handshake = NULL;
+    struct daffi_event event;
+    struct daffi_fault fault;
+    if (message->flag == DAFFI_EVENTS) {
+        require(daffi_event_parse(message->payload, &event, &fault) == 0 && may_know(event.member));
+        return;
+    }
+    if (daffi_handshake_parse_server(message->payload, &handshake, &fault) < 0) {
+        return; /* the bridge's refusal of a native peer's names all it has */
+    }
+    for (size_t i = 0; i < handshake->members_count; i++) {
+        const struct daffi_member *member = &handshake->members[i];
+        require(may_know(member->name));
+        for (size_t j = 0;
+             house.kind == GUARD_BROWSER && member->methods != NULL && j < member->methods_count; j++) {
+            require(strcmp(member->name, "page") == 0 ||
+                    policy_allows_function(&house.policy, daffi_span_text(member->methods[j])));
+        }
+    }
+    daffi_handshake_free(handshake);
+}
+
 static void check_down(const struct daffi_message *message) {
     if (house.kind == GUARD_BROWSER) {
         require(message->decoder != DAFFI_PICKLE);
@@ -73,6 +105,7 @@ static void check_down(const struct daffi_message *message) {
         struct daffi_fault fault;
         require(message->decoder == DAFFI_JSON);
         require(daffi_payload_check(message, DAFFI_NESTING_MAX, &fault) == 0);
+        check_news(message);
     }
 }
 
@@ -84,7 +117,9 @@ static void check_up(const struct daffi_message *message) {
     require(daffi_payload_check(message, DAFFI_NESTING_MAX, &fault) == 0);
     if (house.kind == GUARD_BROWSER) {
         require(message->decoder != DAFFI_PICKLE);
-        require(message->flag != DAFFI_RESPONSE);
+        bool is_probe = daffi_span_equal(message->receiver, message->transmitter);
+        require(message->flag != DAFFI_RESPONSE || is_probe);
+        require(message->flag != DAFFI_REQUEST || policy_check(&house.policy, message) == POLICY_ALLOWED);
     }
 }
 
@@ -190,7 +225,7 @@ static void feed(struct daffi_span bytes, bool from_peer) {
 }
 
 static void say(bool from_peer, const char *payload) {
-    uint8_t bytes[256];
+    uint8_t bytes[512];
     const struct daffi_message message = {
         .uuid = 1,
         .flag = DAFFI_HANDSHAKE,
@@ -225,7 +260,9 @@ static void take_step(enum step step, struct daffi_span bytes) {
         break;
     case STEP_ATTACH:
         say(true, "{\"meta\":{\"type\":\"client\"},\"members\":[{\"name\":\"page\",\"methods\":null}]}");
-        say(false, "{\"meta\":{\"type\":\"router\",\"error\":null},\"members\":[]}");
+        say(false, "{\"meta\":{\"type\":\"router\",\"error\":null},\"members\":[{\"name\":\"w1\",\"methods\":"
+                   "[\"add\",\"ad\",\"b\",\"p\"]},{\"name\":\"w2\",\"methods\":[\"add\"]},{\"name\":\"v\","
+                   "\"methods\":null}]}");
         break;
     case STEP_TIME:
         house.now += bytes.length * 100;
@@ -248,7 +285,32 @@ static void take_step(enum step step, struct daffi_span bytes) {
     }
 }
 
+/* One that names something of every kind. */
+static struct config_policy narrow;
+
+static void add(struct config_patterns *patterns, const char *text) {
+    require(config_patterns_add(patterns, text) == 0);
+}
+
+static void make_policy(void) {
+    static char pinned[] = "p*";
+    static struct config_pin pin = {.function = pinned, .serdes = 1U << CONFIG_RAW};
+    add(&narrow.allow_functions, "a*");
+    add(&narrow.allow_functions, "p*");
+    add(&narrow.deny_functions, "ad");
+    add(&narrow.allow_receivers, "w*");
+    add(&narrow.deny_receivers, "w2");
+    add(&narrow.visible, "w*");
+    add(&narrow.visible, "*x");
+    narrow.pins = &pin;
+    narrow.pins_count = 1;
+    narrow.calls_per_second = narrow.calls_burst = 50;
+    narrow.bytes_per_second = narrow.bytes_burst = 20000;
+    narrow.calls_in_flight = 3;
+}
+
 static void start(void) {
+    make_policy();
     log_start(CONFIG_LOG_ERROR, CONFIG_LOG_TEXT);
     house.config = config_new();
     house.memory.limit = 1 << 20;
@@ -266,12 +328,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         start();
     }
     house.kind = data[0] & 1 ? GUARD_NATIVE : GUARD_BROWSER;
+    house.policy = (struct policy){0};
+    if (data[0] & 8) {
+        policy_add(&house.policy, &narrow);
+    }
+    house.backend.answers = (data[0] & 16) != 0;
     house.attached = house.closed = house.congested = house.paused = false;
     const struct session_setup setup = {
         .bridge = &house.bridge,
         .kind = house.kind,
         .backend = data[0] & 4 ? NULL : &house.backend,
         .no_backend = "there is none",
+        .policy = house.policy,
         .wants_offer = (data[0] & 2) != 0,
         .address = "192.0.2.1",
         .transport = &transport,
@@ -291,6 +359,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     session_on_closed(house.session, "the input ended");
     require(!house.attached && house.bridge.sessions == NULL);
+    require(house.bridge.call_table.count == 0 && house.bridge.roster.count == 0);
     require(reactor_turn(house.bridge.reactor, 0) == 0);
     return 0;
 }

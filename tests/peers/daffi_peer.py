@@ -10,7 +10,10 @@ import hashlib
 import sys
 import time
 
-from daffi import Client, Router, Service, callback
+if "--without-tblib" in sys.argv:
+    sys.modules["tblib"] = None
+
+from daffi import Client, Router, Service, callback  # noqa: E402
 
 parser = argparse.ArgumentParser()
 parser.add_argument("role", choices=["router", "service", "worker"])
@@ -21,6 +24,7 @@ parser.add_argument("--tls", action="store_true")
 parser.add_argument("--cert", default="")
 parser.add_argument("--key", default="")
 parser.add_argument("--ca", default="")
+parser.add_argument("--without-tblib", action="store_true", help="as where that package is not installed: errors carry no traceback")
 parser.add_argument("--threads", type=int, default=1, help="worker threads that run the functions")
 options = parser.parse_args()
 NAME = options.name or options.role
@@ -48,6 +52,30 @@ def kind(value):
 def fail(text):
     """Raises."""
     raise ValueError(text)
+
+
+class Obstinate(Exception):
+    """Has a module of its own."""
+
+
+@callback
+def fail_as(what):
+    """Raises an error that is hard to tell of."""
+    what = what.decode() if isinstance(what, bytes) else what
+    if what.startswith("deep "):
+        return fail_as(f"deep {depth - 1}") if (depth := int(what[5:])) > 0 else 1 // 0
+    if what == "chain":
+        try:
+            raise KeyError("inner")
+        except KeyError as inner:
+            raise Obstinate("outer") from inner
+    if what == "half a pair":
+        raise ValueError("\ud800 alone")
+    if what == "long":
+        raise ValueError("é" * 300_000)
+    if what == "nothing":
+        raise ValueError
+    raise Obstinate('quotes " \\ and\nlines\0')
 
 
 @callback
