@@ -199,10 +199,21 @@ static int bind_listeners(struct server *server, char ret_error[CONFIG_ERROR_MAX
     return 0;
 }
 
+/* What comes without TLS to a router inside is spoken with on one floor: it costs so little that a hop to another, two for
+ * each call, would be most of it; one floor has 200,000 such calls a second. TLS is worth all the cores there are. */
+static bool is_shared(const struct server *server, const struct config_listener *listener) {
+    const struct config *config = server->config;
+    return listener->url.scheme == CONFIG_HTTPS ||
+           config->upstreams[listener->upstreams[0]].url.scheme != CONFIG_ROUTER;
+}
+
 static int open_doors(struct server *server, struct floor *floor) {
     int status = forward_route_new(floor->bridge.reactor, site_port(server->site), site_secret(server->site),
                                    &floor->site);
     for (size_t i = 0; i < server->config->listeners_count && status == 0; i++) {
+        if (floor != server->floors && !is_shared(server, &server->config->listeners[i])) {
+            continue;
+        }
         const struct door_setup setup = {
             .bridge = &floor->bridge,
             .config = &server->config->listeners[i],

@@ -18,8 +18,10 @@
 /* Free blocks are kept for the sizes that come and go with every turn, as long as they do; the others go back to the
  * system. Blocks are pages of their own, not of the heap: among what lives as long as a connection, each would leave a
  * hole when it goes. */
-enum { POOL_SIZES = 4 }; /* BUFFER_BLOCK_MIN, and twice, four and eight times that */
-static const size_t pool_keep[POOL_SIZES] = {64, 64, 64, 32};
+enum {
+    POOL_SIZES = 8,      /* BUFFER_BLOCK_MIN, and twice, four, ... 128 times that */
+    POOL_KEEP = 8388608, /* bytes of free blocks */
+};
 
 struct free_block {
     struct free_block *next;
@@ -29,6 +31,7 @@ struct buffer_pool {
     struct memory_budget *budget;
     size_t above; /* bytes past the budget's limit that may be taken: see buffer_reserve_above */
     struct free_block *free[POOL_SIZES];
+    size_t kept_bytes;
     size_t kept[POOL_SIZES];
     size_t unused[POOL_SIZES]; /* of those kept, how many nobody took since the last buffer_pool_trim */
 };
@@ -67,6 +70,7 @@ static struct free_block *take_kept(struct buffer_pool *pool, size_t place) {
         ASAN_UNPOISON_MEMORY_REGION(block, (size_t)BUFFER_BLOCK_MIN << place);
         pool->free[place] = block->next;
         pool->kept[place]--;
+        pool->kept_bytes -= (size_t)BUFFER_BLOCK_MIN << place;
         if (pool->unused[place] > pool->kept[place]) {
             pool->unused[place] = pool->kept[place];
         }
@@ -91,11 +95,7 @@ void buffer_pool_free(struct buffer_pool *pool) {
 }
 
 bool buffer_pool_keeps(const struct buffer_pool *pool) {
-    size_t kept = 0;
-    for (size_t place = 0; place < POOL_SIZES; place++) {
-        kept += pool->kept[place];
-    }
-    return kept > 0;
+    return pool->kept_bytes > 0;
 }
 
 bool buffer_pool_trim(struct buffer_pool *pool) {
@@ -131,11 +131,12 @@ static int take_block(struct buffer_pool *pool, size_t capacity, uint8_t **ret_b
 static void give_block(struct buffer_pool *pool, uint8_t *memory, size_t capacity) {
     atomic_fetch_sub_explicit(&pool->budget->used, capacity, memory_order_relaxed);
     size_t place = size_place(capacity);
-    if (place < POOL_SIZES && pool->kept[place] < pool_keep[place]) {
+    if (place < POOL_SIZES && pool->kept_bytes + capacity <= POOL_KEEP) {
         struct free_block *block = (struct free_block *)(void *)memory;
         block->next = pool->free[place];
         pool->free[place] = block;
         pool->kept[place]++;
+        pool->kept_bytes += capacity;
         ASAN_POISON_MEMORY_REGION(memory, capacity);
         return;
     }

@@ -19,6 +19,7 @@ from servers import Bench, start_echo_worker, start_own_router, start_python_rou
 ROOT = Path(__file__).resolve().parents[2]
 
 WORKS = (
+    Work("small raw call, 32 connections, one at a time", ("--connections", "32")),
     Work("small raw call, one connection, one at a time", ("--connections", "1")),
     Work("small raw calls, 16 connections × 16 in flight", ("--connections", "16", "--in-flight", "16")),
     Work("64 KiB raw echo, 8 connections", ("--connections", "8", "--size", "65536")),
