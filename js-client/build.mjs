@@ -1,4 +1,4 @@
-// Makes what is served out of src/: daffi.js, daffi.mjs, daffi.standalone.js, daffi.d.ts, each with its .br and .gz.
+// Makes what is served out of src/: daffi.js, daffi.mjs, daffi.standalone.js, daffi.d.ts, daffi.d.mts, each with its .br and .gz.
 //
 //   node build.mjs --out DIR --version X.Y.Z --errors errors.def --errors-header errors.h --wasm app.wasm --esbuild PROGRAM
 //
@@ -10,7 +10,7 @@
 //   * `generated.js` is no file: its constants are written here, for each of the outputs
 // esbuild then shortens each output.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -83,6 +83,16 @@ function shorten(text, ...more) {
   return execFileSync(options.esbuild, ["--minify", "--target=es2022", "--charset=utf8", ...more], { input: text, encoding: "utf8" });
 }
 
+/** The types of daffi.mjs, out of those of daffi.js: what is in the namespace beside the class stands beside it. */
+function moduleTypes(text) {
+  const [, klass, names] = /^export = Client;.*?^(declare class Client .*?^\}\n)\ndeclare namespace Client \{\n(.*)^\}\n$/ms.exec(text) ??
+    fail("daffi.d.ts is not of the form `export = Client`, class, namespace");
+  const rename = (part) => part.replace(/\bClient\.(?=[A-Z])/g, "").replace(/\bClient\b/g, "DaffiClient");
+  const own = rename(klass).replace("declare class", "export class").replace("{\n", "{\n  static readonly DaffiError: typeof DaffiError;\n");
+  const others = rename(names.replace(/^  export \{ Client as DaffiClient \};\n/m, "").replace(/^  /gm, ""));
+  return `/** Types of daffi.mjs. */\n${own}\nexport default DaffiClient;\n\n${others}`;
+}
+
 function writeAll(out, name, text) {
   const bytes = Buffer.from(text);
   const compressed = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } });
@@ -105,11 +115,15 @@ const CLASSIC_URL = "globalThis.document?.currentScript?.src||" +
   "(typeof __filename===\"string\"&&typeof require===\"function\"?require(\"url\").pathToFileURL(__filename).href:" +
   "globalThis.importScripts&&/(?:https?|file):\\S+?(?=:\\d+:\\d+)/.exec(new Error().stack)?.[0])";
 const classic = (base64) => banner + shorten(`(() => { "use strict";${generated(CLASSIC_URL, base64)}${body}
-if (typeof module === "object" && module.exports) { module.exports = DaffiClient; DaffiClient.DaffiClient = DaffiClient; }
+DaffiClient.DaffiClient = DaffiClient;
+if (typeof module === "object" && module.exports) module.exports = DaffiClient;
 else globalThis.DaffiClient = DaffiClient; })();`);
 
 mkdirSync(options.out, { recursive: true });
 writeAll(options.out, "daffi.js", classic("null"));
 writeAll(options.out, "daffi.standalone.js", classic(JSON.stringify(wasm.toString("base64"))));
 writeAll(options.out, "daffi.mjs", banner + shorten(`${generated("import.meta.url", "null")}${body}\nexport { DaffiClient, DaffiError, DaffiClient as default };`, "--format=esm"));
-writeAll(options.out, "daffi.d.ts", readFileSync(join(ROOT, "daffi.d.ts"), "utf8"));
+const types = readFileSync(join(ROOT, "daffi.d.ts"), "utf8");
+writeAll(options.out, "daffi.d.ts", types);
+writeAll(options.out, "daffi.d.mts", moduleTypes(types));
+for (const file of ["package.json", "README.md"]) copyFileSync(join(ROOT, file), join(options.out, file));

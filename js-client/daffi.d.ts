@@ -1,196 +1,202 @@
-/** Types of daffi.js, daffi.mjs and daffi.standalone.js. */
+/** Types of daffi.js and daffi.standalone.js: the class, by which the others are found: DaffiClient.CallOptions. The build makes daffi.d.mts,
+ *  the same as an ES module, of this file. */
+export = Client;
+export as namespace DaffiClient;
 
-/** How arguments and results travel. Pickle (2) runs code in whoever loads it and is refused. */
-export type Serde = "json" | 1 | "raw" | 0 | "msgpack" | 3;
-
-export type ErrorCode =
-  | "remote" | "timeout" | "disconnected" | "evicted" | "no-such-member" | "no-such-method"
-  | "refused" | "closed" | "protocol" | "aborted" | "unreachable" | "busy";
-
-/** Every rejection but those of refused arguments, which are TypeError and RangeError. */
-export class DaffiError extends Error {
-  readonly name: "DaffiError";
-  readonly code: ErrorCode;
-  /** The member that was called. */
-  readonly member?: string;
-  /** The function that was called. */
-  readonly method?: string;
-  /** Of `remote`: the class of the worker's exception, "ValueError". */
-  readonly remoteType?: string;
-  /** Of `remote`: the module of that class, "builtins". */
-  readonly remoteModule?: string;
-  /** Of `remote`: the text of the worker's exception. */
-  readonly remoteMessage?: string;
-  /** Of `refused` and `disconnected`: the server's own words. */
-  readonly reason?: string;
-  toJSON(): { name: string; code: ErrorCode; message: string; [key: string]: unknown };
-}
-
-export interface ClientOptions {
-  /** Address of the Python backend or the bridge: ws:// or wss://. */
-  wsUrl: string | URL;
-  /** Reconnect when the link is lost. Default false. */
-  autoreconnect?: boolean;
-  /** Milliseconds before the first retry, doubled after each failure up to 60 s. Default 2000. */
-  reconnectDelay?: number;
-  /** The class to connect with, where there is no global one (Node before 22). */
-  WebSocket?: WebSocketClass;
-  /** Where app.wasm is, if not beside this script. */
-  wasmUrl?: string | URL;
-}
-
-/** What a WebSocket class must be able to do. */
-export interface WebSocketClass {
-  new (url: string): {
-    binaryType: any;
-    readonly bufferedAmount: number;
-    onopen: any;
-    onmessage: any;
-    onerror: any;
-    onclose: any;
-    send(data: any): void;
-    close(code?: number, reason?: string): void;
-  };
-}
-
-export interface CallOptions {
-  /** The member to call; "" or none: whoever exposes the function, in turn. */
-  receiver?: string | null;
-  /** Milliseconds until `timeout`; null: none. */
-  timeout?: number | null;
-  /** Default "json"; "raw" for streams. */
-  serde?: Serde | null;
-  /** Aborts the call. */
-  signal?: AbortSignal | null;
-}
-
-export interface CastOptions extends Omit<CallOptions, "receiver"> {
-  /** The members to call; none: all who expose the function. */
-  receiver?: string | readonly string[] | null;
-}
-
-export interface StreamOptions extends CallOptions {
-  /** How many chunks may be unanswered. Default 16. */
-  window?: number;
-}
-
-export interface WaitOptions {
-  /** Milliseconds until `timeout`; null: none. */
-  timeout?: number | null;
-  /** Accepted for old pages; nothing is polled. */
-  interval?: number | null;
-  signal?: AbortSignal | null;
-}
-
-/** Python's keyword arguments, made by DaffiClient.kwargs. */
-export interface Kwargs {
-  readonly values: Readonly<Record<string, unknown>>;
-}
-
-/** What a worker offers, for rpc<Worker>(): its functions by name. */
-export type Methods = Record<string, (...args: any[]) => any>;
-
-type Resolved<T> = T extends PromiseLike<infer R> ? R : T;
-type Arguments<F> = F extends (...args: infer A) => any ? A | [...A, Kwargs] : never;
-type Result<F> = F extends (...args: any[]) => infer R ? Resolved<R> : never;
-
-/** Functions whose calls promise the result. */
-export type Calls<W> = { readonly [K in Exclude<keyof W, "then" | "toJSON">]: (...args: Arguments<W[K]>) => Promise<Result<W[K]>> };
-/** Functions whose calls return nothing. */
-export type Sends<W> = { readonly [K in Exclude<keyof W, "then" | "toJSON">]: (...args: Arguments<W[K]> | [StreamSource]) => void };
-/** Functions whose calls promise each member's result, or its error. */
-export type Casts<W> = {
-  readonly [K in Exclude<keyof W, "then" | "toJSON">]: (...args: Arguments<W[K]>) => Promise<Record<string, Result<W[K]> | DaffiError>>;
-};
-/** A chunk each: what is iterable, or a function that makes it. Anything else is one chunk. */
-export type StreamSource<T = unknown> = Iterable<T> | AsyncIterable<T> | (() => Iterable<T> | AsyncIterable<T>);
-export type Streams<W> = { readonly [K in Exclude<keyof W, "then" | "toJSON">]: (source: unknown) => Promise<void> };
-
-export interface Member {
-  readonly name: string;
-  /** Names of its functions; null when it exposes none. */
-  readonly methods: readonly string[] | null;
-}
-
-/** What connect() resolves to. It goes on working after a reconnect. */
-export interface Connection {
-  /** One member answers. */
-  rpc<W extends object = any>(options?: CallOptions | null): Calls<W>;
-  /** To one member, without an answer; throws what it refuses. A generator function streams. */
-  rpc_nowait<W extends object = any>(options?: StreamOptions | null): Sends<W>;
-  /** Every member that exposes the function answers. */
-  cast<W extends object = any>(options?: CastOptions | null): Casts<W>;
-  /** To every member that exposes the function, without an answer. */
-  cast_nowait<W extends object = any>(options?: CastOptions | null): Sends<W>;
-  /** Chunks to one member; resolves when all are answered. */
-  stream<W extends object = any>(options?: StreamOptions | null): Streams<W>;
-  /** Chunks to one member; resolves when all are sent. */
-  stream_nowait<W extends object = any>(options?: StreamOptions | null): Streams<W>;
-  /** Resolves as soon as every named member is there. */
-  waitForMembers(members: string | readonly string[], options?: WaitOptions | null): Promise<void>;
-  /** Who is there now. */
-  members(): Member[];
-}
-
-export interface MemberEvent {
-  readonly type: "connected" | "disconnected" | "evicted";
-  /** Whom it is about; one's own name tells of one's own link. */
-  readonly member: string;
-}
-
-export type State = "idle" | "connecting" | "connected" | "reconnecting" | "disconnected" | "evicted" | "closed";
-
-export interface StateChangeEvent extends Event {
-  readonly type: "statechange";
-  readonly state: State;
-  readonly previous: State;
-}
-
-export interface BridgeOffer {
-  readonly abi: number;
-  /** Bytes of a whole message; 0: no limit but the wire's. */
-  readonly maxMessage: number;
-  readonly maxBatch: number;
-  /** Milliseconds between heartbeats; 0: none. */
-  readonly heartbeat: number;
-}
-
-export class DaffiClient extends EventTarget {
-  static readonly DaffiError: typeof DaffiError;
+declare class Client extends EventTarget {
   static readonly version: string;
   /** Marks an object as Python's keyword arguments; goes last. */
-  static kwargs(values: Record<string, unknown>): Kwargs;
+  static kwargs(values: Record<string, unknown>): Client.Kwargs;
   /** The text of raw bytes. */
   static text(bytes: ArrayBuffer | ArrayBufferView): string;
 
-  constructor(options: ClientOptions);
-  constructor(name: string | null | undefined, options: ClientOptions);
+  constructor(options: Client.ClientOptions);
+  constructor(name: string | null | undefined, options: Client.ClientOptions);
 
   readonly name: string;
-  readonly state: State;
+  readonly state: Client.State;
   /** What the bridge said of itself; null without a connection to one. */
-  readonly bridge: BridgeOffer | null;
+  readonly bridge: Client.BridgeOffer | null;
 
   /** The same promise while connecting or connected. */
-  connect(): Promise<Connection>;
+  connect(): Promise<Client.Connection>;
   /** Ends for good. */
   stop(): void;
   /** Returns a function that removes the handler. */
-  addEventHandler(handler: (event: MemberEvent) => void): () => void;
+  addEventHandler(handler: (event: Client.MemberEvent) => void): () => void;
   /** Events from now on, until stop(). */
-  events(): AsyncIterableIterator<MemberEvent>;
+  events(): AsyncIterableIterator<Client.MemberEvent>;
 
-  addEventListener(type: "statechange", listener: ((event: StateChangeEvent) => void) | { handleEvent(event: StateChangeEvent): void } | null,
-    options?: boolean | AddEventListenerOptions): void;
-  removeEventListener(type: "statechange", listener: ((event: StateChangeEvent) => void) | { handleEvent(event: StateChangeEvent): void } | null,
-    options?: boolean | EventListenerOptions): void;
+  addEventListener(type: "statechange", listener: Client.StateChangeListener | null, options?: boolean | Client.ListenerOptions): void;
+  removeEventListener(type: "statechange", listener: Client.StateChangeListener | null, options?: boolean | { capture?: boolean }): void;
 }
 
-export default DaffiClient;
+declare namespace Client {
+  /** How arguments and results travel. Pickle (2) runs code in whoever loads it and is refused. */
+  export type Serde = "json" | 1 | "raw" | 0 | "msgpack" | 3;
 
-declare global {
-  interface Window {
-    /** Set by the classic script. */
-    DaffiClient: typeof DaffiClient;
+  export type ErrorCode =
+    | "remote" | "timeout" | "disconnected" | "evicted" | "no-such-member" | "no-such-method"
+    | "refused" | "closed" | "protocol" | "aborted" | "unreachable" | "busy";
+
+  /** Every rejection but those of refused arguments, which are TypeError and RangeError. */
+  export class DaffiError extends Error {
+    readonly name: "DaffiError";
+    readonly code: ErrorCode;
+    /** The member that was called. */
+    readonly member?: string;
+    /** The function that was called. */
+    readonly method?: string;
+    /** Of `remote`: the class of the worker's exception, "ValueError". */
+    readonly remoteType?: string;
+    /** Of `remote`: the module of that class, "builtins". */
+    readonly remoteModule?: string;
+    /** Of `remote`: the text of the worker's exception. */
+    readonly remoteMessage?: string;
+    /** Of `refused` and `disconnected`: the server's own words. */
+    readonly reason?: string;
+    toJSON(): { name: string; code: ErrorCode; message: string; [key: string]: unknown };
   }
+
+  export interface ClientOptions {
+    /** Address of the Python backend or the bridge: ws:// or wss://. */
+    wsUrl: string | URL;
+    /** Reconnect when the link is lost. Default false. */
+    autoreconnect?: boolean;
+    /** Milliseconds before the first retry, doubled after each failure up to 60 s. Default 2000. */
+    reconnectDelay?: number;
+    /** The class to connect with, where there is no global one (Node before 22). */
+    WebSocket?: WebSocketClass;
+    /** Where app.wasm is, if not beside this script. */
+    wasmUrl?: string | URL;
+  }
+
+  /** What a WebSocket class must be able to do. */
+  export interface WebSocketClass {
+    new (url: string): {
+      binaryType: any;
+      readonly bufferedAmount: number;
+      onopen: any;
+      onmessage: any;
+      onerror: any;
+      onclose: any;
+      send(data: any): void;
+      close(code?: number, reason?: string): void;
+    };
+  }
+
+  export interface CallOptions {
+    /** The member to call; "" or none: whoever exposes the function, in turn. */
+    receiver?: string | null;
+    /** Milliseconds until `timeout`; null: none. */
+    timeout?: number | null;
+    /** Default "json"; "raw" for streams. */
+    serde?: Serde | null;
+    /** Aborts the call. */
+    signal?: AbortSignal | null;
+  }
+
+  export interface CastOptions extends Omit<CallOptions, "receiver"> {
+    /** The members to call; none: all who expose the function. */
+    receiver?: string | readonly string[] | null;
+  }
+
+  export interface StreamOptions extends CallOptions {
+    /** How many chunks may be unanswered. Default 16. */
+    window?: number | null;
+  }
+
+  export interface WaitOptions {
+    /** Milliseconds until `timeout`; null: none. */
+    timeout?: number | null;
+    /** Accepted for old pages; nothing is polled. */
+    interval?: number | null;
+    signal?: AbortSignal | null;
+  }
+
+  /** Python's keyword arguments, made by DaffiClient.kwargs. */
+  export interface Kwargs {
+    readonly values: Readonly<Record<string, unknown>>;
+  }
+
+  /** What a worker offers, for rpc<Worker>(): its functions by name. */
+  export type Methods = Record<string, (...args: any[]) => any>;
+
+  type Any<T, Yes, No> = 0 extends 1 & T ? Yes : No;
+  type Resolved<T> = T extends PromiseLike<infer R> ? R : T;
+  type Arguments<F> = Any<F, any[], F extends (...args: infer A) => any ? A | [...A, Kwargs] : never>;
+  type Result<F> = Any<F, any, F extends (...args: any[]) => infer R ? Resolved<R> : never>;
+  /** What a proxy has as functions of the worker: all but what would make it a promise. */
+  type Names<W> = Exclude<keyof W, "then" | "toJSON" | "toString" | "valueOf" | symbol>;
+
+  /** Functions whose calls promise the result. */
+  export type Calls<W> = { readonly [K in Names<W>]: (...args: Arguments<W[K]>) => Promise<Result<W[K]>> };
+  /** Functions whose calls return nothing. */
+  export type Sends<W> = { readonly [K in Names<W>]: (...args: Arguments<W[K]>) => void };
+  /** Functions whose calls, or streams, return nothing. */
+  export type StreamingSends<W> = { readonly [K in Names<W>]: (...args: Arguments<W[K]> | [() => Iterable<unknown> | AsyncIterable<unknown>]) => void };
+  /** Functions whose calls promise each member's result, or its error. */
+  export type Casts<W> = { readonly [K in Names<W>]: (...args: Arguments<W[K]>) => Promise<Record<string, Result<W[K]> | DaffiError>> };
+  /** Functions that take a source. A chunk each: what is iterable, or a function that makes it. Anything else is one chunk. */
+  export type Streams<W> = { readonly [K in Names<W>]: (source: unknown) => Promise<void> };
+
+  export interface Member {
+    readonly name: string;
+    /** Names of its functions; null when it exposes none. */
+    readonly methods: readonly string[] | null;
+  }
+
+  /** What connect() resolves to. It goes on working after a reconnect. */
+  export interface Connection {
+    /** One member answers. */
+    rpc<W extends object = any>(options?: CallOptions | null): Calls<W>;
+    /** To one member, without an answer; throws what it refuses. A generator function streams. */
+    rpc_nowait<W extends object = any>(options?: StreamOptions | null): StreamingSends<W>;
+    /** Every member that exposes the function answers. */
+    cast<W extends object = any>(options?: CastOptions | null): Casts<W>;
+    /** To every member that exposes the function, without an answer. */
+    cast_nowait<W extends object = any>(options?: CastOptions | null): Sends<W>;
+    /** Chunks to one member; resolves when all are answered. */
+    stream<W extends object = any>(options?: StreamOptions | null): Streams<W>;
+    /** Chunks to one member; resolves when all are sent. */
+    stream_nowait<W extends object = any>(options?: StreamOptions | null): Streams<W>;
+    /** Resolves as soon as every named member is there. */
+    waitForMembers(members: string | readonly string[], options?: WaitOptions | null): Promise<void>;
+    /** Who is there now. */
+    members(): Member[];
+  }
+
+  export interface MemberEvent {
+    readonly type: "connected" | "disconnected" | "evicted";
+    /** Whom it is about; one's own name tells of one's own link. */
+    readonly member: string;
+  }
+
+  export type State = "idle" | "connecting" | "connected" | "reconnecting" | "disconnected" | "evicted" | "closed";
+
+  export interface StateChangeEvent extends Event {
+    readonly type: "statechange";
+    readonly state: State;
+    readonly previous: State;
+  }
+
+  export type StateChangeListener = ((event: StateChangeEvent) => void) | { handleEvent(event: StateChangeEvent): void };
+
+  export interface ListenerOptions {
+    capture?: boolean;
+    once?: boolean;
+    passive?: boolean;
+    signal?: AbortSignal;
+  }
+
+  export interface BridgeOffer {
+    readonly abi: number;
+    /** Bytes of a whole message; 0: no limit but the wire's. */
+    readonly maxMessage: number;
+    readonly maxBatch: number;
+    /** Milliseconds between heartbeats; 0: none. */
+    readonly heartbeat: number;
+  }
+
+  export { Client as DaffiClient };
 }

@@ -46,8 +46,9 @@ function readNames(argument, names) {
 
 /** Options of a call. A cast has `receivers`, the others `receiver`; undefined where none is named. */
 export function readCallOptions(call, options, defaultSerde) {
+  const streams = /^stream|^rpc_nowait/.test(call);
   const { receiver, timeout, serde = defaultSerde, signal, window = 16 } =
-    readOptions(call, options, ["receiver", "timeout", "serde", "signal", "window"]);
+    readOptions(call, options, ["receiver", "timeout", "serde", "signal", ...streams ? ["window"] : []]);
   check(`${call}: serde`, serde, (name) => ["string", "number"].includes(typeof name) && Object.hasOwn(SERDES, name),
     "\"json\" (1), \"msgpack\" (3) and \"raw\" (0) are accepted");
   check(`${call}: window`, window, (chunks) => Number.isInteger(chunks) && chunks > 0 && chunks < 65536, "1 to 65535 chunks are accepted");
