@@ -109,6 +109,26 @@ static bool shows_entry(const struct policy *policy, const struct roster_entry *
     return shows;
 }
 
+/* Whose functions are all such as pages may expose. One that changes them is evicted by itself, and answers as before; of
+ * any other that is evicted nothing more will come. */
+static bool may_be_page(const struct session *session, const struct roster_entry *entry) {
+    bool may = entry->methods_count > 0;
+    for (size_t i = 0; may && i < entry->methods_count; i++) {
+        may = policy_some_may_expose(session->bridge->config, entry->methods[i]);
+    }
+    return may;
+}
+
+/* The session may end within this. */
+static void take_leave(struct session *session, struct roster_entry *entry) {
+    if (entry != NULL) {
+        session_answer_for_leaver(session, entry);
+    }
+    if (entry != NULL && session->state != SESSION_CLOSING) {
+        roster_remove(&session->bridge->roster, &session->view, entry);
+    }
+}
+
 int session_take_news(struct session *session, const struct daffi_event *event) {
     if (is_self(session, event->member)) {
         return 1;
@@ -125,17 +145,16 @@ int session_take_news(struct session *session, const struct daffi_event *event) 
     case DAFFI_EVENT_CONNECTED:
         status = entry == NULL && keeps_view(session) ? learn(session, &bare) : 0;
         break;
-    case DAFFI_EVENT_EVICTED: /* another has the name, and what goes to it: maybe the same page, with other functions */
-        status = entry != NULL ? learn(session, &bare) : 0;
+    case DAFFI_EVENT_EVICTED: /* another has the name, maybe the same page, with other functions */
+        if (entry != NULL && may_be_page(session, entry)) {
+            status = learn(session, &bare);
+        } else {
+            take_leave(session, entry);
+        }
         break;
     case DAFFI_EVENT_DISCONNECTED:
         answers_drop_caller(&session->owed, &session->bridge->call_table, name);
-        if (entry != NULL) {
-            session_answer_for_leaver(session, entry);
-        }
-        if (entry != NULL && session->state != SESSION_CLOSING) {
-            roster_remove(&session->bridge->roster, &session->view, entry);
-        }
+        take_leave(session, entry);
         break;
     }
     return status < 0 ? status : shows;
