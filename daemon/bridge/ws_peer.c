@@ -1,6 +1,7 @@
 #include "bridge/ws_peer.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -137,15 +138,17 @@ static void send_beat(struct ws_peer *peer) {
 /* The peer is beyond reach: nothing more is sent, nobody's goodbye waited for. */
 static void give_up(struct ws_peer *peer) {
     char reason[REASON_MAX];
-    snprintf(reason, sizeof reason, "the page gave no sign of life for %llu ms",
-             (unsigned long long)(peer->heartbeat.interval_ms + peer->heartbeat.answer_ms));
+    snprintf(reason, sizeof reason, "the page gave no sign of life for %" PRIu64 " ms",
+             peer->heartbeat.interval_ms + peer->heartbeat.answer_ms);
     end_session(peer, reason);
     peer->state = WS_PEER_ENDING;
     connection_abort(peer->visitor.connection, -ETIMEDOUT, reason);
 }
 
 static void look_for_life(struct ws_peer *peer, uint64_t now) {
-    const struct ws_heartbeat_verdict verdict = ws_heartbeat_look(&peer->heartbeat, now, peer->paused);
+    ws_heartbeat_hear(&peer->heartbeat, connection_read_at(peer->visitor.connection));
+    const struct ws_heartbeat_verdict verdict = ws_heartbeat_look(
+        &peer->heartbeat, now, peer->paused, connection_unacknowledged(peer->visitor.connection));
     if (verdict.dead) {
         give_up(peer);
         return;
@@ -264,6 +267,12 @@ static bool take_first_message(struct ws_peer *peer, struct daffi_span data, siz
         session_on_malformed(peer->session, "the message is shorter than its header says, or than a header");
     } else if (*ret_size != data.length && peer->batch_limit == 0) {
         session_on_malformed(peer->session, "the message is longer than its header says");
+    } else if (*ret_size != data.length && data.length > peer->batch_limit) {
+        char text[REASON_MAX];
+        snprintf(text, sizeof text,
+                 "a batch of messages has %zu bytes; at most %zu are taken (bridge.maxBatch)", data.length,
+                 peer->batch_limit);
+        session_on_malformed(peer->session, text);
     } else {
         session_on_message(peer->session, &message, daffi_span_of(data.data, *ret_size));
         return true;
@@ -352,7 +361,6 @@ static void end_for_fault(struct ws_peer *peer, uint16_t code, const char *text)
 static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
     struct ws_peer *peer = owner;
     size_t at = 0;
-    ws_heartbeat_hear(&peer->heartbeat, reactor_now(peer->bridge->reactor));
     while (peer->state != WS_PEER_ENDING && !peer->paused) {
         struct ws_event event;
         size_t consumed = 0;

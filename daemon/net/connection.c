@@ -329,6 +329,10 @@ uint64_t connection_bytes_read(const struct connection *connection) {
     return connection->bytes_read;
 }
 
+uint64_t connection_read_at(const struct connection *connection) {
+    return connection->read_at;
+}
+
 uint64_t connection_bytes_written(const struct connection *connection) {
     return connection->bytes_written;
 }

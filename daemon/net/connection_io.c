@@ -1,8 +1,10 @@
 /* Reading and writing of connections: what is given to the handler, what is queued, and the bounds of both. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #include "net/connection_internal.h"
 
@@ -44,6 +46,14 @@ void connection_fail(struct connection *connection, int reason) {
 size_t connection_queued(const struct connection *connection) {
     size_t length = buffer_length(&connection->out);
     return connection->stream ? length + stream_unsent(connection->stream) : length;
+}
+
+size_t connection_unacknowledged(const struct connection *connection) {
+    int sent = 0;
+    if (!connection->stream || ioctl(connection->source.fd, SIOCOUTQ, &sent) < 0 || sent < 0) {
+        sent = 0;
+    }
+    return connection_queued(connection) + (size_t)sent;
 }
 
 /* What it keeps of the memory budget. */
@@ -184,6 +194,7 @@ static ssize_t read_some(struct connection *connection, bool *ret_full) {
     ssize_t n = stream_read(connection->stream, room, capacity);
     if (n > 0) {
         connection->bytes_read += (size_t)n;
+        connection->read_at = reactor_now(connection->reactor);
         if (!discard) {
             connection->in.end += (size_t)n;
         }

@@ -10,19 +10,24 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-struct ws_heartbeat_verdict ws_heartbeat_look(struct ws_heartbeat *heartbeat, uint64_t now, bool deaf) {
+struct ws_heartbeat_verdict ws_heartbeat_look(struct ws_heartbeat *heartbeat, uint64_t now, bool deaf,
+                                              size_t waiting) {
     struct ws_heartbeat_verdict verdict = {0};
-    if (deaf) {
+    if (deaf || waiting < heartbeat->waiting) {
         heartbeat->heard_at = now;
     }
+    heartbeat->waiting = waiting;
     if (heartbeat->state == WS_HEARTBEAT_ASKED && heartbeat->heard_at >= heartbeat->asked_at) {
         heartbeat->state = WS_HEARTBEAT_HEARD;
     }
-    if (heartbeat->state == WS_HEARTBEAT_ASKED && now - heartbeat->asked_at >= heartbeat->answer_ms) {
+    bool is_late = now - heartbeat->asked_at >= 2 * heartbeat->answer_ms;
+    if (heartbeat->state == WS_HEARTBEAT_ASKED && now - heartbeat->asked_at >= heartbeat->answer_ms &&
+        !is_late) {
         verdict.dead = true;
         return verdict;
     }
-    if (heartbeat->state == WS_HEARTBEAT_HEARD && now - heartbeat->heard_at >= heartbeat->interval_ms) {
+    if (heartbeat->state == WS_HEARTBEAT_ASKED ? is_late
+                                               : now - heartbeat->heard_at >= heartbeat->interval_ms) {
         verdict.ping = true;
         heartbeat->state = WS_HEARTBEAT_ASKED;
         heartbeat->asked_at = now;

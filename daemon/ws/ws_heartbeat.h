@@ -5,6 +5,7 @@
 #define WS_HEARTBEAT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct ws_heartbeat {
@@ -12,6 +13,8 @@ struct ws_heartbeat {
     uint64_t answer_ms;   /* for any byte to come, once it has been asked */
     enum { WS_HEARTBEAT_HEARD, WS_HEARTBEAT_ASKED } state;
     uint64_t heard_at, told_at, asked_at;
+    size_t
+        waiting; /* bytes that were on their way to the peer at the last look, without what it gave rise to */
 };
 
 struct ws_heartbeat_verdict {
@@ -25,9 +28,9 @@ struct ws_heartbeat_verdict {
 void ws_heartbeat_begin(struct ws_heartbeat *heartbeat, uint64_t interval_ms, uint64_t answer_ms,
                         uint64_t now);
 
-/* A byte of the peer came. */
-static inline void ws_heartbeat_hear(struct ws_heartbeat *heartbeat, uint64_t now) {
-    heartbeat->heard_at = now;
+/* A byte of the peer came at `when`. */
+static inline void ws_heartbeat_hear(struct ws_heartbeat *heartbeat, uint64_t when) {
+    heartbeat->heard_at = when > heartbeat->heard_at ? when : heartbeat->heard_at;
 }
 
 /* A message went to the peer. */
@@ -35,7 +38,10 @@ static inline void ws_heartbeat_tell(struct ws_heartbeat *heartbeat, uint64_t no
     heartbeat->told_at = now;
 }
 
-/* What is due is held for done. No silence is held against a peer that is not being read (`deaf`). */
-struct ws_heartbeat_verdict ws_heartbeat_look(struct ws_heartbeat *heartbeat, uint64_t now, bool deaf);
+/* What is due is held for done. No silence is held against a peer that is not being read (`deaf`), nor against one that
+ * takes what it is sent: a ping stands behind the `waiting` bytes that it has not acknowledged yet. Who looks twice as
+ * late as an answer may come was not running itself, and asks anew. */
+struct ws_heartbeat_verdict ws_heartbeat_look(struct ws_heartbeat *heartbeat, uint64_t now, bool deaf,
+                                              size_t waiting);
 
 #endif

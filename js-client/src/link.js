@@ -157,6 +157,7 @@ export class Link {
   /** Ends it from this side, without a word to the hooks. */
   close() {
     if (this.#state === "greeting") this.#core.closeCall(this.#uuid);
+    this.#outbox?.flush(); // what was sent before stop() has been sent
     this.#state = "closed";
     clearTimeout(this.#timer);
     this.#pulse?.stop();

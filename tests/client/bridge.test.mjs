@@ -73,11 +73,13 @@ describe("batches out", () => {
     assert.deepEqual((await framesOf(link, 5)).map((frame) => sizesIn(frame).length), [1, 1, 1, 1, 1]);
   });
 
-  test("what a turn sent before stop() is gone with the link: its calls reject `closed`, nothing throws", async (t) => {
+  test("what a turn sent before stop() leaves before the link is closed; its calls reject `closed`, nothing throws", async (t) => {
     const link = await bridged(t, { maxBatch: 65536 });
     const pending = failureOf(link.conn.rpc().add(1));
+    link.conn.rpc_nowait().add(2);
     link.client.stop();
     assert.equal((await pending).code, "closed");
+    assert.equal(sizesIn((await framesOf(link, 1))[0]).length, 2);
   });
 });
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import time
 
@@ -146,6 +147,20 @@ def test_before_the_handshake_is_answered_there_are_no_batches(configured):
         assert page.expect_close()[0] == 1002
 
 
+def test_a_batch_larger_than_the_bridge_said_is_refused_whole(configured):
+    bridge = configured(limits={"batch_bytes": 1000})
+    with OwnPage(bridge) as page:
+        page.wait_for_member("w1")
+        many = calls(page, 40)
+        page.socket.send(b"".join(many))
+        code, reason = page.expect_close()
+        assert code == 1002 and f"{sum(map(len, many))} bytes; at most 1000" in reason
+    with OwnPage(bridge) as page:
+        page.wait_for_member("w1")
+        page.socket.send(wire.request(page.name, "w1", "echo", "x" * 5000, uuid=9).encode())
+        assert answers(page, 1) == [9], "one message alone may be larger"
+
+
 def test_none_where_the_configuration_says_none(configured):
     bridge = configured(limits={"batch_bytes": 0})
     with OwnPage(bridge) as page:
@@ -216,6 +231,75 @@ def test_one_that_answers_no_ping_is_closed_and_its_name_is_free(configured):
         with Page(bridge.ws_url, name="silent") as again:
             assert again.call("echo", 3) == 3
     bridge.wait_for("no sign of life for 500 ms")
+
+
+def next_frame(connection) -> tuple[int, bytes]:
+    """Opcode and payload of the next frame of a server."""
+    def take(count):
+        data = b""
+        while len(data) < count:
+            more = connection.recv(count - len(data))
+            assert more, "the connection ended"
+            data += more
+        return data
+    first, length = take(2)
+    if length >= 126:
+        length = int.from_bytes(take(2 if length == 126 else 8), "big")
+    return first & 15, take(length)
+
+
+def next_ping(connection) -> None:
+    while next_frame(connection)[0] != 9:
+        pass
+
+
+def greet(connection, name) -> None:
+    """Upgrades and shakes hands by hand: nobody answers pings."""
+    connection.settimeout(10)
+    connection.sendall(UPGRADE)
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += connection.recv(1)
+    connection.sendall(masked(wire.handshake(name).encode()))
+
+
+def test_one_that_is_still_sending_a_large_message_is_alive(configured):
+    bridge = configured(timeouts_ms={"heartbeat": 200, "heartbeat_answer": 200})
+    with socket.create_connection(("127.0.0.1", bridge.port), 10) as slow:
+        greet(slow, "slow")
+        message = wire.request("slow", "w1", "echo", "x" * 100000, uuid=7).encode()
+        slow.sendall(b"\x82\xff" + len(message).to_bytes(8, "big") + b"\0\0\0\0")
+        for begin in range(0, len(message), len(message) // 5 + 1):
+            next_ping(slow)
+            slow.sendall(message[begin:begin + len(message) // 5 + 1])
+        while True:
+            opcode, data = next_frame(slow)
+            if opcode == 2 and data and wire.decode(data).flag == wire.RESPONSE:
+                assert wire.decode(data).uuid == 7
+                break
+
+
+def test_one_that_is_still_taking_a_large_message_is_alive(configured):
+    """The ping stands behind the message: what it acknowledges is its sign of life."""
+    bridge = configured(timeouts_ms={"heartbeat": 100, "heartbeat_answer": 200})
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        slow.connect(("127.0.0.1", bridge.port))
+        greet(slow, "slow")
+        message = wire.request("slow", "w1", "echo", "x" * 900000, uuid=7).encode()
+        slow.sendall(b"\x82\xff" + len(message).to_bytes(8, "big") + b"\0\0\0\0" + message)
+        begun = time.monotonic()
+        taken = 0
+        while taken < len(message):
+            taken += len(slow.recv(65536))
+            while (time.monotonic() - begun) * 5e5 < taken:  # a line of 500 kB a second
+                select.select([], [], [], 0.01)
+        slow.sendall(masked(wire.request("slow", "w1", "echo", "after", uuid=8).encode()))
+        end = b""
+        while b"after" not in end:
+            data = slow.recv(65536)
+            assert data, "given up while it took what it was sent"
+            end = end[-10:] + data
 
 
 def test_a_page_that_speaks_is_left_in_peace(configured):
