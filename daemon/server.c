@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bridge/door.h"
+#include "bridge/rejoins.h"
 #include "bridge/router.h"
 #include "bridge/session.h"
 #include "bridge/upstream.h"
@@ -43,6 +44,7 @@ struct server {
     atomic_bool failed;
     struct memory_budget memory;
     struct admission *admission;
+    struct rejoins *rejoins;
     struct site *site;
     struct router *routers[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
     struct listener_socket sockets[CONFIG_LIST_MAX];
@@ -120,6 +122,7 @@ static int make_floor(struct server *server, struct floor *floor, char ret_error
     floor->server = server;
     floor->bridge.config = server->config;
     floor->bridge.admission = server->admission;
+    floor->bridge.rejoins = server->rejoins;
     int status = reactor_new(&server->memory, &floor->bridge.reactor);
     if (status < 0) {
         return describe_errno(status, "no event loop can be made", ret_error);
@@ -172,6 +175,9 @@ int server_new(const struct config *config, struct server **ret_server, char ret
     server->floors_count = floors;
     const struct config_limits limits = fit_limits(config);
     int status = admission_new(&limits, &server->admission);
+    if (status == 0) {
+        status = rejoins_new(&server->rejoins);
+    }
     if (status < 0) {
         describe_errno(status, "the server can't be made", ret_error);
     }
@@ -392,5 +398,6 @@ void server_free(struct server *server) {
     }
     site_stop(server->site);
     admission_free(server->admission);
+    rejoins_free(server->rejoins);
     free(server);
 }

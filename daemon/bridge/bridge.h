@@ -16,6 +16,7 @@ struct bridge {
     struct reactor *reactor;
     const struct config *config;               /* never changes while a session lives */
     struct admission *admission;               /* of all reactors */
+    struct rejoins *rejoins;                   /* likewise; NULL: none are known */
     struct backend *backends[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
     struct session *sessions;                  /* first of a list that session.c keeps */
     struct roster roster;                      /* of what sessions know of members */

@@ -200,17 +200,6 @@ bool policy_may_expose(const struct policy *policy, struct daffi_span function) 
     return is_said;
 }
 
-bool policy_some_may_expose(const struct config *config, struct daffi_span function) {
-    bool some = matches(&config->policy.expose, function);
-    for (size_t i = 0; i < config->listeners_count; i++) {
-        some = some || matches(&config->listeners[i].policy.expose, function);
-    }
-    for (size_t i = 0; i < config->upstreams_count; i++) {
-        some = some || matches(&config->upstreams[i].policy.expose, function);
-    }
-    return some;
-}
-
 /* -- rates -- */
 
 static struct policy_rate smaller(struct policy_rate rate, size_t per_second, size_t burst) {

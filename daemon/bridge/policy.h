@@ -45,10 +45,6 @@ bool policy_allows_function(const struct policy *policy, struct daffi_span funct
 bool policy_shows_all(const struct policy *policy); /* every member and function */
 
 bool policy_may_expose(const struct policy *policy, struct daffi_span function);
-
-/* Whether some page of the bridge, by whatever listener and upstream, may. */
-bool policy_some_may_expose(const struct config *config, struct daffi_span function);
-
 bool policy_takes_pickle(const struct policy *policy);
 
 /* The smallest of what is said; 0: nothing is. The burst is that of the part with the smallest rate. */

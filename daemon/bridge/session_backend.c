@@ -72,6 +72,17 @@ static void take_server_handshake(struct session *session, const struct daffi_me
     }
 }
 
+/* A page needs not give up what it has under way to a member that will be there again at once: in place of its eviction it
+ * is told that the member exposes nothing for now. */
+static void tell_of_rejoin(struct session *session, struct daffi_event *event) {
+    struct daffi_member bare = {.name = event->member};
+    const struct daffi_handshake handshake = {
+        .type = DAFFI_TYPE_ROUTER, .members = &bare, .members_count = 1};
+    const struct daffi_message envelope = {0};
+    struct own_message own = {0};
+    session_send_own(session, own_message_handshake(&envelope, &handshake, &own), &own);
+}
+
 static void take_event(struct session *session, const struct daffi_message *message) {
     struct daffi_event event;
     struct daffi_fault fault = {.text = "out of memory"};
@@ -84,6 +95,10 @@ static void take_event(struct session *session, const struct daffi_message *mess
         session_close(session, CLOSE_INTERNAL, "the bridge is out of memory");
     }
     if (shown <= 0 || session->state == SESSION_CLOSING) {
+        return;
+    }
+    if (session->kind == GUARD_BROWSER && session_is_rejoin(session, &event)) {
+        tell_of_rejoin(session, &event);
         return;
     }
     const struct daffi_message envelope = {.uuid = message->uuid};

@@ -105,6 +105,9 @@ int session_take_members(struct session *session, struct daffi_handshake *handsh
  * -ENOMEM. */
 int session_take_news(struct session *session, const struct daffi_event *event);
 
+/* Whether it tells of a page that evicts itself, to change its functions: see rejoins.h. */
+bool session_is_rejoin(const struct session *session, const struct daffi_event *event);
+
 void session_forget_members(struct session *session);
 
 /* -- session_calls.c -- */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "bridge/rejoins.h"
 #include "bridge/session_internal.h"
 
 bool session_shows_all(const struct session *session) {
@@ -109,16 +110,6 @@ static bool shows_entry(const struct policy *policy, const struct roster_entry *
     return shows;
 }
 
-/* Whose functions are all such as pages may expose. One that changes them is evicted by itself, and answers as before; of
- * any other that is evicted nothing more will come. */
-static bool may_be_page(const struct session *session, const struct roster_entry *entry) {
-    bool may = entry->methods_count > 0;
-    for (size_t i = 0; may && i < entry->methods_count; i++) {
-        may = policy_some_may_expose(session->bridge->config, entry->methods[i]);
-    }
-    return may;
-}
-
 /* The session may end within this. */
 static void take_leave(struct session *session, struct roster_entry *entry) {
     if (entry != NULL) {
@@ -127,6 +118,12 @@ static void take_leave(struct session *session, struct roster_entry *entry) {
     if (entry != NULL && session->state != SESSION_CLOSING) {
         roster_remove(&session->bridge->roster, &session->view, entry);
     }
+}
+
+bool session_is_rejoin(const struct session *session, const struct daffi_event *event) {
+    return event->type == DAFFI_EVENT_EVICTED &&
+           rejoins_has(session->bridge->rejoins, session->backend->name, daffi_span_text(event->member),
+                       reactor_now(session->bridge->reactor));
 }
 
 int session_take_news(struct session *session, const struct daffi_event *event) {
@@ -141,21 +138,13 @@ int session_take_news(struct session *session, const struct daffi_event *event) 
     memcpy(copy, event->member, sizeof copy);
     const struct daffi_member bare = {.name = copy};
     int status = 0;
-    switch (event->type) {
-    case DAFFI_EVENT_CONNECTED:
+    if (event->type == DAFFI_EVENT_CONNECTED) {
         status = entry == NULL && keeps_view(session) ? learn(session, &bare) : 0;
-        break;
-    case DAFFI_EVENT_EVICTED: /* another has the name, maybe the same page, with other functions */
-        if (entry != NULL && may_be_page(session, entry)) {
-            status = learn(session, &bare);
-        } else {
-            take_leave(session, entry);
-        }
-        break;
-    case DAFFI_EVENT_DISCONNECTED:
+    } else if (session_is_rejoin(session, event)) {
+        status = entry != NULL ? learn(session, &bare) : 0;
+    } else {
         answers_drop_caller(&session->owed, &session->bridge->call_table, name);
         take_leave(session, entry);
-        break;
     }
     return status < 0 ? status : shows;
 }

@@ -111,6 +111,11 @@ static void on_open(void *owner) {
         return;
     }
     attachment->state = ATTACHMENT_OPEN;
+    if (attachment->rejoining) {
+        const struct upstream *upstream = attachment->upstream;
+        rejoins_put(upstream->bridge->rejoins, upstream->config->name, session_name(attachment->session),
+                    reactor_now(upstream->bridge->reactor));
+    }
     const struct own_message *greeting = &attachment->greeting;
     /* A refused write ends in on_closed. */
     (void)connection_write(attachment->connection, probe, sizeof probe);

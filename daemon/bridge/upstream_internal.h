@@ -3,6 +3,7 @@
 #define UPSTREAM_INTERNAL_H
 
 #include "bridge/own_message.h"
+#include "bridge/rejoins.h"
 #include "bridge/upstream.h"
 #include "net/connector.h"
 

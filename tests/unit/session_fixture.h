@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "bridge/rejoins.h"
 #include "bridge/session.h"
 #include "ops/log.h"
 
@@ -202,6 +203,7 @@ static inline int tear_down(void **state) {
     reactor_free(house->bridge.reactor);
     assert_int_equal(house->bridge.call_table.count, 0);
     assert_int_equal(house->bridge.roster.count, 0);
+    rejoins_free(house->bridge.rejoins);
     call_table_clear(&house->bridge.call_table);
     roster_clear(&house->bridge.roster);
     config_free(house->config);

@@ -1,5 +1,4 @@
 /* The calls of a session that wait at a Python Router or Service, which says nothing of those it drops. */
-#include "config/config_patterns.h"
 #include "session_fixture.h"
 
 static const char JOIN_W2[] = "{\"meta\":{\"type\":\"router\",\"error\":null},\"members\":[{\"name\":\"w2\","
@@ -142,17 +141,19 @@ static void what_waits_for_one_that_leaves_is_answered_before_the_news(void **st
 }
 
 /* A page that changes its functions is evicted by itself, and answers as before. */
-static void what_waits_for_one_that_is_evicted_waits_for_the_name(void **state) {
+static void what_waits_for_one_that_evicts_itself_waits_for_it(void **state) {
     (void)state;
-    assert_int_equal(config_patterns_add(&house->config->policy.expose, "*"), 0);
+    assert_int_equal(rejoins_new(&house->bridge.rejoins), 0);
     open_session(GUARD_BROWSER);
     for (size_t i = 0; i < 2; i++) {
         join(JOIN_W2);
         peer_says(call_of(7, "w2", "add"));
         peer_says(call_of(8, "w2", "add"));
         house->down.count = 0;
+        rejoins_put(house->bridge.rejoins, "default", daffi_span_text("w2"), house->now);
         event("evicted", "w2");
         assert_int_equal(house->down.count, 1);
+        assert_int_equal(read_told(&house->down, 0).flag, DAFFI_HANDSHAKE);
         if (i == 0) {
             join(JOIN_W2);
         }
@@ -316,7 +317,7 @@ int main(void) {
         CASE(who_has_come_before_the_probe_is_waited_for),
         CASE(a_member_without_functions_is_there),
         CASE(what_waits_for_one_that_leaves_is_answered_before_the_news),
-        CASE(what_waits_for_one_that_is_evicted_waits_for_the_name),
+        CASE(what_waits_for_one_that_evicts_itself_waits_for_it),
         CASE(an_own_eviction_says_nothing_of_others),
         CASE(a_member_may_change),
         CASE(calls_in_flight_have_a_limit),
