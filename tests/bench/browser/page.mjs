@@ -38,13 +38,19 @@ function echoes(socket, message, seconds, atATime = 1) {
     const begun = performance.now();
     let count = 0;
     let open = atATime;
+    let id = 0;
+    const send = () => { // an id that is not in flight
+      message[0] = (id = id + 1 & 0xffff);
+      message[1] = id >> 8;
+      socket.send(message);
+    };
     socket.onmessage = () => {
       count++;
       const now = performance.now();
-      if (now - begun < seconds * 1000) return socket.send(message);
+      if (now - begun < seconds * 1000) return send();
       if (--open === 0) done(count / (now - begun) * 1000);
     };
-    for (let sent = 0; sent < atATime; sent++) socket.send(message);
+    for (let sent = 0; sent < atATime; sent++) send();
   });
 }
 

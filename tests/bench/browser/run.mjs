@@ -16,6 +16,7 @@ const { BUILD, CLIENT, freePort, launchChromium, openPage, serveFolder, start, s
 
 const MIB = 1048576;
 const FAR = 500; // calls at a time
+const LATE_MS = 20000;
 
 function readArguments(args) {
   const read = { runs: 9, seconds: 0.5, write: null };
@@ -63,12 +64,19 @@ const ROWS = [
   ["1 MiB raw", "large", "strings", "bare WebSocket, bytes through strings", 3],
 ];
 
+/** What `work` gives, or an error that names it: a lost answer must not be waited for. */
+async function inTime(name, work) {
+  let timer;
+  const late = new Promise((_, failed) => { timer = setTimeout(() => failed(new Error(`${name} did not end: an answer was lost`)), LATE_MS); });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
 async function measureAll(page, servers, { runs, seconds }) {
   const rates = Object.fromEntries(Object.keys(WORKS).map((name) => [name, []]));
   const run = (name, time) => {
     const [work, server, ...more] = WORKS[name];
     const { url, member } = servers[server];
-    return page.evaluate(async ([fn, given]) => (await import("/bench/page.mjs"))[fn](...given), [work, [url, member, time, ...more]]);
+    return inTime(name, page.evaluate(async ([fn, given]) => (await import("/bench/page.mjs"))[fn](...given), [work, [url, member, time, ...more]]));
   };
   for (const name in WORKS) await run(name, 0.2);
   for (let turn = 0; turn < runs; turn++) {
