@@ -359,6 +359,7 @@ def test_an_upstream_that_misbehaves_ends_that_session_alone(house, what):
             reset(culprit)
         else:
             assert culprit.expect_close()[0] in (1011, 1012, 1013)
+            bridge.wait_for(r'warning +(upstream lost by|refused) page "culprit" from 127.0.0.1, upstream default: .+')
         assert bystander.call("add", 1, 2) == 3
 
 
