@@ -1,4 +1,4 @@
-"""Starts a real Router, two workers and the bridge with its playground, and ends them all together.
+"""Starts the bridge, with its router and its playground, and two Python workers; ends them all together.
 
 Called by scripts/run, which has built what this starts. Whoever ends first ends the others; so does Ctrl-C.
 """
@@ -129,15 +129,15 @@ def certificate() -> tuple[Path, Path]:
 def serve(house: House, options: list[str]) -> None:
     """Starts everybody in order, says where the page is, and stays until somebody ends."""
     cert, key = certificate()
-    router_port = free_port()
-    house.start("router", [sys.executable, ROOT / "scripts" / "demo_router.py", router_port], "ready$")
-    for name in ("py-worker", "worker-B"):
-        house.start(name, [sys.executable, ROOT / "scripts" / "demo_worker.py", name, router_port], "ready$")
     configuration = STATE / "bridge.json"
     configuration.write_text(json.dumps({"policy": {"expose": ["*"]}}))
+    worker_port = free_port()
     listening = house.start("bridge", [
-        BRIDGE, "-c", configuration, "--listen", f"https://127.0.0.1:{first_free_port()}", "--cert", cert, "--key", key,
-        "--upstream", f"tcp://127.0.0.1:{router_port}", "--playground", *options], r"listening https://\S+:(\d+)")
+        BRIDGE, "-c", configuration, "--listen", f"http://127.0.0.1:{worker_port}",
+        "--listen", f"https://127.0.0.1:{first_free_port()}", "--cert", cert, "--key", key, "--playground", *options],
+        r"listening https://\S+:(\d+)")
+    for name in ("py-worker", "worker-B"):
+        house.start(name, [sys.executable, ROOT / "scripts" / "demo_worker.py", name, worker_port], "ready$")
     print(f"\n    https://localhost:{listening[1]}/_bridge/\n\n"
           "Open it in a browser. It will warn you: the certificate was made on this machine, so nobody vouches for it.\n"
           "Choose \"Advanced\" and go on; or have the browser trust "

@@ -1,5 +1,7 @@
 #include "bridge/router_mailbox.h"
 
+#include "net/buffer.h"
+
 void router_mailbox_init(struct router_mailbox *mailbox, struct reactor *reactor, size_t limit,
                          void (*run)(void *argument), void *argument) {
     atomic_init(&mailbox->newest, NULL);
@@ -8,6 +10,7 @@ void router_mailbox_init(struct router_mailbox *mailbox, struct reactor *reactor
     atomic_init(&mailbox->ended, false);
     mailbox->limit = limit;
     mailbox->reactor = reactor;
+    mailbox->budget = buffer_pool_budget(reactor_pool(reactor));
     mailbox->run = run;
     mailbox->argument = argument;
 }
@@ -24,6 +27,7 @@ static void tell_reactor(struct router_mailbox *mailbox) {
 
 void router_mailbox_put(struct router_mailbox *mailbox, struct router_letter *letter) {
     atomic_fetch_add_explicit(&mailbox->bytes, letter->length, memory_order_relaxed);
+    atomic_fetch_add_explicit(&mailbox->budget->used, letter->length, memory_order_relaxed);
     struct router_letter *newest = atomic_load_explicit(&mailbox->newest, memory_order_relaxed);
     do {
         letter->next = newest;
@@ -33,7 +37,8 @@ void router_mailbox_put(struct router_mailbox *mailbox, struct router_letter *le
 }
 
 bool router_mailbox_has_room(struct router_mailbox *mailbox) {
-    return atomic_load_explicit(&mailbox->bytes, memory_order_relaxed) < mailbox->limit;
+    return atomic_load_explicit(&mailbox->bytes, memory_order_relaxed) < mailbox->limit &&
+           atomic_load_explicit(&mailbox->budget->used, memory_order_relaxed) < mailbox->budget->limit;
 }
 
 struct router_letter *router_mailbox_take(struct router_mailbox *mailbox) {
@@ -50,6 +55,7 @@ struct router_letter *router_mailbox_take(struct router_mailbox *mailbox) {
         newest = next;
     }
     atomic_fetch_sub_explicit(&mailbox->bytes, bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&mailbox->budget->used, bytes, memory_order_relaxed);
     return oldest;
 }
 

@@ -30,12 +30,13 @@ struct router_letter {
 
 struct router_mailbox {
     _Atomic(struct router_letter *) newest;
-    atomic_size_t bytes; /* of messages in it */
+    atomic_size_t bytes; /* of messages in it; counted in the reactor's memory budget as well */
     atomic_bool posted;  /* the reactor has been told and has not looked yet */
     atomic_bool ended;
     size_t limit; /* bytes of messages past which it takes no more of them */
     struct reactor *reactor;
-    void (*run)(void *argument); /* on the reactor's thread: takes what is there */
+    struct memory_budget *budget; /* the reactor's, which outlives it */
+    void (*run)(void *argument);  /* on the reactor's thread: takes what is there */
     void *argument;
 };
 
@@ -45,7 +46,8 @@ void router_mailbox_init(struct router_mailbox *mailbox, struct reactor *reactor
 /* Any thread. */
 void router_mailbox_put(struct router_mailbox *mailbox, struct router_letter *letter);
 
-/* Whether a message may be put: it holds less than its limit. A message of any size fits below that. */
+/* Whether a message may be put: it holds less than its limit, and the memory budget is not used up. A message of any size
+ * fits below that. */
 bool router_mailbox_has_room(struct router_mailbox *mailbox);
 
 /* All letters that are there, the oldest first, now the caller's. NULL: none. The owner's thread. */
