@@ -107,13 +107,14 @@ export async function startBridge(upstream, more = [], { port = 0, playground = 
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
   ".wasm": "application/wasm", ".css": "text/css", ".svg": "image/svg+xml" };
 
-/** Serves a folder over http on a free port: a site that knows nothing of the bridge. `pages` are made-up files. */
+/** Serves a folder over http on a free port: a site that knows nothing of the bridge. `pages` are made-up files: text, or { body, headers }. */
 export async function serveFolder(folder, pages = {}) {
   const server = createHttpServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
     const file = join(folder, path);
-    const body = pages[path] ?? (existsSync(file) ? readFileSync(file) : null);
-    response.writeHead(body === null ? 404 : 200, { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream" });
+    const made = pages[path];
+    const body = made?.body ?? made ?? (existsSync(file) ? readFileSync(file) : null);
+    response.writeHead(body === null ? 404 : 200, { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream", ...made?.headers });
     response.end(body ?? "");
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
