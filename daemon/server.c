@@ -45,6 +45,7 @@ struct server {
     struct memory_budget memory;
     struct admission *admission;
     struct rejoins *rejoins;
+    struct names *names;
     struct site *site;
     struct router *routers[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
     struct listener_socket sockets[CONFIG_LIST_MAX];
@@ -127,6 +128,7 @@ static int make_floor(struct server *server, struct floor *floor, char ret_error
     if (status < 0) {
         return describe_errno(status, "no event loop can be made", ret_error);
     }
+    names_open_desk(server->names, floor->bridge.reactor, &floor->bridge.names);
     status = load_listener_tls(floor, server->config, ret_error);
     return status < 0 ? status : make_upstreams(floor, server->config, ret_error);
 }
@@ -177,6 +179,9 @@ int server_new(const struct config *config, struct server **ret_server, char ret
     int status = admission_new(&limits, &server->admission);
     if (status == 0) {
         status = rejoins_new(&server->rejoins);
+    }
+    if (status == 0) {
+        status = names_new(&server->names);
     }
     if (status < 0) {
         describe_errno(status, "the server can't be made", ret_error);
@@ -399,5 +404,6 @@ void server_free(struct server *server) {
     site_stop(server->site);
     admission_free(server->admission);
     rejoins_free(server->rejoins);
+    names_free(server->names);
     free(server);
 }

@@ -3,6 +3,7 @@
 #define BRIDGE_H
 
 #include "bridge/admission.h"
+#include "bridge/names.h"
 #include "bridge/roster.h"
 #include "config/config.h"
 #include "net/connection.h"
@@ -19,11 +20,12 @@ struct bridge {
     struct rejoins *rejoins;                   /* likewise; NULL: none are known */
     struct backend *backends[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
     struct session *sessions;                  /* first of a list that session.c keeps */
-    struct roster roster;                      /* of what sessions know of members */
-    struct call_table call_table;              /* of sessions */
-    struct door_visit *visits;                 /* first of a list that door.c keeps */
-    size_t connections;                        /* not yet closed: accepted and opened ones */
-    bool stopping;                             /* nobody is let in any more */
+    struct names_desk names;      /* of who is called what; without a table: no name is ever taken */
+    struct roster roster;         /* of what sessions know of members */
+    struct call_table call_table; /* of sessions */
+    struct door_visit *visits;    /* first of a list that door.c keeps */
+    size_t connections;           /* not yet closed: accepted and opened ones */
+    bool stopping;                /* nobody is let in any more */
 };
 
 /* An accepted connection, as it is handed from the door to whoever speaks with it. */

@@ -193,6 +193,7 @@ static void take_upgrade(struct door_visit *visit, const struct request_head *he
         .no_backend = route.text,
         .wants_offer = route.wants_offer,
         .policy = policy_at(door, route.upstream),
+        .tab = route.tab,
     };
     status = ws_peer_new(&setup, &visit->visitor);
     if (status < 0) {

@@ -7,19 +7,39 @@
 
 enum { QUOTED_MAX = 160 };
 
-static const char OFFER[] = "daffi-bridge=1";
+static const char OFFER[] = "daffi-bridge=";
+static const char TAB[] = "daffi-tab=";
 
-static bool has_parameter(struct daffi_span query, struct daffi_span parameter) {
+/* What follows `beginning` in the first parameter that begins so; data is NULL where there is none. */
+static struct daffi_span find_parameter(struct daffi_span query, const char *beginning) {
+    const size_t length = strlen(beginning);
     while (query.length > 0) {
         const uint8_t *stop = memchr(query.data, '&', query.length);
-        size_t length = stop == NULL ? query.length : (size_t)(stop - query.data);
-        if (daffi_span_equal(daffi_span_of(query.data, length), parameter)) {
-            return true;
+        size_t taken = stop == NULL ? query.length : (size_t)(stop - query.data);
+        if (taken >= length && memcmp(query.data, beginning, length) == 0) {
+            return daffi_span_of(query.data + length, taken - length);
         }
-        size_t skipped = stop == NULL ? length : length + 1;
+        size_t skipped = stop == NULL ? taken : taken + 1;
         query = daffi_span_of(query.data + skipped, query.length - skipped);
     }
-    return false;
+    return daffi_span_of(NULL, 0);
+}
+
+/* 32 lower-case hexadecimal digits; what is none says nothing. */
+static void read_tab(struct daffi_span query, char ret_tab[NAMES_TAB_BYTES + 1]) {
+    const struct daffi_span tab = find_parameter(query, TAB);
+    if (tab.length != NAMES_TAB_BYTES) {
+        return;
+    }
+    for (size_t i = 0; i < tab.length; i++) {
+        if (memchr("0123456789abcdef", tab.data[i], 16) == NULL) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < tab.length; i++) {
+        ret_tab[i] = (char)tab.data[i];
+    }
+    ret_tab[NAMES_TAB_BYTES] = '\0';
 }
 
 static void append(char out[DOOR_ROUTE_TEXT_MAX], const char *text) {
@@ -76,7 +96,9 @@ int door_route_check_page(const struct origin_rule *rule, const struct request_h
 int door_route_find(const struct config *config, const struct config_listener *listener,
                     const struct origin_rule *rule, const struct request_head *head,
                     struct door_route *ret_route, struct request_refusal *ret_refusal) {
-    struct door_route route = {.wants_offer = has_parameter(head->query, daffi_span_text(OFFER))};
+    struct door_route route = {
+        .wants_offer = daffi_span_equal(find_parameter(head->query, OFFER), daffi_span_text("1"))};
+    read_tab(head->query, route.tab);
     char quoted[QUOTED_MAX];
     int status = ws_upgrade_check(head, route.accept, ret_refusal);
     if (status < 0) {

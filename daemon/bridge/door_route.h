@@ -2,6 +2,7 @@
 #ifndef DOOR_ROUTE_H
 #define DOOR_ROUTE_H
 
+#include "bridge/names.h"
 #include "config/config.h"
 #include "http/origin.h"
 #include "http/request_head.h"
@@ -13,7 +14,8 @@ struct door_route {
     char accept[WS_ACCEPT_MAX];
     size_t
         upstream; /* its place in config.upstreams, or SIZE_MAX: there is none of that name, `text` says so */
-    bool wants_offer; /* our own client, see "Between our client and our bridge" */
+    char tab[NAMES_TAB_BYTES + 1]; /* the secret of the page's tab; empty: none */
+    bool wants_offer;              /* our own client, see "Between our client and our bridge" */
     char text[DOOR_ROUTE_TEXT_MAX];
 };
 

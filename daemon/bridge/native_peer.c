@@ -102,6 +102,7 @@ static const struct session_transport transport = {
     .is_congested = transport_is_congested,
     .on_open = transport_on_open,
     .queued = transport_queued,
+    .ping = transport_ignore,
 };
 
 /* -- what comes -- */

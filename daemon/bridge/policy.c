@@ -5,7 +5,7 @@
 #include "config/config_patterns.h"
 #include "ops/log.h"
 
-enum { QUOTED_MAX = 100, SERDES_TEXT_MAX = 48 };
+enum { QUOTED_MAX = 100, SERDES_TEXT_MAX = 48, NAMES_TEXT_MAX = 160 };
 
 _Static_assert((int)CONFIG_RAW == (int)DAFFI_OPAQUE && (int)CONFIG_JSON == (int)DAFFI_JSON &&
                    (int)CONFIG_PICKLE == (int)DAFFI_PICKLE && (int)CONFIG_MSGPACK == (int)DAFFI_MSGPACK,
@@ -186,6 +186,47 @@ bool policy_shows_all(const struct policy *policy) {
         }
     }
     return true;
+}
+
+/* -- names -- */
+
+static const char OWN_NAMES[] = "daffi-bridge";
+
+bool policy_allows_name(const struct policy *policy, struct daffi_span name) {
+    const size_t own = sizeof OWN_NAMES - 1;
+    bool is_own = name.length >= own && memcmp(name.data, OWN_NAMES, own) == 0;
+    for (size_t i = 0; i < policy->count && !is_own; i++) {
+        if (!is_allowed(&policy->parts[i]->allow_names, &policy->parts[i]->deny_names, name)) {
+            return false;
+        }
+    }
+    return !is_own;
+}
+
+/* `"web-*", "guest"`, cut where it is too long. */
+static void list_patterns(const struct config_patterns *patterns, char *out, size_t size) {
+    size_t used = 0;
+    for (size_t i = 0; i < patterns->wild_count + patterns->names_count && used < size; i++) {
+        const char *pattern =
+            i < patterns->wild_count ? patterns->wild[i] : patterns->names[i - patterns->wild_count];
+        used += (size_t)snprintf(out + used, size - used, "%s\"%s\"", i == 0 ? "" : ", ", pattern);
+    }
+}
+
+const char *policy_explain_name(const struct policy *policy, struct daffi_span name, char *out, size_t size) {
+    char quoted[QUOTED_MAX], list[NAMES_TEXT_MAX] = "";
+    log_quote(quoted, sizeof quoted, (const char *)name.data, name.length);
+    for (size_t i = 0; i < policy->count; i++) {
+        const struct config_patterns *allow = &policy->parts[i]->allow_names;
+        if (allow->is_given && !matches(allow, name)) {
+            list_patterns(allow, list, sizeof list);
+            snprintf(out, size, "pages can't be called \"%s\" here; names like %s are accepted", quoted,
+                     list[0] == '\0' ? "none" : list);
+            return out;
+        }
+    }
+    snprintf(out, size, "pages can't be called \"%s\" here: the name is reserved; take another", quoted);
+    return out;
 }
 
 bool policy_may_expose(const struct policy *policy, struct daffi_span function) {

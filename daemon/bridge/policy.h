@@ -44,6 +44,10 @@ bool policy_shows_member(const struct policy *policy, struct daffi_span name);
 bool policy_allows_function(const struct policy *policy, struct daffi_span function);
 bool policy_shows_all(const struct policy *policy); /* every member and function */
 
+/* Whether a page may be called so, and the sentence that says why not. Names of our own are for nobody. */
+bool policy_allows_name(const struct policy *policy, struct daffi_span name);
+const char *policy_explain_name(const struct policy *policy, struct daffi_span name, char *out, size_t size);
+
 bool policy_may_expose(const struct policy *policy, struct daffi_span function);
 bool policy_takes_pickle(const struct policy *policy);
 

@@ -46,6 +46,9 @@ static void detach(struct session *session) {
         session->attachment = NULL;
         session->backend->operations->detach(attachment);
     }
+    names_leave(&session->claim); /* when the backend knows: whoever is next is not to meet the former */
+    daffi_handshake_free(session->handshake);
+    session->handshake = NULL;
 }
 
 void session_close(struct session *session, uint16_t code, const char *reason) {
@@ -115,7 +118,7 @@ void session_on_closed(struct session *session, const char *detail) {
 /* A slow handshake is the peer's fault, a slow answer to it the backend's. */
 static void on_deadline(struct timer *timer, uint64_t now);
 
-static int set_deadline(struct session *session, uint64_t in_ms) {
+int session_set_deadline(struct session *session, uint64_t in_ms) {
     struct reactor *reactor = session->bridge->reactor;
     return timer_set(reactor_timers(reactor), &session->deadline, reactor_now(reactor) + in_ms);
 }
@@ -137,11 +140,12 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     session->policy = setup->policy;
     session_start_rates(session);
     snprintf(session->address, sizeof session->address, "%s", setup->address);
+    snprintf(session->claim.tab, sizeof session->claim.tab, "%s", setup->tab == NULL ? "" : setup->tab);
     int status = -ENOMEM;
     if (setup->backend == NULL && (session->no_backend = strdup(setup->no_backend)) == NULL) {
         goto fail;
     }
-    status = set_deadline(session, setup->bridge->config->timeouts.handshake);
+    status = session_set_deadline(session, setup->bridge->config->timeouts.handshake);
     if (status < 0) {
         goto fail;
     }
@@ -251,6 +255,8 @@ static void on_deadline(struct timer *timer, uint64_t now) {
         snprintf(reason, sizeof reason, "no HANDSHAKE came within %llu ms",
                  (unsigned long long)timeouts->handshake);
         close_for_fault(session, CLOSE_POLICY, reason);
+    } else if (session->state == SESSION_CLAIMING || session->state == SESSION_OPEN) {
+        session_end_claim(session);
     } else if (session->state == SESSION_ATTACHING) {
         snprintf(reason, sizeof reason, "the upstream \"%s\" did not answer within %llu ms",
                  session->backend->name, (unsigned long long)timeouts->upstream_connect);
@@ -306,21 +312,9 @@ static void take_first_message(struct session *session, const struct daffi_messa
     } else if (session->backend == NULL) {
         session_refuse(session, CLOSE_POLICY, session->no_backend);
     } else {
-        session->state = SESSION_ATTACHING;
-        int status = set_deadline(session, session->bridge->config->timeouts.upstream_connect);
-        if (status == 0) {
-            status = session->backend->operations->attach(session->backend, session, handshake, session->uuid,
-                                                          &session->attachment);
-        }
-        if (status < 0) {
-            char reason[SESSION_REASON_MAX];
-            snprintf(reason, sizeof reason, "the upstream \"%s\" can't be reached: %s",
-                     session->backend->name, strerror(-status));
-            session_refuse(session, CLOSE_TRY_LATER, reason);
-        } else if (session->kind == GUARD_BROWSER && handshake->members[0].methods_count > 0) {
-            session->exposed = handshake;
-            handshake = NULL;
-        }
+        session->handshake = handshake;
+        session_claim_name(session);
+        return;
     }
     daffi_handshake_free(handshake);
 }
@@ -409,6 +403,7 @@ void session_on_message(struct session *session, const struct daffi_message *mes
     case SESSION_AWAITING_HANDSHAKE:
         take_first_message(session, message);
         break;
+    case SESSION_CLAIMING:
     case SESSION_ATTACHING:
         close_for_fault(session, CLOSE_POLICY,
                         "a message before the HANDSHAKE was answered: wait for the answer");

@@ -1,6 +1,6 @@
 /* A session: one named peer, whatever its transport, and its attachment to one backend.
  *                                                                        (design.md, "Contracts between rooms")
- * AWAITING_HANDSHAKE -> ATTACHING -> OPEN -> CLOSING. One reactor; the transport owns the session's end of the
+ * AWAITING_HANDSHAKE -> CLAIMING -> ATTACHING -> OPEN -> CLOSING. One reactor; the transport owns the session's end of the
  * wire, the backend the other; both know the session by these calls alone. */
 #ifndef SESSION_H
 #define SESSION_H
@@ -27,6 +27,7 @@ struct session_transport {
     bool (*is_congested)(const void *transport);
     void (*on_open)(void *transport);        /* the peer has proved itself and is attached */
     size_t (*queued)(const void *transport); /* bytes that wait to go out to the peer */
+    void (*ping)(void *transport);           /* asks for a sign of life: session_on_alive. Browsers only */
 };
 
 struct session_setup {
@@ -37,6 +38,7 @@ struct session_setup {
     const char *no_backend; /* copied */
     bool wants_offer;       /* our own client: it may be told of the bridge */
     struct policy policy;   /* of a page */
+    const char *tab;        /* copied; the secret of its tab, NAMES_TAB_BYTES; NULL: none was sent */
     const char *address;    /* copied */
     const struct session_transport *transport;
     void *transport_owner;
@@ -62,6 +64,7 @@ void session_on_oversize(struct session *session, const struct daffi_message *me
 /* Bytes that are no message: the session ends with 1002. */
 void session_on_malformed(struct session *session, const char *text);
 void session_on_drained(struct session *session);
+void session_on_alive(struct session *session); /* the peer has answered a ping */
 /* The peer is gone, or about to go: nothing can be sent to it any more. `detail` says why, for the log. The session
  * is freed at the end of the turn. */
 void session_on_closed(struct session *session, const char *detail);

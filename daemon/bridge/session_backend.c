@@ -20,6 +20,27 @@ static void take_refusal(struct session *session, struct daffi_span text) {
     session_refuse(session, CLOSE_POLICY, reason);
 }
 
+void session_attach(struct session *session) {
+    struct daffi_handshake *handshake = session->handshake;
+    session->handshake = NULL;
+    session->state = SESSION_ATTACHING;
+    int status = session_set_deadline(session, session->bridge->config->timeouts.upstream_connect);
+    if (status == 0) {
+        status = session->backend->operations->attach(session->backend, session, handshake, session->uuid,
+                                                      &session->attachment);
+    }
+    if (status < 0) {
+        char reason[SESSION_REASON_MAX];
+        snprintf(reason, sizeof reason, "the upstream \"%s\" can't be reached: %s", session->backend->name,
+                 strerror(-status));
+        session_refuse(session, CLOSE_TRY_LATER, reason);
+    } else if (session->kind == GUARD_BROWSER && handshake->members[0].methods_count > 0) {
+        session->exposed = handshake;
+        handshake = NULL;
+    }
+    daffi_handshake_free(handshake);
+}
+
 static void open_session(struct session *session) {
     session->state = SESSION_OPEN;
     timer_clear(reactor_timers(session->bridge->reactor), &session->deadline);
@@ -252,6 +273,7 @@ void session_on_backend_lost(struct session *session, uint16_t code, const char 
         session_close(session, code, reason);
         break;
     case SESSION_AWAITING_HANDSHAKE:
+    case SESSION_CLAIMING:
     case SESSION_CLOSING:
         break;
     }

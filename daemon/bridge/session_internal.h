@@ -22,6 +22,7 @@ enum {
 
 enum session_state {
     SESSION_AWAITING_HANDSHAKE,
+    SESSION_CLAIMING,  /* its name is asked for */
     SESSION_ATTACHING, /* its handshake is with the backend */
     SESSION_OPEN,
     SESSION_CLOSING, /* detached; the transport is on its way to session_on_closed */
@@ -37,6 +38,8 @@ struct session {
     bool paused;   /* the peer is not read: see update_reading */
     uint16_t uuid; /* of the peer's handshake */
     char *name;    /* of its member; NULL until then */
+    struct names_entry claim;
+    struct daffi_handshake *handshake; /* of its peer, until the backend has it */
     struct timer deadline;
     struct policy policy;
     struct rate call_rate, byte_rate; /* of what its peer sends; no limit for native peers */
@@ -90,6 +93,17 @@ void session_refuse(struct session *session, uint16_t code, const char *reason);
 /* Answers a call of the peer itself; nothing where no answer is waited for. */
 void session_answer_peer(struct session *session, const struct daffi_message *request,
                          enum daffi_error_code code, const char *text);
+
+int session_set_deadline(struct session *session, uint64_t in_ms);
+
+/* Joins the backend with the handshake. */
+void session_attach(struct session *session);
+
+/* -- session_name.c -- */
+
+/* Goes on with session_attach when it has the name, or refuses. */
+void session_claim_name(struct session *session);
+void session_end_claim(struct session *session); /* its deadline */
 
 /* -- session_members.c -- */
 

@@ -231,6 +231,13 @@ static size_t transport_queued(const void *owner) {
     return connection_queued(peer->visitor.connection) + buffer_length(&peer->batch);
 }
 
+static void transport_ping(void *owner) {
+    struct ws_peer *peer = owner;
+    if (peer->state == WS_PEER_OPEN) {
+        (void)send_frame(peer, WS_PING, daffi_span_of(NULL, 0), daffi_span_of(NULL, 0));
+    }
+}
+
 static void transport_on_open(void *owner) {
     struct ws_peer *peer = owner;
     const struct config *config = peer->bridge->config;
@@ -252,6 +259,7 @@ static const struct session_transport transport = {
     .is_congested = transport_is_congested,
     .on_open = transport_on_open,
     .queued = transport_queued,
+    .ping = transport_ping,
 };
 
 /* -- what comes -- */
@@ -345,6 +353,8 @@ static void take_event(struct ws_peer *peer, const struct ws_event *event) {
         }
         break;
     case WS_EVENT_PONG:
+        session_on_alive(peer->session);
+        break;
     case WS_EVENT_CLOSE:
         break;
     }
@@ -431,6 +441,7 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
         .no_backend = setup->no_backend,
         .wants_offer = setup->wants_offer,
         .policy = setup->policy,
+        .tab = setup->tab,
         .address = visitor->address,
         .transport = &transport,
         .transport_owner = peer,

@@ -120,6 +120,8 @@ void config_policy_clear(struct config_policy *policy) {
     config_patterns_clear(&policy->deny_receivers);
     config_patterns_clear(&policy->visible);
     config_patterns_clear(&policy->expose);
+    config_patterns_clear(&policy->allow_names);
+    config_patterns_clear(&policy->deny_names);
     for (size_t i = 0; i < policy->pins_count; i++) {
         free(policy->pins[i].function);
     }

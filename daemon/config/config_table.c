@@ -67,6 +67,8 @@ const struct config_row config_table[] = {
     PATTERNS(deny_receivers, "members that they may not call, though allowed"),
     PATTERNS(visible, "members that pages see and reach: for them there are no others; all when left out"),
     PATTERNS(expose, "functions that pages may expose to be called by others; none when left out"),
+    PATTERNS(allow_names, "names that pages may have, such as web-*: the sure way to keep those of workers from them; all when left out"),
+    PATTERNS(deny_names, "names that they may not have, though allowed; daffi-bridge* is never theirs"),
     {"policy", "serdes", CONFIG_SERDES, 0, POLICY(serdes), 0, 0, 0, 0, serde_words,
      "serdes that pages may call in; \"pickle\" lets them run any code in the workers; raw, json and msgpack when left out"},
     {"policy", "function_serdes", CONFIG_PINS, 0, POLICY(pins), POLICY(pins_count), 0, 0, 0, serde_words,

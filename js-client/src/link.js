@@ -2,6 +2,7 @@
 import { DaffiError } from "./errors.js";
 import { Outbox } from "./outbox.js";
 import { Pulse } from "./pulse.js";
+import { tabSecret } from "./tab.js";
 import { decodeError } from "./values.js";
 import { ERROR, HANDSHAKE, JSON_SERDE, RAW } from "./wire.js";
 
@@ -38,7 +39,7 @@ export class Link {
   open() {
     const { url, WebSocket } = this.#settings;
     const address = new URL(url);
-    address.search += `${address.search ? "&" : "?"}daffi-bridge=1`;
+    address.search += `${address.search ? "&" : "?"}daffi-bridge=1&daffi-tab=${tabSecret(this.#settings)}`;
     try {
       this.#socket = new WebSocket(address.href);
     } catch (cause) {

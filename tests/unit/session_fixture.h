@@ -38,7 +38,7 @@ struct house {
     struct told down;
     uint16_t closed_with; /* 0: not yet */
     char reason[TEXT_MAX];
-    int pauses;
+    int pauses, pings;
     bool down_congested, opened;
     /* the backend */
     struct backend backend;
@@ -112,9 +112,14 @@ static inline size_t transport_queued(const void *owner) {
     return 0;
 }
 
+static inline void transport_ping(void *owner) {
+    (void)owner;
+    house->pings++;
+}
+
 static const struct session_transport transport = {
-    transport_send,         transport_close,   transport_pause, transport_resume,
-    transport_is_congested, transport_on_open, transport_queued};
+    transport_send,         transport_close,   transport_pause,  transport_resume,
+    transport_is_congested, transport_on_open, transport_queued, transport_ping};
 
 /* -- the backend -- */
 

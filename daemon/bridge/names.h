@@ -1,0 +1,70 @@
+/* Who holds which name: all sessions of the process, whatever their reactor, so that one page can't take another's name,
+ * nor a native peer's.                                       (design.md, "Between our client and our bridge", takeover)
+ *
+ * A name is claimed before the backend hears of it, and held until the backend has been told of its end. A page that asks
+ * for a held name is refused, save where
+ *  - the holder is a page of the same tab: it is told to YIELD, and the newcomer waits for its end;
+ *  - the holder is a page that does not prove to be there: it is told to PROVE it, and the newcomer waits for either.
+ * A native peer always gets the name, as between native peers: its backend evicts the holder.
+ * One newcomer waits for a name at a time. The table is under a lock that is taken at joins and leaves alone; what concerns
+ * a session of another reactor is posted to it. Entries are their sessions': the table is bounded as these are. */
+#ifndef NAMES_H
+#define NAMES_H
+
+#include "daffi/span.h"
+#include "net/reactor.h"
+
+enum { NAMES_TAB_BYTES = 32 };
+
+struct names;
+struct names_entry;
+
+/* A reactor's side. Zeroed, then made by names_open_desk. */
+struct names_desk {
+    struct names *names;
+    struct reactor *reactor;
+    struct names_entry *news; /* entries of this reactor that have words to hear */
+};
+
+enum names_word {
+    NAMES_GRANTED = 1, /* to the newcomer: it holds the name now */
+    NAMES_TAKEN = 2, /* to the newcomer: the holder is there, or somebody else has come first; it has left */
+    NAMES_REPLACED = 4, /* to the newcomer: its tab has asked once more; it has left */
+    NAMES_YIELD = 8,    /* to the holder: its tab asks anew */
+    NAMES_PROVE = 16,   /* to the holder: names_confirm, or end */
+};
+
+enum names_state { NAMES_AWAY, NAMES_WAITING, NAMES_HOLDING };
+
+/* Of a session, which fills in the first part. All zero: away. */
+struct names_entry {
+    const char *name; /* borrowed for as long as it is not away */
+    size_t place;     /* of the upstream: names of different ones have nothing to do with each other */
+    bool is_page;
+    char tab[NAMES_TAB_BYTES + 1]; /* empty: none was sent */
+    void (*on_word)(struct names_entry *entry,
+                    enum names_word word); /* on its reactor; may end the session */
+
+    enum names_state state;
+    unsigned words;
+    bool has_news;
+    struct names_desk *desk;
+    struct names_entry *same_bucket, *next_news;
+    struct names_entry *other; /* HOLDING: who waits for it, or NULL; WAITING: the holder */
+};
+
+int names_new(struct names **ret_names); /* 0 or -errno */
+void names_free(struct names *names);    /* NULL-safe; all entries must be away */
+
+void names_open_desk(struct names *names, struct reactor *reactor, struct names_desk *ret_desk);
+
+/* 0: held; -EINPROGRESS: GRANTED, TAKEN or REPLACED comes; -EEXIST: taken; -ENOMEM. */
+int names_claim(struct names_desk *desk, struct names_entry *entry);
+
+/* Waits no more, or holds no more: then whoever waits gets the name. Nothing where it is away. */
+void names_leave(struct names_entry *entry);
+
+/* The holder is there: whoever waits for its end because it had to be proved is told that the name is TAKEN. */
+void names_confirm(struct names_entry *entry);
+
+#endif

@@ -1,0 +1,178 @@
+/* Who holds which name: claims of two reactors, who waits, who is told what. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "bridge/names.h"
+
+static const char TAB[] = "0123456789abcdef0123456789abcdef", OTHER[] = "fedcba9876543210fedcba9876543210";
+
+static struct memory_budget memory = {.limit = 1 << 20};
+static struct names *names;
+static struct reactor *reactors[2];
+static struct names_desk desks[2];
+
+/* A session, as far as names are concerned: it keeps the words it hears, and leaves when it is told to yield. */
+struct guest {
+    struct names_entry entry;
+    unsigned heard;
+};
+
+static void on_word(struct names_entry *entry, enum names_word word) {
+    struct guest *guest = (struct guest *)(void *)((char *)entry - offsetof(struct guest, entry));
+    assert_int_equal(guest->heard & word, 0);
+    guest->heard |= word;
+    if (word == NAMES_YIELD) {
+        names_leave(entry);
+    }
+}
+
+static struct guest *guest_new(const char *name, const char *tab) {
+    struct guest *guest = calloc(1, sizeof *guest);
+    guest->entry = (struct names_entry){.name = name, .is_page = true, .on_word = on_word};
+    snprintf(guest->entry.tab, sizeof guest->entry.tab, "%s", tab);
+    return guest;
+}
+
+static int claim(struct guest *guest, size_t desk) {
+    return names_claim(&desks[desk], &guest->entry);
+}
+
+/* Leaves and is gone: nothing may remember it. */
+static void go(struct guest *guest) {
+    names_leave(&guest->entry);
+    free(guest);
+}
+
+static void turn(void) {
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(reactor_turn(reactors[i % 2], 0), 0);
+    }
+}
+
+static int set_up(void **state) {
+    (void)state;
+    assert_int_equal(names_new(&names), 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(reactor_new(&memory, &reactors[i]), 0);
+        names_open_desk(names, reactors[i], &desks[i]);
+    }
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        reactor_free(reactors[i]);
+    }
+    names_free(names);
+    return 0;
+}
+
+static void a_name_is_one_pages_in_each_place(void **state) {
+    (void)state;
+    struct guest *first = guest_new("a", ""), *elsewhere = guest_new("a", ""), *other = guest_new("b", "");
+    elsewhere->entry.place = 1;
+    assert_int_equal(claim(first, 0), 0);
+    assert_int_equal(claim(elsewhere, 1), 0);
+    assert_int_equal(claim(other, 1), 0);
+    names_leave(&first->entry);
+    assert_int_equal(claim(first, 1), 0);
+    go(first);
+    go(elsewhere);
+    go(other);
+}
+
+static void who_proves_to_be_there_keeps_the_name(void **state) {
+    (void)state;
+    struct guest *holder = guest_new("a", TAB), *newcomer = guest_new("a", OTHER);
+    assert_int_equal(claim(holder, 0), 0);
+    assert_int_equal(claim(newcomer, 1), -EINPROGRESS);
+    turn();
+    assert_int_equal(holder->heard, NAMES_PROVE);
+    names_confirm(&holder->entry);
+    turn();
+    assert_int_equal(newcomer->heard, NAMES_TAKEN);
+    assert_int_equal(newcomer->entry.state, NAMES_AWAY);
+    go(newcomer);
+    go(holder);
+}
+
+static void who_does_not_loses_it(void **state) {
+    (void)state;
+    struct guest *holder = guest_new("a", ""), *newcomer = guest_new("a", ""), *late = guest_new("a", "");
+    assert_int_equal(claim(holder, 0), 0);
+    assert_int_equal(claim(newcomer, 1), -EINPROGRESS);
+    assert_int_equal(claim(late, 0), -EEXIST);
+    go(holder); /* before it has heard of anything */
+    turn();
+    assert_int_equal(newcomer->heard, NAMES_GRANTED);
+    assert_int_equal(claim(late, 0), -EINPROGRESS);
+    go(late); /* waits no more */
+    names_confirm(&newcomer->entry);
+    go(newcomer);
+}
+
+static void a_tab_takes_its_own_name_over(void **state) {
+    (void)state;
+    struct guest *holder = guest_new("a", TAB), *newcomer = guest_new("a", TAB), *again = guest_new("a", TAB);
+    assert_int_equal(claim(holder, 0), 0);
+    assert_int_equal(claim(newcomer, 1), -EINPROGRESS);
+    names_confirm(&holder->entry); /* it makes no difference that it is there */
+    assert_int_equal(claim(again, 1), -EINPROGRESS);
+    turn();
+    assert_int_equal(holder->heard, NAMES_YIELD);
+    assert_int_equal(newcomer->heard, NAMES_REPLACED);
+    assert_int_equal(again->heard, NAMES_GRANTED);
+    go(holder);
+    go(newcomer);
+    go(again);
+}
+
+static void a_tab_comes_before_a_stranger_who_waits(void **state) {
+    (void)state;
+    struct guest *holder = guest_new("a", TAB), *stranger = guest_new("a", OTHER), *own = guest_new("a", TAB);
+    assert_int_equal(claim(holder, 0), 0);
+    assert_int_equal(claim(stranger, 0), -EINPROGRESS);
+    assert_int_equal(claim(own, 1), -EINPROGRESS);
+    turn();
+    assert_int_equal(holder->heard & NAMES_YIELD, NAMES_YIELD);
+    assert_int_equal(stranger->heard, NAMES_TAKEN);
+    assert_int_equal(own->heard, NAMES_GRANTED);
+    go(holder);
+    go(stranger);
+    go(own);
+}
+
+static void a_native_peer_pushes_aside_and_no_page_does(void **state) {
+    (void)state;
+    struct guest *page = guest_new("a", TAB), *native = guest_new("a", ""), *other = guest_new("a", TAB);
+    native->entry.is_page = false;
+    assert_int_equal(claim(page, 0), 0);
+    assert_int_equal(claim(native, 1), 0);
+    assert_int_equal(claim(other, 0), -EEXIST);
+    names_leave(&native->entry); /* its attachment failed: the page is still there */
+    assert_int_equal(claim(other, 0), -EINPROGRESS);
+    go(page);
+    turn();
+    assert_int_equal(other->heard, NAMES_GRANTED);
+    go(native);
+    go(other);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_name_is_one_pages_in_each_place),
+        TEST(who_proves_to_be_there_keeps_the_name),
+        TEST(who_does_not_loses_it),
+        TEST(a_tab_takes_its_own_name_over),
+        TEST(a_tab_comes_before_a_stranger_who_waits),
+        TEST(a_native_peer_pushes_aside_and_no_page_does),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
