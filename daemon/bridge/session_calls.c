@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "bridge/session_internal.h"
+#include "daffi/utf8.h"
 
 static const char NO_SUCH_MEMBER[] = "no member of that name is connected";
 static const char NO_SUCH_METHOD[] = "the member does not expose that function";
@@ -191,9 +192,16 @@ bool session_is_probe(const struct session *session, const struct daffi_message 
            daffi_span_equal(message->receiver, session_name(session));
 }
 
+/* A Router that is none could put there what it likes: a receiver that no message can have was in no probe of ours. */
+static bool is_receiver(struct daffi_span name) {
+    struct daffi_fault ignored;
+    return name.length <= DAFFI_NAME_MAX && daffi_utf8_check(name, &ignored) == 0 &&
+           (name.length == 0 || memchr(name.data, '|', name.length) == NULL);
+}
+
 void session_take_probe(struct session *session, const struct daffi_message *probe) {
     struct call *call = call_table_find(table_of(session), &session->waiting, probe->uuid);
-    if (call == NULL || call->worker != NULL) {
+    if (call == NULL || call->worker != NULL || !is_receiver(probe->payload)) {
         return;
     }
     struct roster_entry *entry = session_find_member(session, probe->payload);

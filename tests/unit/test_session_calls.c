@@ -77,6 +77,24 @@ static void who_is_not_there_when_the_probe_returns_was_not_there(void **state) 
     assert_int_equal(house->up.count, 2);
 }
 
+static void a_probe_that_is_not_ours_says_nothing(void **state) {
+    (void)state;
+    static char long_name[300];
+    memset(long_name, 'n', sizeof long_name - 1);
+    const char *const payloads[] = {"w2|w3", "\x90w2", long_name};
+    open_session(GUARD_BROWSER);
+    peer_says(call_of(7, "w2", "add"));
+    for (size_t i = 0; i < 3; i++) {
+        struct daffi_message probe = make(DAFFI_RESPONSE, "page", "page", payloads[i]);
+        probe.uuid = 7;
+        probe.decoder = DAFFI_OPAQUE;
+        backend_says(probe);
+    }
+    assert_int_equal(house->down.count, 0);
+    router_returns_probe();
+    assert_refused(7, "NoSuchMember", "");
+}
+
 static void a_function_that_is_not_there_likewise(void **state) {
     (void)state;
     open_session(GUARD_BROWSER);
@@ -313,6 +331,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(a_call_to_a_known_member_just_goes),
         CASE(who_is_not_there_when_the_probe_returns_was_not_there),
+        CASE(a_probe_that_is_not_ours_says_nothing),
         CASE(a_function_that_is_not_there_likewise),
         CASE(who_has_come_before_the_probe_is_waited_for),
         CASE(a_member_without_functions_is_there),
