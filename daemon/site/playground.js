@@ -1,4 +1,5 @@
 // The playground: who is there, what they offer, and a form that calls it. Plain DOM over daffi.js.
+import { writeJavaScript, writePython } from "./code.js";
 import { describe, readArguments, readKeywords } from "./values.js";
 
 const $ = (id) => document.getElementById(id);
@@ -98,19 +99,53 @@ function readForm() {
   const serde = chosen("serde");
   const args = readArguments($("arguments").value, serde);
   const keywords = serde === "raw" ? null : readKeywords($("kwargs").value);
-  if (keywords) args.push(globalThis.DaffiClient.kwargs(keywords));
   const options = { serde, timeout: $("timeout").value === "" ? null : Number($("timeout").value) };
   if ($("receiver").value) options.receiver = $("receiver").value;
-  return { style: chosen("style"), functionName: $("function").value.trim(), options, args };
+  return { style: chosen("style"), functionName: $("function").value.trim(), options, args, keywords };
+}
+
+let lastCall = null;
+
+/** Shows the code of the call just made, in the language chosen. */
+function showCode() {
+  $("code-shown").hidden = lastCall === null;
+  $("code-empty").hidden = lastCall !== null;
+  if (!lastCall) return;
+  const python = document.querySelector("input[name=language]:checked").value === "python";
+  $("code").textContent = python ? writePython(lastCall) : writeJavaScript(lastCall, new URL("/daffi.mjs", location.href).href);
+  $("copy").textContent = "Copy";
+}
+
+async function copyCode() {
+  try {
+    await navigator.clipboard.writeText($("code").textContent);
+    $("copy").textContent = "Copied";
+  } catch { // not allowed here: it is marked, and a key away
+    getSelection().selectAllChildren($("code"));
+    $("copy").textContent = "Marked";
+  }
+}
+
+function chooseTab(chosen) {
+  for (const tab of document.querySelectorAll("[role=tab]")) {
+    tab.setAttribute("aria-selected", String(tab === chosen));
+    tab.tabIndex = tab === chosen ? 0 : -1;
+    $(tab.getAttribute("aria-controls")).hidden = tab !== chosen;
+  }
+  $("clear").hidden = chosen !== $("tab-results");
 }
 
 async function call() {
   const started = performance.now();
   let head = $("function").value.trim();
   try {
-    const { style, functionName, options, args } = readForm();
+    const made = readForm();
+    const { style, functionName, options, args, keywords } = made;
+    lastCall = { url: $("url").value, ...made };
+    showCode();
+    const values = keywords ? [...args, globalThis.DaffiClient.kwargs(keywords)] : args;
     head = `${style}(${options.receiver ?? ""}).${functionName}(${$("arguments").value.trim()})`;
-    const result = await connection[style](options)[functionName](...args);
+    const result = await connection[style](options)[functionName](...values);
     if (style === "rpc_nowait") addResult(head, started, "good", "sent; no answer is waited for");
     else addResult(head, started, "good", describe(result));
   } catch (error) {
@@ -151,6 +186,17 @@ $("call").addEventListener("submit", (event) => { event.preventDefault(); call()
 $("call").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("call").requestSubmit();
 });
+for (const tab of document.querySelectorAll("[role=tab]")) {
+  tab.addEventListener("click", () => chooseTab(tab));
+  tab.addEventListener("keydown", ({ key }) => {
+    const next = { ArrowRight: tab.nextElementSibling, ArrowLeft: tab.previousElementSibling }[key];
+    if (!next) return;
+    chooseTab(next);
+    next.focus();
+  });
+}
+for (const radio of document.querySelectorAll("input[name=language]")) radio.addEventListener("change", showCode);
+$("copy").addEventListener("click", copyCode);
 $("clear").addEventListener("click", () => { $("results").replaceChildren(); $("results-empty").hidden = false; });
 for (const id of ["function", "receiver"]) $(id).addEventListener("input", markChosen);
 for (const radio of document.querySelectorAll("input[name=serde]")) {

@@ -1,9 +1,11 @@
 // The playground, used as a person would: look who is there, choose a function, call it, read the answer.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { BUILD, freePort, launchChromium, openPage, startBridge, startRouter, startWorker } from "./harness.mjs";
+import { promisify } from "node:util";
+import { BUILD, ROOT, freePort, launchChromium, openPage, startBridge, startRouter, startWorker } from "./harness.mjs";
 
 describe("playground", () => {
   let browser, router, worker, bridge, port, page;
@@ -75,6 +77,79 @@ describe("playground", () => {
     await serde("rpc_nowait");
     assert.match(await call("echo", "1", "good"), /no answer is waited for/);
     await serde("rpc");
+  });
+
+  const language = (name) => page.click(`#pane-code label:has(input[value="${name}"])`);
+  const CALLS = [
+    { serde: "json", style: "rpc", name: "add", args: "3, 4", prints: "7" },
+    { serde: "msgpack", style: "rpc", name: "echo", args: '{"a": [true, null, 2.5, "é\\"\\n"]}', prints: { a: [true, null, 2.5, 'é"\n'] } },
+    { serde: "raw", style: "rpc", name: "echo", args: "some \"text\"", prints: 'some "text"' },
+    { serde: "json", style: "rpc", name: "add", args: "10", kwargs: '{"b": 5}', prints: "15" },
+    { serde: "json", style: "rpc", name: "add", args: "1, 1", receiver: "calculator", prints: "2" },
+    { serde: "json", style: "cast", name: "whoami", args: "", prints: { calculator: "calculator" } },
+    { serde: "json", style: "rpc_nowait", name: "note", args: '"by the code"', prints: null },
+  ];
+  for (const { serde: format, style, name, args, kwargs = "", receiver = "", prints } of CALLS) {
+    test(`the code of ${style} ${name}(${args}) over ${format} does in JavaScript and in Python what the call did`, async () => {
+      await page.click("#tab-results");
+      await serde(format);
+      await serde(style);
+      await page.selectOption("#receiver", receiver);
+      if (format !== "raw") await page.fill("#kwargs", kwargs);
+      await call(name, args, "good");
+      await page.click("#tab-code");
+      const line = "SHOWN";
+
+      await language("javascript");
+      const javascript = await page.textContent("#code");
+      const own = await openPage(browser, `${bridge.url}/_bridge/`);
+      await own.route("**/shown.mjs", (route) => route.fulfill({ contentType: "text/javascript", body: javascript }));
+      const printed = await own.evaluate(async () => {
+        const lines = [];
+        console.log = (...values) => lines.push(...values);
+        await import("/_bridge/shown.mjs");
+        return lines;
+      });
+      assert.deepEqual(own.problems, []);
+      await own.context().close();
+      const expected = prints === null ? [] : [typeof prints === "string" && format !== "raw" ? Number(prints) : prints];
+      assert.deepEqual(printed, expected, javascript);
+
+      await language("python");
+      const python = await page.textContent("#code");
+      const { stdout } = await promisify(execFile)(process.env.DAFFI_PYTHON ?? join(ROOT, ".venv/bin/python"),
+        ["-c", `import json\nshow = print\nprint = lambda value: show("${line}" + json.dumps(value.decode() if isinstance(value, bytes) else value))\n${python}`], { timeout: 20000 })
+        // The released Client often dies of SIGSEGV as it ends a TLS connection: what it printed counts.
+        .catch((error) => (error.signal === "SIGSEGV" ? error : assert.fail(`${error.stderr}\n${error.stdout}`)));
+      const shown = stdout.split("\n").filter((text) => text.startsWith(line)).map((text) => JSON.parse(text.slice(line.length)));
+      assert.deepEqual(shown, expected, python);
+    });
+  }
+
+  test("the code can be copied", async () => {
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.click("#copy");
+    await page.waitForFunction(() => document.getElementById("copy").textContent === "Copied");
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await page.textContent("#code"));
+  });
+
+  test("the code tab, in light and dark, wide and on a phone", async () => {
+    mkdirSync(join(BUILD, "screenshots"), { recursive: true });
+    await language("javascript");
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      for (const [where, width] of [["", 1280], ["-phone", 360]]) {
+        await page.setViewportSize({ width, height: 800 });
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width);
+        await page.screenshot({ path: join(BUILD, "screenshots", `playground-code-${colorScheme}${where}.png`), fullPage: where !== "" });
+      }
+    }
+    await page.emulateMedia({ colorScheme: null });
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.click("#tab-results");
+    await serde("json");
+    await serde("rpc");
+    await page.fill("#kwargs", "");
   });
 
   test("members and events come and go by themselves", async () => {
