@@ -62,14 +62,17 @@ def test_a_message_of_131072_bytes_in_several_frames(world):
     world.check()
 
 
-@pytest.mark.parametrize("what, data", [
+NO_MESSAGES = [
     ("four bars", call(metadata=b"culprit|w1|add||")),
     ("no bars", call(metadata=b"culprit")),
     ("metadata beyond the message", call(metadata_length=32_000)),
     ("five bytes", b"\5" * 5),
     ("no bytes", b""),
     ("flag 15", call(flag=15)),
-])
+]
+
+
+@pytest.mark.parametrize("what, data", NO_MESSAGES)
 def test_a_message_that_is_none(world, what, data):
     refused(world, data, 1002)
 
@@ -119,7 +122,7 @@ def test_a_pickle_request(world, tmp_path):
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("what, decoder, payload", [
+UNDECODABLE = [
     ("JSON cut off", wire.JSON, BODY[:-1]),
     ("JSON without kwargs", wire.JSON, b'{"args":[1,2]}'),
     ("JSON array", wire.JSON, b"[[1,2],{}]"),
@@ -132,14 +135,18 @@ def test_a_pickle_request(world, tmp_path):
     ("MSGPACK wrong arity", wire.MSGPACK, b"\x93\x91\x01\x80\x80"),
     ("MSGPACK timestamp out of range", wire.MSGPACK, b"\x92\x91\xd7\xff\xff\xff\xff\xff\xff\xff\xff\xff\x80"),
     ("OPAQUE text no UTF-8", wire.OPAQUE, b"\xff\xfe"),
-])
+]
+
+
+@pytest.mark.parametrize("what, decoder, payload", UNDECODABLE)
 def test_what_no_worker_can_decode(world, what, decoder, payload):
     answered(world, wire.Message(5, wire.REQUEST, decoder, int(decoder == wire.MSGPACK), 1, "culprit", "w1", "echo", payload))
 
 
-@pytest.mark.xfail(reason="not promised (SECURITY.md): functions are not pinned to serdes yet", strict=True, run=False)
-def test_a_json_call_of_a_function_that_returns_bytes(world):
-    answered(world, wire.Message(5, wire.REQUEST, wire.JSON, 0, 1, "culprit", "w1", "raw_bytes", BODY))
+def test_a_json_call_of_a_function_that_returns_bytes(make_world):
+    """The configuration has to say which those are."""
+    answered(make_world(policy={"function_serdes": {"picture": ["raw", "msgpack"]}}),
+             wire.Message(5, wire.REQUEST, wire.JSON, 0, 1, "culprit", "w1", "picture", b'{"args":[3],"kwargs":{}}'))
 
 
 @pytest.mark.parametrize("what, message, code", [
@@ -164,7 +171,6 @@ def test_a_page_of_any_other_site(world):
     world.check()
 
 
-@pytest.mark.xfail(reason="not promised (SECURITY.md): names are not guarded yet", strict=True)
 def test_a_newcomer_with_a_connected_name(world):
     with Page(world.url, "holder") as holder:
         with pytest.raises(RemoteError):
