@@ -15,9 +15,10 @@ function promised(step) {
   }
 }
 
-/** Proxy whose calls promise: bad options reject there, too. */
+/** Proxy whose calls promise: bad options reject there, too. They are read once, by the first call. */
 function promisingMethods(style, options, defaultSerde, call) {
-  return makeMethods(style, (method, args) => promised(() => call(method, args, readCallOptions(style, options, defaultSerde))));
+  let read;
+  return makeMethods(style, (method, args) => promised(() => call(method, args, read ??= readCallOptions(style, options, defaultSerde))));
 }
 
 /** Proxy whose calls return nothing: all that is refused is thrown at once. */

@@ -4,6 +4,7 @@
 const HEADER = 9;
 const PAYLOAD = 64; // bytes of a small call
 const WARM_UP = 0.05; // seconds
+const SLICE = 0.05;
 
 /** The bytes of a message of one's own, built once: uuid, flag (0 handshake, 1 request), decoder (0 raw, 1 json). */
 function messageOf(uuid, flag, decoder, metadata, payload) {
@@ -93,14 +94,15 @@ export async function stringEchoes(wsUrl, member, seconds, size) {
 const VALUES = { raw: (size) => new Uint8Array(size), json: () => ({ a: [1, "two", null, true, "x".repeat(30)] }) };
 VALUES.msgpack = VALUES.json;
 
-/** daffi.js: calls of one serde, so many at a time. */
-export async function calls(wsUrl, member, seconds, serde, atATime = 1, size = PAYLOAD) {
+/** A client and its echo, of one serde. */
+async function openClient(wsUrl, member, serde) {
   const client = new DaffiClient({ wsUrl });
   const conn = await client.connect();
   await conn.waitForMembers(member, { timeout: 10000 });
-  const { echo } = conn.rpc({ serde });
-  const value = VALUES[serde](size);
-  for (const until = performance.now() + WARM_UP * 1000; performance.now() < until;) await echo(value);
+  return { client, echo: conn.rpc({ serde }).echo };
+}
+
+async function callsFor(echo, value, seconds, atATime = 1) {
   const begun = performance.now();
   let count = 0;
   let now = begun;
@@ -108,8 +110,34 @@ export async function calls(wsUrl, member, seconds, serde, atATime = 1, size = P
     for (; now - begun < seconds * 1000; now = performance.now(), count++) await echo(value);
   };
   await Promise.all(Array.from({ length: atATime }, lane));
-  client.stop();
   return count / (performance.now() - begun) * 1000;
+}
+
+/** daffi.js: calls of one serde, so many at a time. */
+export async function calls(wsUrl, member, seconds, serde, atATime = 1, size = PAYLOAD) {
+  const { client, echo } = await openClient(wsUrl, member, serde);
+  const value = VALUES[serde](size);
+  await callsFor(echo, value, WARM_UP);
+  const rate = await callsFor(echo, value, seconds, atATime);
+  client.stop();
+  return rate;
+}
+
+/** One call after another and one bare message after another, in slices that take turns: [calls, bare messages] a second. */
+export async function besideBare(wsUrl, member, seconds, serde) {
+  const { client, echo } = await openClient(wsUrl, member, serde);
+  const { socket, name } = await openBare(wsUrl);
+  const value = VALUES[serde](PAYLOAD);
+  const message = messageOf(2, 1, 0, `${name}|${member}|echo`, new Uint8Array(PAYLOAD));
+  const sums = [0, 0];
+  const rounds = Math.max(1, Math.round(seconds / SLICE));
+  for (let round = -1; round < rounds; round++) { // the first is to warm up
+    const rates = [await callsFor(echo, value, SLICE), await echoes(socket, message, SLICE)];
+    if (round >= 0) rates.forEach((rate, index) => { sums[index] += rate / rounds; });
+  }
+  client.stop();
+  socket.close();
+  return sums;
 }
 
 /** Bytes of app.wasm's memory once connected. */
