@@ -106,7 +106,9 @@ export class Core {
     const length = encodeTextInto(metadata, head.subarray(HEADER)); // names are short: they stand in the registry
     const kind = flag | (decoder << 4) | (isBytes << 6) | (returnResult << 7);
     const whole = HEADER + length + payload.length;
-    if (limit && whole > limit.bytes) throw new RangeError(`a message of ${whole} bytes is too large: ${limit.why} ${limit.bytes} bytes`);
+    if (limit && whole > limit.bytes) {
+      throw new RangeError(`${metadata.split("|")[2]}: a message of ${whole} bytes is too large: ${limit.why} takes ${limit.bytes} bytes`);
+    }
     const size = this.#done(this.#wasm.message_encode(uuid, kind, length, payload.length));
     const message = new Uint8Array(size + payload.length);
     message.set(head.subarray(0, size));

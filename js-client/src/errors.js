@@ -38,3 +38,9 @@ export function describe(value) {
 export function refused(argument, value, accepted) {
   return new TypeError(`${argument} is ${describe(value)}: ${accepted}`);
 }
+
+/** The TypeError of a value that a serde has no form for. */
+export function unsendable(argument, value, serde, cause) {
+  const accepted = `null, booleans, numbers, text, arrays and plain objects${serde === "JSON" ? "" : ", BigInt of 64 bits, bytes, Date and Map"} are accepted`;
+  return new TypeError(`${argument} is ${describe(value)}, which can't be sent as ${serde}: ${cause?.message ?? cause}; ${accepted}`, { cause });
+}

@@ -1,5 +1,5 @@
 // One value's way to the wire and back: which serde does it.                    (protocol.md, "Payloads")
-import { DaffiError, refused, remoteError } from "./errors.js";
+import { DaffiError, refused, remoteError, tagOf } from "./errors.js";
 import { decodeJson, encodeJson } from "./values_json.js";
 import { decodeMsgpack, encodeMsgpack } from "./values_msgpack.js";
 import { encodeRaw } from "./values_raw.js";
@@ -16,8 +16,8 @@ class Kwargs {
 
 /** Marks `values` as Python's keyword arguments; goes last: rpc().fn(1, DaffiClient.kwargs({ b: 2 })). */
 export function kwargs(values) {
-  if (values === null || typeof values !== "object" || Array.isArray(values)) {
-    throw refused("kwargs", values, "an object is accepted, one key for each keyword argument");
+  if (tagOf(values) !== "[object Object]") {
+    throw refused("kwargs", values, "a plain object is accepted, one key for each keyword argument");
   }
   return new Kwargs({ ...values });
 }

@@ -1,4 +1,5 @@
 // JSON: what JSON.stringify and JSON.parse do, in Python's envelope.
+import { unsendable } from "./errors.js";
 import { decodeText, encodeText } from "./text.js";
 
 export function encodeJson(method, args, kwargs) {
@@ -14,15 +15,15 @@ export function encodeJson(method, args, kwargs) {
 /** Which argument was it? */
 function blame(method, args, kwargs, cause) {
   const entries = [...args.map((value, index) => [`argument ${index + 1}`, value]), ...Object.entries(kwargs)];
-  const [name] = entries.find(([, value]) => {
+  const [name, value] = entries.find(([, each]) => {
     try {
-      JSON.stringify(value);
+      JSON.stringify(each);
       return false;
     } catch {
       return true;
     }
-  }) ?? ["an argument"];
-  return new TypeError(`${method}: ${name} can't be sent as JSON: ${cause?.message ?? cause}`, { cause });
+  }) ?? ["the arguments", args];
+  return unsendable(`${method}: ${name}`, value, "JSON", cause);
 }
 
 export function decodeJson(payload) {

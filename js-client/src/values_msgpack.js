@@ -1,5 +1,5 @@
 // msgpack: values are walked here, each head is written and read by msgpack-c in app.wasm, 16 KiB at a time.
-import { DaffiError, describe, tagOf } from "./errors.js";
+import { DaffiError, describe, tagOf, unsendable } from "./errors.js";
 import { WINDOW } from "./core.js";
 import { bytesOf, decodeText, encodeText, encodeTextInto } from "./text.js";
 
@@ -124,7 +124,7 @@ export function encodeMsgpack(core, method, args, kwargs) {
       packer.value(pack, value, 2);
     } catch (cause) {
       if (cause instanceof DaffiError) throw cause; // a trap
-      throw new TypeError(`${method}: ${name} can't be sent as msgpack: ${cause.message}`, { cause });
+      throw unsendable(`${method}: ${name}`, value, "msgpack", cause);
     }
   };
   packer.head(pack.pack_array, 2);

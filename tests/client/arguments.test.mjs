@@ -136,9 +136,9 @@ describe("options and arguments of calls", () => {
     const { conn, peer } = await connected(t);
     const cycle = {};
     cycle.self = cycle;
-    await assert.rejects(conn.rpc().echo(1, cycle), { name: "TypeError", message: /^echo: argument 2 can't be sent as JSON/ });
-    await assert.rejects(conn.rpc().echo(1n), { name: "TypeError", message: /^echo: argument 1 can't be sent as JSON/ });
-    await assert.rejects(conn.rpc().echo(DaffiClient.kwargs({ b: 1n })), { name: "TypeError", message: /^echo: b can't be sent as JSON/ });
+    await assert.rejects(conn.rpc().echo(1, cycle), { name: "TypeError", message: /^echo: argument 2 is .*, which can't be sent as JSON/ });
+    await assert.rejects(conn.rpc().echo(1n), { name: "TypeError", message: /^echo: argument 1 is .*, which can't be sent as JSON/ });
+    await assert.rejects(conn.rpc().echo(DaffiClient.kwargs({ b: 1n })), { name: "TypeError", message: /^echo: b is .*, which can't be sent as JSON/ });
     assert.equal(peer.unread, 0);
   });
 
@@ -150,7 +150,7 @@ describe("options and arguments of calls", () => {
       [-(2n ** 63n) - 1n, /64 bits/], [cycle, /holds itself/], [new Map([[{}, 1]]), /Map's key/]];
     for (const [value, message] of cases) {
       await assert.rejects(conn.rpc({ serde: "msgpack" }).echo(1, value), { name: "TypeError", message });
-      await assert.rejects(conn.rpc({ serde: "msgpack" }).echo(1, value), { message: /^echo: argument 2 can't be sent as msgpack/ });
+      await assert.rejects(conn.rpc({ serde: "msgpack" }).echo(1, value), { message: /^echo: argument 2 is .*, which can't be sent as msgpack/ });
     }
     assert.equal(peer.unread, 0);
   });
