@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import ssl
@@ -25,6 +26,14 @@ def settled(world, before: int, seconds: float = 6.0) -> None:
     while descriptors(world.bridge) > before and time.monotonic() < until:
         world.check(2)
     assert descriptors(world.bridge) <= before, f"{descriptors(world.bridge)} descriptors, {before} before"
+
+
+def no_answer(page: Page, seconds: float = 0.3) -> None:
+    """For so long nothing comes but news of others."""
+    until = time.monotonic() + seconds
+    with contextlib.suppress(TimeoutError):
+        while time.monotonic() < until:
+            assert page.receive(max(0.01, until - time.monotonic())).flag in (wire.EVENTS, wire.HANDSHAKE)
 
 
 STATES = {
@@ -155,8 +164,7 @@ def test_an_id_in_use_is_the_page_s_own_affair(world):
             page.send(wire.request("culprit", "w1", "add", number, 0, uuid=7))
         assert Page.result(page.receive()) in (1, 2, 3)
         page.start_call("add", 1, 2, receiver="w1", wait=0)
-        with pytest.raises(TimeoutError):
-            page.receive(0.3)
+        no_answer(page)
     world.check()
 
 
@@ -164,8 +172,7 @@ def test_refusals_of_calls_that_nobody_waits_for_are_silent(world):
     with Page(world.url, "culprit") as page:
         page.send(wire.Message(5, wire.REQUEST, wire.PICKLE, 1, 0, "culprit", "w1", "echo", b"\x80\x04."))
         page.send(wire.Message(6, wire.REQUEST, wire.JSON, 0, 0, "culprit", "w1", "echo", b"{"))
-        with pytest.raises(TimeoutError):
-            page.receive(0.3)
+        no_answer(page)
         assert page.call("add", 1, 2) == 3
     world.check()
 
@@ -176,8 +183,9 @@ def test_the_site_s_own_port_answers_nobody(world):
                     b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", b"GET / HTTP/1.1\r\nX-Daffi-Secret: " + b"0" * 64 + b"\r\n\r\n",
                     b"\r\n" * 3000, b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # it may have hung up already
+                connection.sendall(request)
+                connection.shutdown(socket.SHUT_WR)
             assert read_to_end(connection) == b""
     world.check()
 
