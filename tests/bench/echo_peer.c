@@ -2,7 +2,8 @@
  * WebSocket on the same port, as the real server does. It stands behind every server that is measured, so that what
  * differs is that server. It trusts its peers: for benchmarks alone.
  *
- * With --connect it is a worker instead: a member called "echo" of the Router on that port.
+ * With --connect it is a worker instead: a member called "echo" of the Router on that port; with --members, N members:
+ * "echo", "echo-1", "echo-2", ...
  *
  * Prints `ready ADDRESS` once it listens or is a member; ends when its standard input ends. */
 #include <arpa/inet.h>
@@ -27,7 +28,8 @@
 #include "ws/ws_upgrade.h"
 
 static const char echo_name[] = "echo";
-static const char usage[] = "bench_echo_peer [--port N | --unix PATH | --connect N]\n";
+static const char usage[] = "bench_echo_peer [--port N | --unix PATH | --connect N [--members N]]\n";
+enum { NAME_MAX_BYTES = 16 };
 
 /* CALLER_ROUTER: the other end is the Router we work for, and news of members is no call. */
 enum caller_state { CALLER_NEW, CALLER_NATIVE, CALLER_WEBSOCKET, CALLER_ROUTER };
@@ -36,9 +38,14 @@ struct caller {
     struct connection *connection;
     enum caller_state state;
     struct ws_reader reader;
+    char name[NAME_MAX_BYTES]; /* what it answers as */
 };
 
 static struct reactor *reactor;
+static const char *router_port;
+static unsigned members_wanted = 1, members_joined;
+
+static int join_router(void);
 
 static void answer(struct caller *caller, const struct daffi_message *message) {
     uint8_t head[DAFFI_HEAD_MAX];
@@ -64,7 +71,14 @@ static void on_message(struct caller *caller, const struct daffi_message *messag
     char json[512];
     reply.return_result = false;
     if (caller->state == CALLER_ROUTER && message->flag == DAFFI_HANDSHAKE) {
-        if (daffi_span_equal(message->transmitter, daffi_span_text(echo_name))) {
+        if (!daffi_span_equal(message->transmitter, daffi_span_text(caller->name))) {
+            return;
+        }
+        if (++members_joined < members_wanted) {
+            if (join_router() < 0) {
+                reactor_stop(reactor);
+            }
+        } else {
             printf("ready router\n");
             fflush(stdout);
         }
@@ -79,7 +93,7 @@ static void on_message(struct caller *caller, const struct daffi_message *messag
         answer(caller, &reply);
     } else if (message->flag == DAFFI_REQUEST && message->return_result) {
         reply.flag = DAFFI_RESPONSE;
-        reply.transmitter = daffi_span_text(echo_name);
+        reply.transmitter = daffi_span_text(caller->name);
         reply.receiver = message->transmitter;
         answer(caller, &reply);
     }
@@ -217,6 +231,8 @@ static struct caller *start_caller(int fd, enum caller_state state) {
         return NULL;
     }
     caller->state = state;
+    snprintf(caller->name, sizeof caller->name, members_joined == 0 ? "%s" : "%s-%u", echo_name,
+             members_joined);
     if (connection_new(reactor, stream, &limits, &handler, caller, &caller->connection) < 0) {
         free(caller);
         return NULL;
@@ -230,10 +246,10 @@ static void on_accept(void *owner, int fd, const char *peer) {
     start_caller(fd, CALLER_NEW);
 }
 
-/* Becomes a member of the Router on the loopback's `port`. 0, or -1 with the reason said. */
-static int join_router(const char *port) {
+/* Becomes one member more of the Router on the loopback. 0, or -1 with the reason said. */
+static int join_router(void) {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
+                                  .sin_port = htons((uint16_t)strtoul(router_port, NULL, 10)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int one = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -248,13 +264,15 @@ static int join_router(const char *port) {
         fputs("bench_echo_peer: out of memory\n", stderr);
         return -1;
     }
-    static const char greeting[] =
-        "{\"meta\":{\"type\":\"client\"},\"members\":[{\"name\":\"echo\",\"methods\":[\"echo\"]}]}";
+    char greeting[128];
+    snprintf(greeting, sizeof greeting,
+             "{\"meta\":{\"type\":\"client\"},\"members\":[{\"name\":\"%s\",\"methods\":[\"echo\"]}]}",
+             caller->name);
     struct daffi_message message = {.uuid = 1,
                                     .flag = DAFFI_HANDSHAKE,
                                     .decoder = DAFFI_JSON,
                                     .return_result = true,
-                                    .transmitter = daffi_span_text(echo_name),
+                                    .transmitter = daffi_span_text(caller->name),
                                     .payload = daffi_span_text(greeting)};
     uint8_t probe[DAFFI_PROBE_BYTES];
     memset(probe, DAFFI_PROBE, sizeof probe);
@@ -291,16 +309,19 @@ static void on_stdin(struct reactor_source *source, uint32_t events) {
 int main(int argc, char **argv) {
     static struct memory_budget memory = {.limit = (size_t)8 << 30};
     static struct reactor_source input = {.fd = STDIN_FILENO, .on_ready = on_stdin};
-    const char *option = argc == 3 ? argv[1] : "--port";
-    const char *value = argc == 3 ? argv[2] : "0";
+    const char *option = argc > 2 ? argv[1] : "--port";
+    const char *value = argc > 2 ? argv[2] : "0";
+    bool has_members = argc == 5 && strcmp(argv[3], "--members") == 0;
     signal(SIGPIPE, SIG_IGN);
-    if ((argc != 1 && argc != 3) || reactor_new(&memory, &reactor) < 0) {
+    if ((argc != 1 && argc != 3 && !has_members) || reactor_new(&memory, &reactor) < 0) {
         fputs(usage, stderr);
         return 2;
     }
     int result = -1;
     if (strcmp(option, "--connect") == 0) {
-        result = join_router(value);
+        router_port = value;
+        members_wanted = has_members ? (unsigned)strtoul(argv[4], NULL, 10) : 1;
+        result = join_router();
     } else if (strcmp(option, "--unix") == 0) {
         result = open_listener(NULL, value);
     } else if (strcmp(option, "--port") == 0) {

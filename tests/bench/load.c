@@ -21,6 +21,7 @@ static const char usage[] =
     "  --ws PATH                  WebSocket at PATH; without it daffi's own framing\n"
     "  --mode calls|connects|idle (default calls)\n"
     "  --receiver NAME            the member that echoes (default echo)\n"
+    "  --receivers N              members called in turn: NAME, NAME-1, NAME-2, ... (default 1)\n"
     "  --connections N            (default 32)\n"
     "  --in-flight N              calls at a time on each connection, 1 to 1024 (default 1)\n"
     "  --size BYTES               of the payload (default 32)\n"
@@ -92,12 +93,19 @@ static void print_result(const struct run *run) {
 
 static int parse(int argc, char **argv, struct run *run) {
     static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},        {"unix", required_argument, NULL, 'u'},
-        {"tls", required_argument, NULL, 't'},         {"ws", required_argument, NULL, 'w'},
-        {"mode", required_argument, NULL, 'm'},        {"receiver", required_argument, NULL, 'r'},
-        {"connections", required_argument, NULL, 'c'}, {"in-flight", required_argument, NULL, 'i'},
-        {"size", required_argument, NULL, 's'},        {"seconds", required_argument, NULL, 'd'},
-        {"warmup", required_argument, NULL, 'W'},      {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 'p'},
+        {"unix", required_argument, NULL, 'u'},
+        {"tls", required_argument, NULL, 't'},
+        {"ws", required_argument, NULL, 'w'},
+        {"mode", required_argument, NULL, 'm'},
+        {"receiver", required_argument, NULL, 'r'},
+        {"connections", required_argument, NULL, 'c'},
+        {"in-flight", required_argument, NULL, 'i'},
+        {"size", required_argument, NULL, 's'},
+        {"seconds", required_argument, NULL, 'd'},
+        {"warmup", required_argument, NULL, 'W'},
+        {"receivers", required_argument, NULL, 'R'},
+        {NULL, 0, NULL, 0},
     };
     struct load *load = &run->load;
     char error[512];
@@ -127,6 +135,9 @@ static int parse(int argc, char **argv, struct run *run) {
         case 'r':
             load->receiver = optarg;
             break;
+        case 'R':
+            load->receivers = (unsigned)strtoul(optarg, NULL, 10);
+            break;
         case 'c':
             run->connections = (unsigned)strtoul(optarg, NULL, 10);
             break;
@@ -147,7 +158,7 @@ static int parse(int argc, char **argv, struct run *run) {
         }
     }
     bool sound = load->in_flight >= 1 && load->in_flight <= LOAD_IN_FLIGHT_MAX && run->connections >= 1 &&
-                 (load->port != 0 || load->unix_path != NULL);
+                 load->receivers >= 1 && (load->port != 0 || load->unix_path != NULL);
     return sound ? 0 : -EINVAL;
 }
 
@@ -155,6 +166,7 @@ int main(int argc, char **argv) {
     static struct memory_budget memory = {.limit = (size_t)8 << 30};
     static struct run run = {
         .load = {.receiver = "echo",
+                 .receivers = 1,
                  .in_flight = 1,
                  .payload_size = 32,
                  .on_greeted = on_greeted,

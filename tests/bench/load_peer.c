@@ -26,7 +26,11 @@ struct load_peer {
     struct ws_reader reader;
     char name[32];
     uint16_t next_uuid;
-    uint64_t started[LOAD_IN_FLIGHT_MAX + 1]; /* ns, by uuid modulo the array; 0: not in flight */
+    unsigned turn; /* whose it is to answer the next call */
+    /* ns, by uuid modulo its length; 0: not in flight. Several receivers do not answer in the order of the calls: then each
+     * uuid has a place of its own. */
+    size_t started_length;
+    uint64_t started[];
 };
 
 static uint64_t clock_ns(void) {
@@ -71,15 +75,18 @@ static void send_message(struct load_peer *peer, const struct daffi_message *mes
 static void send_call(struct load_peer *peer) {
     struct load *load = peer->load;
     uint16_t uuid = peer->next_uuid;
+    char receiver[64];
+    unsigned turn = peer->turn++ % load->receivers;
+    snprintf(receiver, sizeof receiver, turn == 0 ? "%s" : "%s-%u", load->receiver, turn);
     peer->next_uuid = uuid == UINT16_MAX ? 1 : (uint16_t)(uuid + 1);
-    peer->started[uuid % (LOAD_IN_FLIGHT_MAX + 1)] = clock_ns();
+    peer->started[uuid % peer->started_length] = clock_ns();
     struct daffi_message call = {.uuid = uuid,
                                  .flag = DAFFI_REQUEST,
                                  .decoder = DAFFI_OPAQUE,
                                  .is_bytes = true,
                                  .return_result = true,
                                  .transmitter = daffi_span_text(peer->name),
-                                 .receiver = daffi_span_text(load->receiver),
+                                 .receiver = daffi_span_text(receiver),
                                  .function = daffi_span_text("echo"),
                                  .payload = daffi_span_of(load->payload, load->payload_size)};
     send_message(peer, &call);
@@ -119,10 +126,14 @@ static void on_greeting_answered(struct load_peer *peer) {
 
 static void on_answer(struct load_peer *peer, const struct daffi_message *message) {
     struct load *load = peer->load;
-    uint64_t *started = &peer->started[message->uuid % (LOAD_IN_FLIGHT_MAX + 1)];
+    uint64_t *started = &peer->started[message->uuid % peer->started_length];
     if (message->flag != DAFFI_RESPONSE || *started == 0 ||
         !daffi_span_equal(message->payload, daffi_span_of(load->payload, load->payload_size))) {
-        fail(peer, "an answer is not the echo of its call");
+        char what[96];
+        snprintf(what, sizeof what, "an answer is not the echo of its call: flag %d, id %u, %zu bytes%s",
+                 (int)message->flag, message->uuid, message->payload.length,
+                 *started == 0 ? ", of no call" : "");
+        fail(peer, what);
         return;
     }
     if (load->measuring) {
@@ -304,13 +315,15 @@ int load_peer_start(struct load *load, unsigned number) {
     static const struct ws_reader_limits reader_limits = {
         .limit = DAFFI_MESSAGE_MAX, .wire_limit = DAFFI_MESSAGE_MAX, .oversize_head = DAFFI_HEAD_MAX};
 
-    struct load_peer *peer = calloc(1, sizeof *peer);
+    size_t ids = load->receivers > 1 ? UINT16_MAX + 1 : LOAD_IN_FLIGHT_MAX + 1;
+    struct load_peer *peer = calloc(1, sizeof *peer + ids * sizeof peer->started[0]);
     if (peer == NULL) {
         return -ENOMEM;
     }
+    peer->started_length = ids;
     peer->load = load;
     peer->next_uuid = 2;
-    snprintf(peer->name, sizeof peer->name, "load-%u", number);
+    snprintf(peer->name, sizeof peer->name, "load-%d-%u", (int)getpid(), number);
     ws_reader_init(&peer->reader, WS_CLIENT, &reader_limits);
 
     int fd = open_socket(load);

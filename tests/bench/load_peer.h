@@ -22,6 +22,7 @@ struct load {
     uint16_t port;
     const char *path;     /* WebSocket request target; NULL: native */
     const char *receiver; /* the member that echoes */
+    unsigned receivers;   /* as many of them, called in turn: "echo", "echo-1", "echo-2", ... */
     enum load_mode mode;
     unsigned in_flight; /* calls at a time and connection, 1 to LOAD_IN_FLIGHT_MAX */
     uint8_t *payload;   /* what is echoed */

@@ -10,6 +10,7 @@ import os
 import platform
 import statistics
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,21 @@ def idle_memory(bench: Bench, server: Server, connections: int) -> float:
     if not line:
         raise RuntimeError(f"{server.name}: the idle connections did not all open")
     return (after - before) / connections
+
+
+def join_seconds(bench: Bench, server: Server, members: int) -> float:
+    """How long it takes until that many idle members, who all come at once, are all welcome."""
+    begun = time.monotonic()
+    generator = subprocess.Popen(
+        [bench.tool("bench_load"), *bench.way_to(server), "--mode", "idle", "--connections", str(members)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    line = generator.stdout.readline()
+    seconds = time.monotonic() - begun
+    generator.stdin.close()
+    generator.wait(60)
+    if not line:
+        raise RuntimeError(f"{server.name}: not all of {members} members could join")
+    return seconds
 
 
 def machine() -> str:

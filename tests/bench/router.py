@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import Work, idle_memory, machine, median, ratio, take_turns
+from measure import Work, idle_memory, join_seconds, machine, median, ratio, take_turns
 from servers import Bench, start_echo_worker, start_own_router, start_python_router
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,28 +33,34 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--idle", type=int, default=500, help="idle members for the memory row")
+    parser.add_argument("--workers", type=int, default=500, help="workers for the row of many workers")
+    parser.add_argument("--joins", type=int, default=5000, help="members that join at once (the bridge's router alone: each costs the other a thread)")
     parser.add_argument("--quick", action="store_true", help="one short run of each: does it work at all?")
     options = parser.parse_args()
     if options.quick:
-        options.runs, options.seconds, options.idle = 1, 0.3, 50
+        options.runs, options.seconds, options.idle, options.workers, options.joins = 1, 0.3, 50, 20, 500
     with tempfile.TemporaryDirectory(prefix="daffi-bench-") as folder:
         bench = Bench(options.build.resolve(), Path(folder))
         servers, workers = [], []
         try:
             for start in (start_own_router, start_python_router):
                 servers.append(start(bench))
-                workers.append(start_echo_worker(bench, servers[-1]))
+                workers.append(start_echo_worker(bench, servers[-1], options.workers))
             results = take_turns(bench, servers, WORKS, options.runs, options.seconds)
+            cast = Work(f"calls to {options.workers} workers in turn, {options.workers} in flight",
+                        ("--connections", "1", "--in-flight", str(options.workers), "--receivers", str(options.workers)))
+            results |= take_turns(bench, servers, (cast,), options.runs, options.seconds)
             memory = [idle_memory(bench, server, options.idle) for server in servers]
             print(f"{machine()}; median of {options.runs} interleaved runs of {options.seconds:g} s.\n")
             print("| work, daffi's own framing | daffi-bridge, CPU µs | Python Router, CPU µs | ratio | p50 µs, bridge · Router | calls a second, bridge · Router |")
             print("| --- | --- | --- | --- | --- | --- |")
-            for work in WORKS:
+            for work in (*WORKS, cast):
                 ours, theirs = (results[work.title][server.name] for server in servers)
                 print(f"| {work.title} | {median(ours, 'cpu_us'):.1f} | {median(theirs, 'cpu_us'):.1f} | {ratio(ours, theirs):.2f} | "
                       f"{median(ours, 'p50_us'):.0f} · {median(theirs, 'p50_us'):.0f} | "
                       f"{median(ours, 'calls_per_second'):.0f} · {median(theirs, 'calls_per_second'):.0f} |")
             print(f"| memory per idle member | {memory[0] / 1024:.1f} KB | {memory[1] / 1024:.1f} KB | {memory[0] / memory[1]:.3f} | – | – |")
+            print(f"\n{options.joins} members that join all at once, and hear of each other: {join_seconds(bench, servers[0], options.joins):.1f} s.")
         finally:
             for worker in workers:
                 worker.stdin.close()
@@ -62,7 +68,7 @@ def main() -> int:
             for server in servers:
                 server.stop()
             bench.close()
-    print(f"\nbench: {len(WORKS) + 1} passed, 0 failed")
+    print(f"\nbench: {len(WORKS) + 3} passed, 0 failed")
     return 0
 
 

@@ -5,6 +5,7 @@ A server is started by a function that takes a Bench and returns a Server; its p
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -171,7 +172,9 @@ def start_nginx(bench: Bench) -> Server | None:
 
 def start_own_router(bench: Bench) -> Server:
     """daffi-bridge as the Router, native peers on the loopback."""
-    process = subprocess.Popen([bench.build / "daffi-bridge", "--listen", "http://127.0.0.1:0", "--log-level", "warning"],
+    configuration = bench.folder / "router.json"
+    configuration.write_text(json.dumps({"limits": {"connections": 9000, "connections_per_address": 9000, "half_open": 9000}}))
+    process = subprocess.Popen([bench.build / "daffi-bridge", "-c", configuration, "--listen", "http://127.0.0.1:0", "--log-level", "error"],
                                stderr=subprocess.PIPE, text=True)
     line = process.stderr.readline()
     found = re.match(r"listening http://127\.0\.0\.1:(\d+)", line)
@@ -190,9 +193,9 @@ def start_python_router(bench: Bench) -> Server:
     return Server("Python Router", port, None, process, tls=False)
 
 
-def start_echo_worker(bench: Bench, server: Server) -> subprocess.Popen:
-    """The C worker that echoes, as a member of that Router."""
-    worker = subprocess.Popen([bench.tool("bench_echo_peer"), "--connect", str(server.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def start_echo_worker(bench: Bench, server: Server, members: int = 1) -> subprocess.Popen:
+    """The C worker that echoes, as a member of that Router, or as several: echo, echo-1, ..."""
+    worker = subprocess.Popen([bench.tool("bench_echo_peer"), "--connect", str(server.port), "--members", str(members)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     if worker.stdout.readline() != "ready router\n":
         raise RuntimeError(f"the echo worker could not join {server.name}")
     return worker
