@@ -29,7 +29,7 @@ export class Session {
   #attempt = null; // what connect() gave: under way or successful
   #everConnected = false;
   #failures = 0;
-  #timer;
+  #waitNoMore = () => {};
 
   constructor(name, settings, events, onstate) {
     this.name = name;
@@ -45,7 +45,7 @@ export class Session {
   }
 
   #begin() {
-    clearTimeout(this.#timer);
+    this.#waitNoMore();
     const attempt = makeDeferred();
     this.#attempt = attempt;
     attempt.promise.catch(() => {}); // a reconnect has nobody who waits
@@ -78,12 +78,26 @@ export class Session {
     if (back && this.state === "connected") this.#events.emit("connected", this.name);
   }
 
+  /** Tries again after that time, or as soon as there are signs that it is worth it: a network, somebody who looks. */
+  #beginIn(delay) {
+    const begin = () => this.#begin();
+    const look = () => document.hidden || begin();
+    const timer = setTimeout(begin, delay);
+    globalThis.addEventListener?.("online", begin);
+    globalThis.document?.addEventListener("visibilitychange", look);
+    this.#waitNoMore = () => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.("online", begin);
+      globalThis.document?.removeEventListener("visibilitychange", look);
+    };
+  }
+
   /** The link is no more, or none could be made. */
   #ended(error) {
     if (!this.#attempt) return;
     const lost = this.state === "connected";
     const again = lost ? this.#settings.autoreconnect : this.state === "reconnecting";
-    if (again) this.#timer = setTimeout(() => this.#begin(), backoffDelay(this.#settings.reconnectDelay, this.#failures++));
+    if (again) this.#beginIn(backoffDelay(this.#settings.reconnectDelay, this.#failures++));
     this.#leave(again ? "reconnecting" : "disconnected", error);
     if (lost) this.#events.emit("disconnected", this.name);
   }
@@ -110,7 +124,7 @@ export class Session {
 
   stop() {
     if (this.state === "closed") return;
-    clearTimeout(this.#timer);
+    this.#waitNoMore();
     this.core = null;
     this.#leave("closed", new DaffiError("closed", "the client was stopped"));
     this.#events.end();

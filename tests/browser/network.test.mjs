@@ -110,4 +110,35 @@ describe("a dead network", () => {
     });
     assert.equal(await page.evaluate(() => conn.rpc({ timeout: 5000 }).echo("awake")), "awake");
   });
+
+  for (const sign of ["globalThis.dispatchEvent(new Event('online'))", "document.dispatchEvent(new Event('visibilitychange'))"]) {
+    test(`a reconnect that would come much later comes at once by ${sign}, and only then`, async () => {
+      const states = await page.evaluate(async ([wsUrl, sign]) => {
+        const sockets = [];
+        class Noted extends WebSocket {
+          constructor(url) {
+            super(url);
+            sockets.push(this);
+          }
+        }
+        const eager = new DaffiClient("eager", { wsUrl, autoreconnect: true, reconnectDelay: 50000, WebSocket: Noted });
+        await eager.connect();
+        const states = [];
+        const next = () => new Promise((done) => eager.addEventListener("statechange", () => done(eager.state), { once: true }));
+        let change = next();
+        sockets[0].close();
+        states.push(await change);
+        change = next();
+        eval(sign);
+        eval(sign);
+        states.push(await change, sockets.length);
+        eval(sign);
+        states.push(sockets.length, eager.state);
+        eager.stop();
+        eval(sign);
+        return [...states, sockets.length];
+      }, [bridge.wsUrl, sign]);
+      assert.deepEqual(states, ["reconnecting", "connected", 2, 2, "connected", 2]);
+    });
+  }
 });
