@@ -69,6 +69,8 @@ declare namespace Client {
     WebSocket?: WebSocketClass;
     /** Where app.wasm is, if not beside this script. */
     wasmUrl?: string | URL;
+    /** What a bridge that asks for tokens is shown: a token, or a function that gives one for each attempt to connect. */
+    token?: string | (() => string | Promise<string>);
   }
 
   /** What a WebSocket class must be able to do. */

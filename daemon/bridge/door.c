@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bridge/door_route.h"
@@ -185,6 +186,8 @@ static void take_upgrade(struct door_visit *visit, const struct request_head *he
         refuse(visit, &refusal, false);
         return;
     }
+    struct auth_grant *grant = NULL;
+    door_route_check_token(door->bridge->config, head, (uint64_t)time(NULL), &route, &grant);
     const struct response_sink sink = sink_of(visit);
     (void)response_switch_protocols(route.accept, &sink);
     const struct ws_peer_setup setup = {
@@ -193,10 +196,12 @@ static void take_upgrade(struct door_visit *visit, const struct request_head *he
         .no_backend = route.text,
         .wants_offer = route.wants_offer,
         .policy = policy_at(door, route.upstream),
+        .grant = grant,
         .tab = route.tab,
     };
     status = ws_peer_new(&setup, &visit->visitor);
     if (status < 0) {
+        auth_grant_free(grant);
         visit->state = VISIT_ENDING;
         connection_abort(visit->visitor.connection, status, "out of memory");
         return;

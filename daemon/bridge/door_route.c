@@ -27,12 +27,13 @@ static struct daffi_span find_parameter(struct daffi_span query, const char *beg
 
 /* 32 lower-case hexadecimal digits; what is none says nothing. */
 static void read_tab(struct daffi_span query, char ret_tab[NAMES_TAB_BYTES + 1]) {
+    static const char digits[] = "0123456789abcdef";
     const struct daffi_span tab = find_parameter(query, TAB);
     if (tab.length != NAMES_TAB_BYTES) {
         return;
     }
     for (size_t i = 0; i < tab.length; i++) {
-        if (memchr("0123456789abcdef", tab.data[i], 16) == NULL) {
+        if (memchr(digits, tab.data[i], sizeof digits - 1) == NULL) {
             return;
         }
     }
@@ -122,6 +123,29 @@ int door_route_find(const struct config *config, const struct config_listener *l
     find_upstream(config, listener, head->path, &route);
     *ret_route = route;
     return 0;
+}
+
+void door_route_check_token(const struct config *config, const struct request_head *head, uint64_t now,
+                            struct door_route *route, struct auth_grant **ret_grant) {
+    const char *text = "the bridge is out of memory";
+    struct auth_grant *grant = NULL;
+    if (config->secrets_count == 0) {
+        return;
+    }
+    int status =
+        auth_read_token(config->secrets, config->secrets_count, auth_find_token(head), now, &grant, &text);
+    if (status == 0 && route->upstream != SIZE_MAX && grant->upstream[0] != '\0' &&
+        strcmp(grant->upstream, config->upstreams[route->upstream].name) != 0) {
+        status = -EACCES;
+        text = "the token is for another upstream";
+    }
+    if (status == 0) {
+        *ret_grant = grant;
+        return;
+    }
+    auth_grant_free(grant);
+    route->upstream = SIZE_MAX;
+    snprintf(route->text, sizeof route->text, "%s", text);
 }
 
 bool door_is_local(const char *address) {

@@ -2,6 +2,7 @@
 #ifndef DOOR_ROUTE_H
 #define DOOR_ROUTE_H
 
+#include "bridge/auth.h"
 #include "bridge/names.h"
 #include "config/config.h"
 #include "http/origin.h"
@@ -24,6 +25,12 @@ struct door_route {
 int door_route_find(const struct config *config, const struct config_listener *listener,
                     const struct origin_rule *rule, const struct request_head *head,
                     struct door_route *ret_route, struct request_refusal *ret_refusal);
+
+/* Where pages need a token: *ret_grant is what theirs says, the caller's to free; or it has none that holds at `now` (s since
+ * 1970), then the route leads nowhere, and its text says why: pages can't read an HTTP status, so they are told by the
+ * answer to their handshake. */
+void door_route_check_token(const struct config *config, const struct request_head *head, uint64_t now,
+                            struct door_route *route, struct auth_grant **ret_grant);
 
 /* Whether what a request is for may be served to whoever dialled that Host: -EACCES as above. Health is told under
  * any name, as a load balancer asks by an address; all else that is no upgrade and no asset is for own hosts alone, so

@@ -90,6 +90,7 @@ static void release(struct reactor_retired *retired) {
     struct session *session = (struct session *)(void *)((char *)retired - offsetof(struct session, retired));
     daffi_handshake_free(session->exposed);
     daffi_handshake_free(session->exposing);
+    auth_grant_free(session->grant);
     free(session->no_backend);
     free(session->name);
     free(session);
@@ -138,6 +139,9 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     session->deadline.on_due = on_deadline;
     session->probe_timer.on_due = session_on_probes_due;
     session->policy = setup->policy;
+    if (setup->grant != NULL) {
+        policy_add(&session->policy, &setup->grant->policy);
+    }
     session_start_rates(session);
     snprintf(session->address, sizeof session->address, "%s", setup->address);
     snprintf(session->claim.tab, sizeof session->claim.tab, "%s", setup->tab == NULL ? "" : setup->tab);
@@ -154,6 +158,7 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
         session->next->previous = session;
     }
     setup->bridge->sessions = session;
+    session->grant = setup->grant;
     *ret_session = session;
     return 0;
 fail:

@@ -5,6 +5,7 @@
 #ifndef SESSION_H
 #define SESSION_H
 
+#include "bridge/auth.h"
 #include "bridge/bridge.h"
 #include "bridge/guard.h"
 #include "daffi/handshake.h"
@@ -35,11 +36,12 @@ struct session_setup {
     enum guard_kind kind;
     struct backend
         *backend; /* NULL: there is none of that name; its handshake will be refused with `no_backend` */
-    const char *no_backend; /* copied */
-    bool wants_offer;       /* our own client: it may be told of the bridge */
-    struct policy policy;   /* of a page */
-    const char *tab;        /* copied; the secret of its tab, NAMES_TAB_BYTES; NULL: none was sent */
-    const char *address;    /* copied */
+    const char *no_backend;   /* copied */
+    bool wants_offer;         /* our own client: it may be told of the bridge */
+    struct policy policy;     /* of a page */
+    struct auth_grant *grant; /* of its token, taken over where session_new returns 0; NULL: none is needed */
+    const char *tab;          /* copied; the secret of its tab, NAMES_TAB_BYTES; NULL: none was sent */
+    const char *address;      /* copied */
     const struct session_transport *transport;
     void *transport_owner;
 };

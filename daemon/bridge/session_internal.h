@@ -42,6 +42,7 @@ struct session {
     struct daffi_handshake *handshake; /* of its peer, until the backend has it */
     struct timer deadline;
     struct policy policy;
+    struct auth_grant *grant;         /* part of the policy; or NULL */
     struct rate call_rate, byte_rate; /* of what its peer sends; no limit for native peers */
     enum daffi_handshake_type server; /* what the other side is: CLIENT until it has said so */
     struct roster_view view;          /* who is there */

@@ -441,6 +441,7 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
         .no_backend = setup->no_backend,
         .wants_offer = setup->wants_offer,
         .policy = setup->policy,
+        .grant = setup->grant,
         .tab = setup->tab,
         .address = visitor->address,
         .transport = &transport,

@@ -12,7 +12,8 @@ struct ws_peer_setup {
     const char *no_backend;
     bool wants_offer;
     struct policy policy;
-    const char *tab; /* as in struct session_setup */
+    struct auth_grant *grant; /* as in struct session_setup */
+    const char *tab;
 };
 
 /* Takes over the visitor, whose connection has been upgraded, when it returns 0; else -errno, and the visitor is the

@@ -8,6 +8,7 @@
 #include "config/config_error.h"
 #include "config/config_lines.h"
 #include "config/config_patterns.h"
+#include "config/config_secrets.h"
 #include "config/config_table.h"
 
 struct config *config_new(void) {
@@ -64,6 +65,8 @@ void config_free(struct config *config) {
         free(config->hosts[i]);
     }
     config_policy_clear(&config->policy);
+    config_secrets_clear(config);
+    free(config->secrets_file);
     config_source_free(config->source);
     free(config);
 }
@@ -169,6 +172,10 @@ int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
     }
     for (size_t i = 0; i < config->listeners_count && result == 0; i++) {
         result = finish_listener(config, i, ret_error);
+    }
+    if (result == 0 && config->secrets_file != NULL) {
+        config_secrets_clear(config);
+        result = config_secrets_read(config, config->secrets_file, ret_error);
     }
     return result;
 }

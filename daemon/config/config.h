@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CONFIG_LIST_MAX = 64, CONFIG_ERROR_MAX = 512 };
+enum { CONFIG_LIST_MAX = 64, CONFIG_ERROR_MAX = 512, CONFIG_SECRETS_MAX = 8 };
 
 enum config_scheme { CONFIG_HTTP, CONFIG_HTTPS, CONFIG_UNIX, CONFIG_TCP, CONFIG_TLS, CONFIG_ROUTER };
 enum config_native { CONFIG_NATIVE_LOOPBACK, CONFIG_NATIVE_ALL, CONFIG_NATIVE_NONE };
@@ -96,6 +96,9 @@ struct config {
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_policy policy; /* of all listeners and upstreams */
+    char *secrets_file;          /* NULL: pages need no token */
+    char *secrets[CONFIG_SECRETS_MAX];
+    size_t secrets_count;
     enum config_log_level log_level;
     enum config_log_format log_format;
     struct config_source *source; /* NULL: no file */

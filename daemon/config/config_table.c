@@ -112,6 +112,9 @@ const struct config_row config_table[] = {
     TIMEOUT(heartbeat_answer, 100, 600000, 10000, "for a page to give that sign"),
     TIMEOUT(drain, 0, 3600000, 10000, "for what is under way when the daemon ends"),
 
+    {"auth", "secrets", CONFIG_FILE, 0, CONFIG(secrets_file), 0, 0, 0, 0, NULL,
+     "a file of secrets, a line each, of mode 0600 or 0640; then pages need a token that one of them has signed: see docs/tokens.md"},
+
     {"log", "level", CONFIG_CHOICE, 0, CONFIG(log_level), 0, 0, 3, CONFIG_LOG_INFO, level_words,
      "the least serious kind of line that is logged"},
     {"log", "format", CONFIG_CHOICE, 0, CONFIG(log_format), 0, 0, 1, CONFIG_LOG_TEXT, format_words,
@@ -122,7 +125,7 @@ const size_t config_table_rows = sizeof config_table / sizeof config_table[0];
 const struct config_section config_sections[] = {
     {"limits", false, "what is accepted, at most"},
     {"timeouts_ms", false, "how long is waited, in milliseconds"},
-    {"auth", true, "who one is"},
+    {"auth", false, "who may come in"},
     {"admin", true, "metrics and control"},
     {"assets", true, "where the client's files come from"},
     {"log", false, "lines on standard error"},

@@ -39,7 +39,7 @@ export class DaffiClient extends EventTarget {
   #events = new Events();
 
   /** `name` may be left out: one is made of the page's host and 32 random bits. `options`: wsUrl (required), autoreconnect,
-   *  reconnectDelay (ms), WebSocket (a class, where there is no global one), wasmUrl. */
+   *  reconnectDelay (ms), WebSocket (a class, where there is no global one), wasmUrl, token. */
   constructor(...given) {
     super();
     const [name, options] = given.length === 1 && typeof given[0] === "object" ? [undefined, given[0]] : given;

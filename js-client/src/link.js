@@ -36,10 +36,10 @@ export class Link {
     this.#hooks = hooks;
   }
 
-  open() {
+  open(token) {
     const { url, WebSocket } = this.#settings;
     const address = new URL(url);
-    address.search += `${address.search ? "&" : "?"}daffi-bridge=1&daffi-tab=${tabSecret(this.#settings)}`;
+    address.search += `${address.search ? "&" : "?"}daffi-bridge=1&daffi-tab=${tabSecret(this.#settings)}${token ? `&daffi-token=${encodeURIComponent(token)}` : ""}`;
     try {
       this.#socket = new WebSocket(address.href);
     } catch (cause) {

@@ -82,8 +82,8 @@ function parseUrl(text) {
 
 /** Options of `new DaffiClient`. */
 export function readClientOptions(options) {
-  const { wsUrl, autoreconnect = false, reconnectDelay = 2000, WebSocket = globalThis.WebSocket, wasmUrl } =
-    readOptions("DaffiClient", options, ["wsUrl", "autoreconnect", "reconnectDelay", "WebSocket", "wasmUrl"]);
+  const { wsUrl, autoreconnect = false, reconnectDelay = 2000, WebSocket = globalThis.WebSocket, wasmUrl, token } =
+    readOptions("DaffiClient", options, ["wsUrl", "autoreconnect", "reconnectDelay", "WebSocket", "wasmUrl", "token"]);
   const url = parseUrl(wsUrl);
   if (!/^wss?:$/.test(url?.protocol)) throw refused("options.wsUrl", wsUrl, "it is required, an address that begins with ws:// or wss://");
   url.hash = ""; // WebSocket refuses one
@@ -91,5 +91,6 @@ export function readClientOptions(options) {
   check("options.reconnectDelay", reconnectDelay, isNumber, MILLISECONDS);
   if (typeof WebSocket !== "function") throw refused("options.WebSocket", WebSocket, "a class is accepted, and needed where none is global");
   check("options.wasmUrl", wasmUrl, (value) => typeof value === "string" || value instanceof URL, "the address of app.wasm is accepted");
-  return { url, autoreconnect, reconnectDelay, WebSocket, wasmUrl };
+  check("options.token", token, (value) => ["string", "function"].includes(typeof value), "a token, or a function that gives one, is accepted");
+  return { url, autoreconnect, reconnectDelay, WebSocket, wasmUrl, token };
 }

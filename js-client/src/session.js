@@ -55,7 +55,9 @@ export class Session {
   }
 
   async #open(attempt) {
-    const instance = this.core ? null : await instantiate(this.#settings.wasmUrl);
+    const { wasmUrl, token } = this.#settings;
+    const instance = this.core ? null : await instantiate(wasmUrl);
+    const given = typeof token === "function" ? await token() : token;
     if (attempt !== this.#attempt) return;
     this.core ??= new Core(instance, this.name, (cause) => this.#trapped(cause));
     this.link = new Link(this.core, this.name, this.#settings, {
@@ -64,7 +66,7 @@ export class Session {
       onopen: () => this.#opened(),
       onend: (error) => this.#ended(error),
     });
-    this.link.open();
+    this.link.open(given);
   }
 
   #opened() {
