@@ -35,6 +35,7 @@ const ROWS = [
   ...option("reconnectDelay", [ABSENT, "number"], MILLISECONDS),
   ...option("WebSocket", [ABSENT, "function"], "a class is accepted"),
   ...option("wasmUrl", [ABSENT, "text"], "the address of app.wasm is accepted"),
+  ...option("token", [ABSENT, "text", "function"], "a token, or a function that gives one, is accepted"),
   ...allBut(["function"], (value, _, client) => client.addEventHandler(value), "addEventHandler: fn", "a function is accepted"),
   ...allBut(["object"], (value) => DaffiClient.kwargs(value), "kwargs", "a plain object is accepted"),
   ["kwargs of a Map", () => DaffiClient.kwargs(new Map()), "kwargs", "[object Map]", "a plain object is accepted"],
