@@ -14,7 +14,7 @@ import struct
 
 import pytest
 import wire
-from native import Ended, Native
+from native import Native
 from test_router import comparable, fence, ours, seen_by
 
 NOWAIT = {"return_result": 0}
@@ -190,7 +190,8 @@ def a_cast(port: int):
 def calls_that_wait_for_no_answer(port: int):
     with Native(port, "caller") as caller, Native(port, "worker", ["f"]) as worker:
         caller.send(*(call(number, "worker", b"%d" % number, **NOWAIT) for number in range(1, 21)))
-        caller.send(call(99, "nobody", b"", **NOWAIT))
+        caller.send(call(99, "nobody", b"", **NOWAIT), call(100, "worker", b"last", **NOWAIT))
+        worker.wait_for(lambda message: message.uuid == 100)
         fence(port, 1, caller, worker)
         yield seen_by(caller, worker)
 
@@ -217,25 +218,9 @@ def both_call_each_other(port: int):
         yield seen_by(caller, worker)
 
 
-def a_second_handshake_ends_it(port: int):
-    with Native(port, "watch") as watch:
-        peer = Native(port, "twice", ["f"])
-        watch.wait_for_news("connected", "twice")
-        peer.send(wire.handshake("twice", 78, ["g"]))
-        try:
-            while True:
-                peer.receive(10)
-        except (Ended, TimeoutError):
-            pass
-        peer.close()
-        with Native(port, "after") as after:
-            yield [member["name"] for member in after.seen[0].json()["members"]]
-
-
-SCENARIOS = [handshake_of_one_alone, handshakes_with_any_call_id,
-             hundreds_that_come_and_go, those_that_die_without_a_word, a_name_taken_again_and_again,
+SCENARIOS = [handshake_of_one_alone, handshakes_with_any_call_id, hundreds_that_come_and_go, those_that_die_without_a_word, a_name_taken_again_and_again,
              calls_go_to_the_one_that_has_the_name_now, a_stream_and_its_order, answers_out_of_order, a_cast, calls_that_wait_for_no_answer,
-             the_same_id_again, both_call_each_other, a_second_handshake_ends_it]
+             the_same_id_again, both_call_each_other]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
