@@ -174,8 +174,10 @@ def a_cast(port: int):
     with Native(port, "caller") as caller:
         workers = []
         for number in range(20):
-            workers.append(Native(port, f"w{number}", ["f"]))
-            caller.wait_for_news("connected", f"w{number}")
+            newcomer = Native(port, f"w{number}", ["f"])
+            for peer in (caller, *workers):
+                peer.wait_for_news("connected", newcomer.name)
+            workers.append(newcomer)
         caller.send(*(call(100 + number, worker.name, b"cast") for number, worker in enumerate(workers)))
         for number, worker in enumerate(workers):
             request = worker.wait_for(is_request)
