@@ -182,7 +182,7 @@ static void turn(size_t branch) {
 }
 
 static void settle(void) {
-    for (size_t i = 0; i < HOPS * BRANCHES; i++) {
+    for (size_t i = 0; i < (size_t)HOPS * BRANCHES; i++) {
         turn(i % BRANCHES);
     }
 }
