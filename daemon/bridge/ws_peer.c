@@ -10,6 +10,7 @@
 
 enum {
     BATCHED_MAX = 16384,  /* bytes of a message that is copied into a batch: a larger one goes alone */
+    NOTICED_MIN = 65536,  /* bytes of a message whose coming is told before */
     CLOSE_ECHO_MS = 2000, /* for the peer's own close frame to come */
     REASON_MAX = WS_CONTROL_MAX - 2,
 };
@@ -178,12 +179,29 @@ static void on_timer(struct timer *timer, uint64_t now) {
 
 /* -- what the session calls -- */
 
+/* Our own client, which hears of our signs of life. */
+static bool takes_beats(const struct ws_peer *peer) {
+    return peer->wants_offer && peer->heartbeat.interval_ms > 0;
+}
+
+static void send_notice(struct ws_peer *peer, size_t length) {
+    uint8_t bytes[4];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(length >> (8 * i));
+    }
+    flush_batch(peer);
+    (void)send_frame(peer, WS_BINARY, daffi_span_of(bytes, sizeof bytes), daffi_span_of(NULL, 0));
+}
+
 static int transport_send(void *owner, struct daffi_span head, struct daffi_span payload) {
     struct ws_peer *peer = owner;
     if (peer->state != WS_PEER_OPEN) {
         return -EPIPE;
     }
     ws_heartbeat_tell(&peer->heartbeat, reactor_now(peer->bridge->reactor));
+    if (head.length + payload.length >= NOTICED_MIN && takes_beats(peer)) {
+        send_notice(peer, head.length + payload.length);
+    }
     return peer->batch_limit > 0 ? send_batched(peer, head, payload)
                                  : send_frame(peer, WS_BINARY, head, payload);
 }

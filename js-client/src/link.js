@@ -92,6 +92,7 @@ export class Link {
 
   #read(data) {
     if (typeof data === "string") throw new Error("a text message");
+    if (this.#pulse && data.byteLength === 4) return this.#pulse.hear(new DataView(data).getUint32(0, true)); // a large message begins
     this.#pulse?.hear();
     const bytes = new Uint8Array(data); // empty: a sign of life
     for (let at = 0; at < bytes.length && this.#state !== "closed";) {

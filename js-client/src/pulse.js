@@ -1,6 +1,8 @@
 // Notices when the bridge has fallen silent: it gives a sign of life each interval, and one whenever it is asked. A page that slept,
 // or whose timers the browser holds back, asks before it believes the worst.
 
+const SLOWEST = 16; // bytes in a millisecond: a line on which a page may still wait for a large message, of which it sees no part
+
 export class Pulse {
   #heard = performance.now();
   #timer;
@@ -27,9 +29,9 @@ export class Pulse {
     this.#wait(answer, () => (this.#heard === last ? this.#onsilent() : this.#look(patience, answer)));
   }
 
-  /** Something came. */
-  hear() {
-    this.#heard = performance.now();
+  /** Something came: by itself, or as the notice of a message of `size` bytes that is on its way. */
+  hear(size = 0) {
+    this.#heard = performance.now() + size / SLOWEST;
   }
 
   stop() {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { WebSocket } from "ws";
 import { eventOf, failureOf, makeClient, stateOf } from "./peers.mjs";
-import { EVENTS, RESPONSE, encode, sizesIn, startFakeServer } from "./fake_server.mjs";
+import { EVENTS, RAW, RESPONSE, encode, sizesIn, startFakeServer } from "./fake_server.mjs";
 
 /** A client greeted by a bridge with that offer; `frames` are the WebSocket messages that come after the handshake. */
 async function bridged(t, offer, options = {}) {
@@ -145,6 +145,18 @@ describe("signs of life", () => {
     const { uuid } = await peer.next();
     peer.send(result(peer, uuid, 5));
     assert.equal(await call, 5);
+  });
+
+  test("the notice of a large message gives it time to come over a slow line", async (t) => {
+    const { client, conn, peer } = await bridged(t, { heartbeat: 40 });
+    const lost = new Promise((done) => client.addEventListener("statechange", () => done("lost"), { once: true }));
+    const call = conn.rpc({ serde: "raw" }).echo(new Uint8Array(9));
+    const { uuid } = await peer.next();
+    peer.socket.send(Buffer.from([0x00, 0x20, 0, 0])); // 8,192 bytes: half a second of the slowest line
+    assert.equal(await Promise.race([lost, new Promise((done) => setTimeout(() => done("there"), 300))]), "there");
+    peer.send({ uuid, flag: RESPONSE, decoder: RAW, isBytes: true, metadata: `w1|${peer.name}|echo`, payload: Buffer.alloc(8000) });
+    assert.equal((await call).length, 8000);
+    assert.equal(await lost, "lost"); // from then on it is awaited as ever
   });
 
   test("no sign of life is awaited of a bridge that promises none", async (t) => {

@@ -41,6 +41,8 @@ class OwnPage(Page):
         while not self.queue:
             data = self.socket.recv(timeout=seconds)
             before = len(self.queue)
+            if len(data) == 4:  # the notice of a large message
+                continue
             while data:
                 size = wire.size_at_front(data)
                 self.queue.append(data[:size])
@@ -312,3 +314,20 @@ def test_a_page_that_speaks_is_left_in_peace(configured):
             number += 1
             page.socket.send(wire.request(page.name, "w1", "echo", number, uuid=number).encode())
             assert answers(page, 1) == [number]
+
+
+def test_our_client_is_told_of_a_large_message_before_it_comes(configured):
+    bridge = configured()
+    with OwnPage(bridge) as page, Page(bridge.ws_url, name="other") as other:
+        page.wait_for_member("w1")
+        page.socket.send(calls(page, 1)[0])  # answered before, so that its batch is out
+        assert answers(page, 1) == [100]
+        page.socket.send(wire.request(page.name, "w1", "echo", "x" * 100000, uuid=7).encode())
+        sizes = []
+        while not sizes or sizes[-1] < 65536:
+            sizes.append(len(data := page.socket.recv(timeout=10)))
+            if sizes[-1] == 4:
+                told = int.from_bytes(data, "little")
+        assert sizes[-2] == 4 and told == sizes[-1]
+        other.wait_for_member("w1")
+        assert len(other.call("echo", "x" * 100000, receiver="w1")) == 100000  # and nobody else is: it takes daffi messages alone
