@@ -74,6 +74,18 @@ export class DaffiClient extends EventTarget {
     this.#session.stop();
   }
 
+  /** Offers functions to others, also before connect(): expose({ add: (a, b) => a + b }). They may be async; what they throw
+   *  arrives at the caller. Python's keyword arguments come last, as DaffiClient.kwargs makes them.
+   *  → promise of all others' knowing them; rejects `refused` where the bridge does not let pages expose them. */
+  expose(functions) {
+    return this.#session.expose(functions);
+  }
+
+  /** Takes functions back: who calls them hears `no-such-method`. */
+  unexpose(...names) {
+    return this.#session.unexpose(names);
+  }
+
   /** Calls fn({ type, member }) for each connected, disconnected and evicted. Returns a function that removes it. */
   addEventHandler(fn) {
     return this.#events.add(fn);

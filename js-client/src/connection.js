@@ -186,7 +186,7 @@ export class Connection {
   #stream(method, args, read, answered) {
     this.#require(method, read);
     const session = this.#session;
-    const { calls, link } = session;
+    const { calls } = session;
     const member = this.#resolve(method, read.receiver);
     const iterator = chunksOf(method, args);
     const task = calls.open({ method, member, signal: read.signal }, false);
@@ -195,13 +195,13 @@ export class Connection {
       const prepared = { member, method, serde, payload: this.#encode(method, [chunk], read) };
       if (answered) {
         const [call, message] = this.#open(prepared, { timeout });
-        link.send(message);
+        session.link.send(message);
         return call;
       }
-      link.send(session.encodeRequest(calls.takeId(), false, prepared));
+      session.link.send(session.encodeRequest(calls.takeId(), false, prepared));
       return undefined;
     };
-    pumpStream(iterator, { calls, task, send, window, link });
+    pumpStream(iterator, { calls, task, send, window, session });
     return task.promise;
   }
 

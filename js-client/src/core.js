@@ -133,15 +133,25 @@ export class Core {
     return { uuid, flag, decoder, returnResult, size, payload: bytes.subarray(offset, size) };
   }
 
-  /** Who sent the message decoded last. */
-  transmitter() {
+  #part(index) {
     const { fields, head } = this.#views;
-    return showText(head.subarray(fields[6], fields[6] + fields[7]));
+    return showText(head.subarray(fields[index], fields[index] + fields[index + 1]));
   }
 
-  /** The JSON of one's own handshake. */
-  handshakeOf(name) {
-    this.#wasm.handshake_begin(this.#put(name), 0);
+  /** Who sent the message decoded last. */
+  transmitter() {
+    return this.#part(6);
+  }
+
+  /** The function that it is about. */
+  method() {
+    return this.#part(10);
+  }
+
+  /** The JSON of one's own handshake, with the functions that one exposes. */
+  handshakeOf(name, methods) {
+    this.#done(this.#wasm.handshake_begin(this.#put(name), methods.length > 0));
+    for (const method of methods) this.#done(this.#wasm.handshake_method(this.#put(method)));
     const length = this.#done(this.#wasm.handshake_end());
     const at = this.field(0);
     return this.#views.bytes.slice(at, at + length);

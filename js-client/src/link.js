@@ -1,4 +1,5 @@
 // One WebSocket, from its opening through the handshake to its end. It never comes back: the session makes another.
+import { makeDeferred } from "./deferred.js";
 import { DaffiError } from "./errors.js";
 import { Outbox } from "./outbox.js";
 import { Pulse } from "./pulse.js";
@@ -16,7 +17,9 @@ export class Link {
   #state = "opening";
   #socket = null;
   #timer;
-  #uuid = 0; // of the handshake
+  #uuid = 0; // of the handshake, or of the last one that told of other functions
+  #backlog = null; // what is to go when the handshake is answered
+  #told = null; // who waits for the bridge to have been told of other functions
   #settings;
   #core;
   #name;
@@ -26,8 +29,11 @@ export class Link {
 
   /** What the bridge said of itself, null for a bare server. */
   bridge = null;
+  /** The functions that the server was told of. */
+  methods = [];
 
-  /** `hooks`: onopen() when the handshake is answered; onmessage(message) for what is not this link's handshake;
+  /** `hooks`: methods() → the functions that one exposes; ongreet() before the handshake goes; ontold() when a later one is
+   *  answered; onopen() when the handshake is answered; onmessage(message) for what is not this link's handshake;
    *  onhandshake(payload) → what it says, for the answer to it; onend(error), once, when it ends by itself. */
   constructor(core, name, settings, hooks) {
     this.#core = core;
@@ -60,7 +66,8 @@ export class Link {
 
   /** Sends the bytes of one message: at once, or with others at the end of this turn. */
   send(bytes) {
-    if (this.#outbox) this.#outbox.push(bytes);
+    if (this.#backlog) this.#backlog.push(bytes);
+    else if (this.#outbox) this.#outbox.push(bytes);
     else this.#write(bytes);
   }
 
@@ -85,9 +92,48 @@ export class Link {
   #greet() {
     this.#state = "greeting";
     this.#wait(ANSWER_WAIT, "timeout", "did not answer the handshake");
+    this.#hooks.ongreet();
+    this.#sendHandshake();
+    this.#backlog = [];
+  }
+
+  #sendHandshake() {
+    this.methods = this.#hooks.methods();
     this.#uuid = this.#core.openCall();
     const kind = { flag: HANDSHAKE, decoder: JSON_SERDE, isBytes: false, returnResult: true };
-    this.send(this.#core.encodeMessage(this.#uuid, kind, `${this.#name}||`, this.#core.handshakeOf(this.#name)));
+    this.send(this.#core.encodeMessage(this.#uuid, kind, `${this.#name}||`, this.#core.handshakeOf(this.#name, this.methods)));
+  }
+
+  /** Tells the bridge, which takes a second handshake, of other functions: → promise of its having told all others. */
+  tell() {
+    const late = () => this.#answered(new DaffiError("timeout", "the bridge did not answer the new handshake"));
+    const told = { ...makeDeferred(), before: this.methods, timer: setTimeout(late, ANSWER_WAIT) };
+    this.#told = told;
+    try {
+      this.#sendHandshake();
+    } catch (error) {
+      this.#answered(error);
+    }
+    return told.promise;
+  }
+
+  /** tell() is over; without an error where it was taken, or the next link's handshake will tell. */
+  #answered(error) {
+    const told = this.#told;
+    if (!told) return;
+    this.#told = null;
+    clearTimeout(told.timer);
+    this.#core.closeCall(this.#uuid);
+    if (error) this.methods = told.before;
+    if (error) told.reject(error);
+    else told.resolve();
+  }
+
+  /** What waits for the handshake's answer. */
+  takeBacklog() {
+    const backlog = this.#backlog ?? [];
+    this.#backlog = null;
+    return backlog;
   }
 
   #read(data) {
@@ -99,20 +145,25 @@ export class Link {
       const message = this.#core.decodeMessage(at ? bytes.subarray(at) : bytes);
       at += message.size;
       if (at < bytes.length && !this.#outbox) throw new Error(`a message of ${at} bytes came with ${bytes.length}`);
-      if (this.#state !== "greeting" || message.uuid !== this.#uuid || !this.#readAnswer(message)) this.#hooks.onmessage(message);
+      const awaited = (this.#state === "greeting" || this.#told) && message.uuid === this.#uuid;
+      if (!awaited || !this.#readAnswer(message)) this.#hooks.onmessage(message);
     }
   }
 
   /** Whether this answers the handshake. */
   #readAnswer(message) {
     if (message.flag === ERROR) {
-      const { remoteMessage, message: text } = decodeError(this.#core, message, { member: "the server", method: "connect" });
-      this.#refuse(message.decoder === RAW ? text : remoteMessage || text);
+      const error = decodeError(this.#core, message, { member: "the server", method: "connect" });
+      if (this.#told) this.#answered(error);
+      else this.#refuse(message.decoder === RAW ? error.message : error.remoteMessage || error.message);
       return true;
     }
     if (message.flag !== HANDSHAKE || this.#core.transmitter() !== this.#name) return false;
     const { error, bridge } = this.#hooks.onhandshake(message.payload);
-    if (error === null) {
+    if (this.#told) {
+      this.#answered();
+      this.#hooks.ontold();
+    } else if (error === null) {
       clearTimeout(this.#timer);
       this.#core.closeCall(this.#uuid);
       this.bridge = bridge;
@@ -123,6 +174,7 @@ export class Link {
         this.#pulse = new Pulse(heartbeat * 1.25, heartbeat / 4, () => this.#write(new Uint8Array()),
           () => this.#end("disconnected", `gave no sign of life for ${heartbeat * 1.5 / 1000} s`));
       }
+      for (const waiting of this.takeBacklog()) this.send(waiting);
       this.#hooks.onopen();
     } else {
       this.#refuse(error);
@@ -161,6 +213,7 @@ export class Link {
     if (this.#state === "greeting") this.#core.closeCall(this.#uuid);
     this.#outbox?.flush(); // what was sent before stop() has been sent
     this.#state = "closed";
+    this.#answered();
     clearTimeout(this.#timer);
     this.#pulse?.stop();
     if (this.#socket) {

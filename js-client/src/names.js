@@ -4,13 +4,17 @@ import { random32 } from "./random.js";
 import { encodeText } from "./text.js";
 
 const NAME_MAX = 255;
+export const NAMES = "1 to 255 UTF-8 bytes without \"|\", comma and control characters are accepted";
+
+/** Whether a member or a function may be called so. */
+export function isName(name) {
+  // The u flag makes the surrogate range match lone ones only.
+  return typeof name === "string" && name !== "" && !/[|,\p{Cc}\uD800-\uDFFF]/u.test(name) && encodeText(name).length <= NAME_MAX;
+}
 
 /** Returns `name`, or throws the TypeError that says why no peer may bear it. */
 export function checkName(name) {
-  // The u flag makes the surrogate range match lone ones only.
-  if (typeof name !== "string" || name === "" || /[|,\p{Cc}\uD800-\uDFFF]/u.test(name) || encodeText(name).length > NAME_MAX) {
-    throw refused("name", name, "1 to 255 UTF-8 bytes without \"|\", comma and control characters are accepted");
-  }
+  if (!isName(name)) throw refused("name", name, NAMES);
   return name;
 }
 

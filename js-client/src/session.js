@@ -4,11 +4,13 @@ import { Calls } from "./calls.js";
 import { Core } from "./core.js";
 import { makeDeferred } from "./deferred.js";
 import { DaffiError } from "./errors.js";
+import { errorAnswer, Exposure } from "./exposure.js";
 import { Link } from "./link.js";
 import { Members } from "./members.js";
 import { instantiate } from "./wasm.js";
 import { ERROR, EVENTS, HANDSHAKE, HEADER, LENGTH_MAX, REQUEST, RESPONSE } from "./wire.js";
 
+const RETIRED_WAIT = 1000; // for what is still on its way to a link that another one has replaced
 const FRAGMENTED = 131072; // from here Chromium splits a message, which aborts a bare server
 
 export class Session {
@@ -19,6 +21,7 @@ export class Session {
   calls = new Calls(this);
   members = new Members(this);
   link = null;
+  exposure = new Exposure();
   /** What connect() resolves to. */
   connection = null;
   /** The largest whole message that may go: { bytes, why }. */
@@ -30,6 +33,9 @@ export class Session {
   #everConnected = false;
   #failures = 0;
   #waitNoMore = () => {};
+  #links = new Set(); // two while a bare server is told of other functions
+  #told = Promise.resolve();
+  #replaced; // who waits for the second of two links
 
   constructor(name, settings, events, onstate) {
     this.name = name;
@@ -60,13 +66,85 @@ export class Session {
     const given = typeof token === "function" ? await token() : token;
     if (attempt !== this.#attempt) return;
     this.core ??= new Core(instance, this.name, (cause) => this.#trapped(cause));
-    this.link = new Link(this.core, this.name, this.#settings, {
-      onmessage: (message) => this.#receive(message),
-      onhandshake: (payload) => this.members.learn(payload, true),
-      onopen: () => this.#opened(),
-      onend: (error) => this.#ended(error),
-    });
+    this.link = this.#makeLink({ ongreet() {}, onopen: () => this.#opened(), onend: (error, link) => link === this.link && this.#ended(error) });
     this.link.open(given);
+  }
+
+  /** `hooks`: what differs between the first link and one that replaces it. */
+  #makeLink(hooks) {
+    const link = new Link(this.core, this.name, this.#settings, {
+      ...hooks,
+      methods: () => this.exposure.names,
+      onmessage: (message) => this.#receive(message, link),
+      onhandshake: (payload) => this.members.learn(payload, true),
+      ontold: () => this.members.changed(),
+      onend: (error) => {
+        this.#links.delete(link);
+        hooks.onend(error, link);
+      },
+    });
+    this.#links.add(link);
+    return link;
+  }
+
+  /** Offers functions: → promise of everybody's knowing them; without a connection they go with the next handshake. */
+  expose(functions) {
+    const takeBack = this.exposure.add(functions);
+    const told = this.#announce();
+    told.catch(takeBack);
+    return told;
+  }
+
+  unexpose(names) {
+    this.exposure.remove(names);
+    return this.#announce();
+  }
+
+  /** One after another, each telling all that is exposed by then. */
+  #announce() {
+    const told = this.#told.then(async () => {
+      await this.#attempt?.promise.catch(() => {});
+      const { link } = this;
+      if (this.state === "connected" && String(link.methods) !== String(this.exposure.names)) await (link.bridge ? link.tell() : this.#replaceLink());
+    });
+    this.#told = told.catch(() => {});
+    return told;
+  }
+
+  /** A bare server ends a connection that sends a second handshake; but a newcomer of the same name takes the place of the one
+   *  before, and the answers that are on their way to it arrive at the newcomer. */
+  #replaceLink() {
+    const old = this.link;
+    const replaced = makeDeferred();
+    this.#replaced = replaced;
+    const next = this.#makeLink({
+      ongreet: () => {
+        this.link = next;
+      },
+      onopen: () => {
+        setTimeout(() => this.#drop(old), RETIRED_WAIT);
+        this.members.changed();
+        replaced.opened = true;
+        replaced.resolve();
+      },
+      onend: (error) => {
+        replaced.reject(error);
+        if (replaced.opened && this.link !== next) return;
+        if (replaced.opened || !this.#links.has(old)) {
+          this.#ended(error);
+        } else {
+          this.link = old;
+          for (const message of next.takeBacklog()) old.send(message);
+        }
+      },
+    });
+    next.open();
+    return replaced.promise;
+  }
+
+  #drop(link) {
+    this.#links.delete(link);
+    link.close();
   }
 
   #opened() {
@@ -108,7 +186,8 @@ export class Session {
   #leave(state, error) {
     const attempt = this.#attempt;
     this.#attempt = null;
-    this.link?.close();
+    for (const link of this.#links) this.#drop(link);
+    this.#replaced?.resolve(); // the next handshake will tell
     this.core?.resetMembers(this.name);
     this.#become(state);
     attempt?.reject(error);
@@ -138,7 +217,7 @@ export class Session {
     if (previous !== state) this.#onstate(state, previous);
   }
 
-  #receive(message) {
+  #receive(message, link) {
     switch (message.flag) {
       case HANDSHAKE:
         return this.#hearHandshake(this.core.transmitter(), message.payload);
@@ -146,8 +225,25 @@ export class Session {
       case ERROR:
         return this.calls.answer(message);
       case EVENTS:
-        return this.#hearEvent(message.payload);
-      default: // a REQUEST: this client exposes nothing, and the wire has no answer for that
+        return this.#hearEvent(message.payload, link);
+      default:
+        return void this.#serve({ ...message, caller: this.core.transmitter() }, this.core.method()).catch(() => {}); // nobody to be told
+    }
+  }
+
+  /** Runs the function that is called; its answer goes by the connection of the call, or by the one that has replaced it. */
+  async #serve(request, method) {
+    const attempt = this.#attempt;
+    const answer = await this.exposure.answer(this.core, request, method);
+    if (!request.returnResult || attempt !== this.#attempt || this.state !== "connected") return;
+    const send = ({ flag, decoder, payload: { bytes, isBytes } }) => {
+      const kind = { flag, decoder, isBytes, returnResult: false };
+      this.link.send(this.core.encodeMessage(request.uuid, kind, `${this.name}|${request.caller}|${method}`, bytes, this.limit));
+    };
+    try {
+      send(answer);
+    } catch (error) {
+      if (answer.flag === RESPONSE && this.core) send(errorAnswer(error)); // it is too large
     }
   }
 
@@ -159,8 +255,9 @@ export class Session {
     this.#events.emit("connected", newcomer);
   }
 
-  #hearEvent(payload) {
+  #hearEvent(payload, link) {
     const { type, member } = this.members.hear(payload);
+    if (member === this.name && link !== this.link) return; // replaced by our own doing
     if (member !== this.name) {
       if (type !== "connected") this.calls.failMember(member, type);
       this.#events.emit(type, member);

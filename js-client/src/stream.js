@@ -20,7 +20,7 @@ function iteratorOf(source) {
 
 /** Sends all chunks. `task` is the stream as what waits in `calls`: it is settled here, or by whatever ends it (an abort, the
  *  link's end). `send(chunk)` gives the call that waits for the chunk's answer, or undefined where none is wanted. */
-export async function pumpStream(iterator, { calls, task, send, window, link }) {
+export async function pumpStream(iterator, { calls, task, send, window, session }) {
   const open = new Set();
   let wake = () => {};
   let ended = false; // the source, by itself
@@ -44,7 +44,7 @@ export async function pumpStream(iterator, { calls, task, send, window, link }) 
         await changed();
         continue;
       }
-      if (link.full) await link.drained();
+      if (session.link.full) await session.link.drained();
       ended = true; // also by throwing
       const { done, value } = await iterator.next();
       if (done) break;

@@ -1,5 +1,5 @@
 // One value's way to the wire and back: which serde does it.                    (protocol.md, "Payloads")
-import { DaffiError, refused, remoteError, tagOf } from "./errors.js";
+import { DaffiError, describe, refused, remoteError, tagOf } from "./errors.js";
 import { decodeJson, encodeJson } from "./values_json.js";
 import { decodeMsgpack, encodeMsgpack } from "./values_msgpack.js";
 import { encodeRaw } from "./values_raw.js";
@@ -32,6 +32,26 @@ export function encodeArguments(core, serde, method, values) {
     return encodeRaw(method, args);
   }
   return serde === MSGPACK ? encodeMsgpack(core, method, args, named) : encodeJson(method, args, named);
+}
+
+/** The arguments of a REQUEST: Python's keyword arguments come last, as kwargs() marks them; raw is one Uint8Array of its own buffer. */
+export function decodeRequest(core, { decoder, payload, caller }, method) {
+  if (decoder === RAW) return [payload.slice()];
+  if (decoder === PICKLE) throw new DaffiError("refused", `${method}: a page takes no pickle: call it with serde JSON, MSGPACK or OPAQUE`);
+  try {
+    const [args, named] = decoder === MSGPACK ? decodeMsgpack(core, payload) : listOf(decodeJson(payload));
+    return Object.keys(named).length > 0 ? [...args, kwargs(named)] : args;
+  } catch (error) {
+    throw undecodable(error, "call", { member: caller, method });
+  }
+}
+
+const listOf = ({ args, kwargs: named }) => [args, named];
+
+/** The payload of a RESPONSE. */
+export function encodeResult(core, serde, method, result) {
+  if (result instanceof Kwargs || ["function", "symbol"].includes(typeof result)) throw new TypeError(`${method}: the result is ${describe(result)}, which can't be sent`);
+  return encodeArguments(core, serde, `${method}: the result`, [result]);
 }
 
 /** `args[0]` of a RESPONSE or ERROR: the result, or the error's tuple. */
