@@ -20,6 +20,12 @@ declare class Client extends EventTarget {
 
   /** The same promise while connecting or connected. */
   connect(): Promise<Client.Connection>;
+  /** Offers functions to others, also before connect(); they may be async, what they throw arrives at the caller. Arguments and
+   *  result travel in the caller's serde: raw is one Uint8Array; Python's keyword arguments come as one Kwargs behind the others.
+   *  Resolves when all others know them; rejects `refused` where the bridge's policy does not let pages expose them. */
+  expose(functions: Readonly<Record<string, (...args: any[]) => any>>): Promise<void>;
+  /** Takes functions back: who calls them hears `no-such-method`. */
+  unexpose(...names: string[]): Promise<void>;
   /** Ends for good. */
   stop(): void;
   /** Returns a function that removes the handler. */
