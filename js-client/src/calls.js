@@ -27,10 +27,12 @@ export class Calls {
     return id;
   }
 
-  /** Begins to wait. `what`: { method, member, timeout, signal, late() → text }. Its promise settles once: by `answer`, by
+  /** Begins to wait. `what`, which is ours from here on: { method, member, timeout, signal, late() → text }. Its promise settles once: by `answer`, by
    *  `fail`, by its timeout or signal. `wire`: it gets a call id. */
   open(what, wire) {
-    const call = { ...what, ...makeDeferred(), id: wire ? this.#openId() : 0 };
+    const id = wire ? this.#openId() : 0;
+    const call = makeDeferred(what);
+    call.id = id;
     this.#waiting.add(call);
     if (wire) this.#byId.set(call.id, call);
     if (call.timeout) call.timer = setTimeout(() => this.fail(call, this.#error("timeout", call, call.late())), call.timeout);

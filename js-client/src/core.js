@@ -32,11 +32,12 @@ export class Core {
   }
 
   get #views() {
-    const { memory: { buffer }, head, window, fields } = this.#wasm;
-    if (this.#heap?.bytes.buffer !== buffer) {
+    if (!this.#heap?.bytes.length) { // 0: the memory has grown, and left its old buffer
+      const { memory: { buffer }, head, window, fields } = this.#wasm;
       this.#heap = {
         bytes: new Uint8Array(buffer),
         head: new Uint8Array(buffer, head(), HEAD_MAX),
+        names: new Uint8Array(buffer, head() + HEADER, METADATA_MAX),
         window: new Uint8Array(buffer, window(), WINDOW),
         fields: new Int32Array(buffer, fields(), 32),
         numbers: new DataView(buffer, fields(), 128),
@@ -102,8 +103,8 @@ export class Core {
   /** The whole bytes of a message. `kind` is { flag, decoder, isBytes, returnResult }; `limit` { bytes, why } is the
    *  largest that may go, a RangeError beyond it. */
   encodeMessage(uuid, { flag, decoder, isBytes, returnResult }, metadata, payload, limit) {
-    const { head } = this.#views;
-    const length = encodeTextInto(metadata, head.subarray(HEADER)); // names are short: they stand in the registry
+    const { head, names } = this.#views;
+    const length = encodeTextInto(metadata, names); // names are short: they stand in the registry
     const kind = flag | (decoder << 4) | (isBytes << 6) | (returnResult << 7);
     const whole = HEADER + length + payload.length;
     if (limit && whole > limit.bytes) {
@@ -128,9 +129,10 @@ export class Core {
     if (offset === MORE) offset = decode(HEAD_MAX);
     if (offset === MORE) throw new Error(`a message of ${bytes.length} bytes is cut off`);
     this.#done(offset);
-    const [uuid, flag, decoder, , returnResult, size] = this.#views.fields;
+    const { fields } = this.#views;
+    const size = fields[5];
     if (size > bytes.length) throw new Error(`a message of ${size} bytes came with only ${bytes.length}`);
-    return { uuid, flag, decoder, returnResult, size, payload: bytes.subarray(offset, size) };
+    return { uuid: fields[0], flag: fields[1], decoder: fields[2], returnResult: fields[4], size, payload: bytes.subarray(offset, size) };
   }
 
   #part(index) {

@@ -1,6 +1,10 @@
 // A promise and what settles it.
-export function makeDeferred() {
-  const deferred = {};
-  deferred.promise = new Promise((resolve, reject) => Object.assign(deferred, { resolve, reject }));
-  return deferred;
+
+/** Gives `object` a promise, and the resolve() and reject() that settle it. */
+export function makeDeferred(object = {}) {
+  object.promise = new Promise((resolve, reject) => {
+    object.resolve = resolve;
+    object.reject = reject;
+  });
+  return object;
 }

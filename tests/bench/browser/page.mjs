@@ -55,6 +55,23 @@ function echoes(socket, message, seconds, atATime = 1) {
   });
 }
 
+/** As little as a client can do that promises: bytes of its own sent, bytes of its own given. */
+async function promisedEchoes(socket, message, seconds) {
+  const echo = (value) => new Promise((done) => {
+    socket.onmessage = ({ data }) => done(new Uint8Array(data).slice());
+    socket.send(value.slice());
+  });
+  const begun = performance.now();
+  let count = 0;
+  let now = begun;
+  for (; now - begun < seconds * 1000; now = performance.now()) {
+    message[0] = ++count;
+    message[1] = count >> 8;
+    await echo(message);
+  }
+  return count / (now - begun) * 1000;
+}
+
 export async function bareEchoes(wsUrl, member, seconds, atATime = 1, size = PAYLOAD) {
   const { socket, name } = await openBare(wsUrl);
   const message = messageOf(2, 1, 0, `${name}|${member}|echo`, new Uint8Array(size));
@@ -123,16 +140,16 @@ export async function calls(wsUrl, member, seconds, serde, atATime = 1, size = P
   return rate;
 }
 
-/** One call after another and one bare message after another, in slices that take turns: [calls, bare messages] a second. */
+/** One call after another, one bare message after another, and one with a promise, in slices that take turns: their rates a second. */
 export async function besideBare(wsUrl, member, seconds, serde) {
   const { client, echo } = await openClient(wsUrl, member, serde);
   const { socket, name } = await openBare(wsUrl);
   const value = VALUES[serde](PAYLOAD);
   const message = messageOf(2, 1, 0, `${name}|${member}|echo`, new Uint8Array(PAYLOAD));
-  const sums = [0, 0];
+  const sums = [0, 0, 0];
   const rounds = Math.max(1, Math.round(seconds / SLICE));
   for (let round = -1; round < rounds; round++) { // the first is to warm up
-    const rates = [await callsFor(echo, value, SLICE), await echoes(socket, message, SLICE)];
+    const rates = [await callsFor(echo, value, SLICE), await echoes(socket, message, SLICE), await promisedEchoes(socket, message, SLICE)];
     if (round >= 0) rates.forEach((rate, index) => { sums[index] += rate / rounds; });
   }
   client.stop();

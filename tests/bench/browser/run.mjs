@@ -34,11 +34,11 @@ const shown = (rate) => (rate < 1000 ? rate.toFixed(1) : String(Math.round(rate)
 
 /** Works by the names of the rates they give: [function of page.mjs, server, its further arguments]. */
 const WORKS = {
-  "one bare": ["besideBare", "bridge", "raw"],
-  "json jsonBare": ["besideBare", "bridge", "json"],
-  "msgpack msgpackBare": ["besideBare", "bridge", "msgpack"],
-  "direct directBare": ["besideBare", "peer", "raw"],
-  "python pythonBare": ["besideBare", "python", "raw"],
+  "one bare least": ["besideBare", "bridge", "raw"],
+  "json jsonBare jsonLeast": ["besideBare", "bridge", "json"],
+  "msgpack msgpackBare msgpackLeast": ["besideBare", "bridge", "msgpack"],
+  "direct directBare directLeast": ["besideBare", "peer", "raw"],
+  "python pythonBare pythonLeast": ["besideBare", "python", "raw"],
   bareFar: ["bareEchoes", "bridge", FAR],
   far: ["calls", "bridge", "raw", FAR],
   farJson: ["calls", "bridge", "json", FAR],
@@ -51,6 +51,7 @@ const WORKS = {
 /** Rows of the table: what, whose rate, against whose, and what is to be reached. */
 const ROWS = [
   ["one call after another, raw", "one", "bare", "bare WebSocket, same bridge", 0.95],
+  ["one call after another, raw", "one", "least", "the least with a promise and copies of one's own"],
   ["one call after another, json", "json", "jsonBare", "bare WebSocket, same bridge"],
   ["one call after another, msgpack", "msgpack", "msgpackBare", "bare WebSocket, same bridge"],
   ["one call after another, raw, no bridge", "direct", "directBare", "bare WebSocket, same peer", 0.95],
