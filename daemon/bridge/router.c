@@ -83,12 +83,28 @@ static void await_calm(struct router_branch *branch) {
 }
 
 static void take_join(struct router_branch *branch, struct attachment *member) {
-    tell_all(branch, &member->offer);
+    tell_all(branch, &member->shares[branch->place].seat.exposure->offer);
     tell_all(branch, &member->connected);
     router_seats_add(&branch->seats, &member->shares[branch->place].seat);
     await_calm(branch);
     if (member->home == branch) {
         link_member(branch, member);
+        welcome(member);
+    }
+}
+
+/* To others it is a member of which something new is said: they keep what is under way with it. */
+static void take_change(struct router_branch *branch, struct router_letter *letter) {
+    struct attachment *member = letter->from;
+    struct router_seat *seat = &member->shares[branch->place].seat;
+    router_exposure_drop(seat->exposure, 1);
+    seat->exposure = router_exposure_told(letter);
+    for (struct attachment *other = branch->first; other != NULL; other = other->next) {
+        if (other->session != NULL && other != member) {
+            session_on_backend_news(other->session, own_message_bytes(&seat->exposure->offer));
+        }
+    }
+    if (member->home == branch) {
         welcome(member);
     }
 }
@@ -148,6 +164,9 @@ static void take_letter(struct router_branch *branch, struct router_letter *lett
     switch (letter->kind) {
     case ROUTER_LETTER_JOIN:
         take_join(branch, letter->from);
+        return;
+    case ROUTER_LETTER_CHANGE:
+        take_change(branch, letter);
         return;
     case ROUTER_LETTER_LEAVE:
         take_leave(branch, letter->from);
@@ -210,6 +229,30 @@ static int router_attach(struct backend *backend, struct session *session,
     return 0;
 }
 
+/* In its place: nobody has to meet it anew. */
+static int router_rejoin(struct attachment *member, const struct daffi_handshake *handshake, uint16_t uuid,
+                         struct attachment **ret_attachment) {
+    struct router *router = member->home->router;
+    struct router_exposure *exposure = NULL;
+    if (member->welcome.memory != NULL) {
+        return -EBUSY;
+    }
+    int status = router_exposure_new(&handshake->members[0], true, router->count, &exposure);
+    if (status < 0) {
+        return status;
+    }
+    for (size_t i = 0; i < router->count; i++) {
+        exposure->changes[i].letter.from = member;
+    }
+    status = router_directory_change(router->directory, member, exposure, member->home->place, uuid);
+    if (status < 0) {
+        router_exposure_drop(exposure, router->count + 1);
+        return status;
+    }
+    *ret_attachment = member;
+    return 0;
+}
+
 static void router_detach(struct attachment *member) {
     struct router_branch *branch = member->home;
     member->session = NULL;
@@ -229,6 +272,7 @@ static const struct backend_operations operations = {
     .send = router_send,
     .detach = router_detach,
     .is_congested = router_is_congested,
+    .rejoin = router_rejoin,
 };
 
 /* -- beginning and end -- */
@@ -290,6 +334,9 @@ void router_end(struct router *router) {
 static void discard(struct router_letter *letter) {
     switch (letter->kind) {
     case ROUTER_LETTER_JOIN:
+        return;
+    case ROUTER_LETTER_CHANGE:
+        router_exposure_drop(router_exposure_told(letter), 1);
         return;
     case ROUTER_LETTER_LEAVE:
     case ROUTER_LETTER_REFUSAL:

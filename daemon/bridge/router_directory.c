@@ -66,13 +66,23 @@ static struct attachment *find_holder(struct router_directory *directory, const 
     return holder;
 }
 
+static struct router_letter *letter_for(struct attachment *member, size_t branch,
+                                        enum router_letter_kind kind) {
+    switch (kind) {
+    case ROUTER_LETTER_JOIN:
+        return &member->shares[branch].join;
+    case ROUTER_LETTER_CHANGE:
+        return &member->exposure->changes[branch].letter;
+    default:
+        return &member->shares[branch].leave;
+    }
+}
+
 static void put_letters(struct router_directory *directory, struct attachment *member, size_t home,
                         enum router_letter_kind kind) {
     for (size_t i = 0; i < directory->branches; i++) {
         size_t branch = (home + i) % directory->branches;
-        struct router_share *share = &member->shares[branch];
-        router_mailbox_put(directory->mailboxes[branch],
-                           kind == ROUTER_LETTER_JOIN ? &share->join : &share->leave);
+        router_mailbox_put(directory->mailboxes[branch], letter_for(member, branch, kind));
     }
 }
 
@@ -82,7 +92,7 @@ static void add(struct router_directory *directory, struct attachment *member) {
     *bucket = member;
     member->place = (ptrdiff_t)directory->count;
     directory->members[directory->count++] = member;
-    directory->entries_bytes += member->entry.length + 1;
+    directory->entries_bytes += member->exposure->entry.length + 1;
 }
 
 static void take_out(struct router_directory *directory, struct attachment *member) {
@@ -95,7 +105,7 @@ static void take_out(struct router_directory *directory, struct attachment *memb
     directory->members[member->place] = last;
     last->place = member->place;
     member->place = ROUTER_NOWHERE;
-    directory->entries_bytes -= member->entry.length + 1;
+    directory->entries_bytes -= member->exposure->entry.length + 1;
 }
 
 static int reserve(struct router_directory *directory) {
@@ -117,11 +127,12 @@ static uint8_t *append(uint8_t *out, struct daffi_span bytes) {
     return out + bytes.length;
 }
 
-/* All but `holder`, whose place the last one is about to take, then the newcomer. */
+/* All but `holder`, whose place the last one is about to take, then the newcomer: the same one, where it changes. */
 static int write_welcome(const struct router_directory *directory, const struct attachment *holder,
                          struct attachment *newcomer, uint16_t uuid) {
-    size_t length = directory->opening.length + directory->entries_bytes + newcomer->entry.length +
-                    directory->ending.length - (holder == NULL ? 0 : holder->entry.length + 1);
+    const struct daffi_span entry = newcomer->exposure->entry;
+    size_t length = directory->opening.length + directory->entries_bytes + entry.length +
+                    directory->ending.length - (holder == NULL ? 0 : holder->exposure->entry.length + 1);
     size_t head_max = DAFFI_HEADER_BYTES + newcomer->name.length + 2;
     uint8_t *memory = malloc(head_max + length);
     if (memory == NULL) {
@@ -144,10 +155,10 @@ static int write_welcome(const struct router_directory *directory, const struct 
     size_t others = directory->count - (holder == NULL ? 0 : 1);
     for (size_t i = 0; i < others; i++) {
         const struct attachment *member = directory->members[i];
-        out = append(out, (member == holder ? directory->members[others] : member)->entry);
+        out = append(out, (member == holder ? directory->members[others] : member)->exposure->entry);
         *out++ = ',';
     }
-    out = append(out, newcomer->entry);
+    out = append(out, entry);
     append(out, directory->ending);
     newcomer->welcome = (struct own_message){.head = daffi_span_of(memory, (size_t)head),
                                              .payload = daffi_span_of(memory + head, length),
@@ -186,6 +197,33 @@ int router_directory_join(struct router_directory *directory, struct attachment 
         }
         add(directory, member);
         put_letters(directory, member, home, ROUTER_LETTER_JOIN);
+    }
+    pthread_mutex_unlock(&directory->lock);
+    return status;
+}
+
+static void swap_exposure(struct router_directory *directory, struct attachment *member,
+                          struct router_exposure **exposure) {
+    struct router_exposure *former = member->exposure;
+    directory->entries_bytes -= former->entry.length;
+    directory->entries_bytes += (*exposure)->entry.length;
+    member->exposure = *exposure;
+    *exposure = former;
+}
+
+int router_directory_change(struct router_directory *directory, struct attachment *member,
+                            struct router_exposure *exposure, size_t home, uint16_t uuid) {
+    pthread_mutex_lock(&directory->lock);
+    int status = -EPIPE;
+    if (member->place != ROUTER_NOWHERE) {
+        swap_exposure(directory, member, &exposure);
+        status = write_welcome(directory, member, member, uuid);
+        if (status < 0) {
+            swap_exposure(directory, member, &exposure);
+        } else {
+            put_letters(directory, member, home, ROUTER_LETTER_CHANGE);
+            router_exposure_drop(exposure, 1); /* the former */
+        }
     }
     pthread_mutex_unlock(&directory->lock);
     return status;

@@ -20,6 +20,11 @@ void router_directory_free(struct router_directory *directory); /* NULL-safe; al
 int router_directory_join(struct router_directory *directory, struct attachment *member, size_t home,
                           uint16_t uuid);
 
+/* The member exposes that from now on, which takes the place of what it did in all lists; its welcome, the answer to `uuid`,
+ * tells of all members as of now. Takes `exposure` over where it returns 0; else as above; -EPIPE: it is no member any more. */
+int router_directory_change(struct router_directory *directory, struct attachment *member,
+                            struct router_exposure *exposure, size_t home, uint16_t uuid);
+
 /* Nothing where it is no member any more. */
 void router_directory_leave(struct router_directory *directory, struct attachment *member, size_t home);
 

@@ -12,6 +12,7 @@ struct attachment;
 
 enum router_letter_kind {
     ROUTER_LETTER_JOIN,    /* `from` is a member now */
+    ROUTER_LETTER_CHANGE,  /* `from` exposes other functions */
     ROUTER_LETTER_LEAVE,   /* `from` is none any more */
     ROUTER_LETTER_REFUSAL, /* `from` can't be one */
     ROUTER_LETTER_MESSAGE, /* of `from`, for `to` */

@@ -9,7 +9,7 @@
 #include "bridge/guard.h"
 #include "bridge/name_hash.h"
 #include "bridge/own_message.h"
-#include "bridge/router_mailbox.h"
+#include "bridge/router_exposure.h"
 
 struct router_branch;
 
@@ -19,8 +19,9 @@ enum { ROUTER_NOWHERE = -1 };
 /* A member as one branch knows it: that branch's thread alone. */
 struct router_seat {
     struct attachment *member;
-    struct router_seat *next; /* of the same bucket of the branch's names */
-    struct call_worker calls; /* of this branch's members, which wait for its answer */
+    struct router_exposure *exposure; /* as the branch has been told last */
+    struct router_seat *next;         /* of the same bucket of the branch's names */
+    struct call_worker calls;         /* of this branch's members, which wait for its answer */
 };
 
 struct router_share { /* of one branch */
@@ -31,16 +32,12 @@ struct router_share { /* of one branch */
 struct attachment {
     atomic_size_t references;
     /* never changes */
+    size_t branches; /* of the router */
     struct router_branch *home;
     enum guard_kind kind;
     struct daffi_span name;
-    struct daffi_span *methods; /* sorted */
-    size_t methods_count;
-    struct own_message offer;                /* the small HANDSHAKE; all zero where it has no methods */
     struct own_message connected, leaves[2]; /* EVENTS; the latter by enum router_leaving */
-    struct daffi_span entry;                 /* JSON: what the member lists of handshakes say of it */
     uint64_t hash;                           /* of the name */
-    char *memory;                            /* of entry and names */
     /* the home branch's thread */
     struct session *session;            /* NULL once detached */
     struct attachment *next, *previous; /* of the home's members */
@@ -48,6 +45,7 @@ struct attachment {
     struct own_message welcome;
     int refusal; /* a negative errno: it could not join */
     /* under the directory's lock */
+    struct router_exposure *exposure;
     ptrdiff_t place; /* in the directory; ROUTER_NOWHERE */
     struct attachment *same_bucket;
     enum router_leaving leaving; /* read by branches once they have the letter */
@@ -60,8 +58,6 @@ int router_member_new(struct router_branch *home, struct session *session, enum 
                       struct attachment **ret_member);
 void router_member_hold(struct attachment *member);
 void router_member_drop(struct attachment *member);
-
-bool router_member_exposes(const struct attachment *member, struct daffi_span function);
 
 static inline struct daffi_span own_message_bytes(const struct own_message *message) {
     return daffi_span_of(message->head.data, message->head.length + message->payload.length);

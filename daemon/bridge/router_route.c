@@ -236,7 +236,7 @@ static int try_again(struct attachment *from, const struct parcel *parcel) {
 static int send_request(struct attachment *from, const struct parcel *parcel, bool is_first_try) {
     const struct daffi_message *request = &parcel->message;
     struct router_seat *seat = router_seats_find(&from->home->seats, request->receiver);
-    bool is_exposed = seat != NULL && router_member_exposes(seat->member, request->function);
+    bool is_exposed = seat != NULL && router_exposure_has(seat->exposure, request->function);
     if (!is_exposed && is_first_try) {
         return try_again(from, parcel);
     }

@@ -88,9 +88,9 @@ struct backend_operations {
         struct attachment *attachment); /* what is queued still goes; no upward call comes after it */
     bool (*is_congested)(const struct attachment *attachment);
     /* The page exposes other functions from now on: the handshake is its new one, its answer comes by
-     * session_on_backend_message. *ret_attachment takes the place of `attachment` at once, congested until the answer has
-     * come; where that fails session_on_backend_kept gives the old one back. 0; -EBUSY: the last change is under way;
-     * another -errno: nothing comes of it. */
+     * session_on_backend_message or _welcome. *ret_attachment, which may be the same one, takes the place of `attachment` at
+     * once, congested until the answer has come; where that fails session_on_backend_kept gives the old one back. 0; -EBUSY:
+     * the last change is under way; another -errno: nothing comes of it. */
     int (*rejoin)(struct attachment *attachment, const struct daffi_handshake *handshake, uint16_t uuid,
                   struct attachment **ret_attachment);
 };
@@ -103,7 +103,8 @@ struct backend {
 /* One whole message, HANDSHAKE and EVENTS included. The session may detach within it. */
 void session_on_backend_message(struct session *session, const struct daffi_message *message,
                                 struct daffi_span bytes);
-/* What the bridge has written itself, in the form it goes out in: the answer that accepts this session's handshake; a
+/* What the bridge has written itself, in the form it goes out in: the answer that accepts this session's handshake, or its
+ * change of functions; a
  * HANDSHAKE or EVENTS, nothing while the session is not open. `bytes` are the whole message. */
 void session_on_backend_welcome(struct session *session, const struct daffi_message *message,
                                 struct daffi_span bytes);

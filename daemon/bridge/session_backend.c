@@ -236,14 +236,19 @@ static void send_whole(struct session *session, struct daffi_span bytes) {
 
 void session_on_backend_welcome(struct session *session, const struct daffi_message *message,
                                 struct daffi_span bytes) {
-    if (session->state != SESSION_ATTACHING) {
+    bool is_change = session->state == SESSION_OPEN && session->exposing != NULL;
+    if (session->state != SESSION_ATTACHING && !is_change) {
         return;
     }
     if (session->wants_offer || !session_shows_all(session)) {
         take_server_handshake(session, message);
     } else {
         send_whole(session, bytes);
-        open_session(session);
+        if (is_change) {
+            session_take_functions(session);
+        } else {
+            open_session(session);
+        }
     }
     session_update_reading(session);
 }

@@ -69,11 +69,25 @@ static bool filter_member(const struct policy *policy, struct daffi_member *memb
     return had == 0 || kept > 0;
 }
 
-static void free_member(struct daffi_member *member) {
+static bool shows_entry(const struct policy *policy, const struct roster_entry *entry) {
+    bool shows = entry == NULL || entry->methods_count == 0;
+    for (size_t i = 0; !shows && i < entry->methods_count; i++) {
+        shows = policy_allows_function(policy, entry->methods[i]);
+    }
+    return shows;
+}
+
+static void free_methods(struct daffi_member *member) {
     for (size_t i = 0; member->methods != NULL && i < member->methods_count; i++) {
         free(member->methods[i]);
     }
     free(member->methods);
+    member->methods = NULL;
+    member->methods_count = 0;
+}
+
+static void free_member(struct daffi_member *member) {
+    free_methods(member);
     free(member->name);
 }
 
@@ -86,13 +100,18 @@ int session_take_members(struct session *session, struct daffi_handshake *handsh
     for (size_t i = 0; i < handshake->members_count; i++) {
         struct daffi_member *member = &handshake->members[i];
         bool is_own = is_self(session, member->name);
-        bool is_learned = keeps_view(session) && !is_own &&
-                          (!is_service || is_own_answer ||
-                           session_find_member(session, daffi_span_text(member->name)) != NULL);
+        const struct roster_entry *known = session_find_member(session, daffi_span_text(member->name));
+        bool is_learned = keeps_view(session) && !is_own && (!is_service || is_own_answer || known != NULL);
+        /* Who has nothing left to show, and had before, is shown without. */
+        bool was_shown = !is_own_answer && known != NULL && shows_entry(&session->policy, known) &&
+                         policy_shows_member(&session->policy, daffi_span_text(member->name));
         if (is_learned && status == 0) {
             status = learn(session, member);
         }
         if (shows_all || is_own || filter_member(&session->policy, member)) {
+            handshake->members[kept++] = *member;
+        } else if (was_shown) {
+            free_methods(member);
             handshake->members[kept++] = *member;
         } else {
             free_member(member);
@@ -100,14 +119,6 @@ int session_take_members(struct session *session, struct daffi_handshake *handsh
     }
     handshake->members_count = kept;
     return status;
-}
-
-static bool shows_entry(const struct policy *policy, const struct roster_entry *entry) {
-    bool shows = entry == NULL || entry->methods_count == 0;
-    for (size_t i = 0; !shows && i < entry->methods_count; i++) {
-        shows = policy_allows_function(policy, entry->methods[i]);
-    }
-    return shows;
 }
 
 /* The session may end within this. */

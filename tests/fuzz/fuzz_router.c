@@ -1,7 +1,7 @@
 /* A router of two branches and the sessions of six peers, fed with whole messages, well-formed ones and any others. Whatever
  * they say, each call is answered at most once, by the member that was called; none is lost in silence: as its caller
- * leaves, a call that was not answered is one of a member that is there. Nothing is sent to a peer after its end, and in the
- * end nothing is left.
+ * leaves, a call that was not answered is one of a member that is there, whatever it exposes by then. Nothing is sent to a
+ * peer after its end, and in the end nothing is left.
  *
  * The first byte says who leaves first; then come steps: a byte of what, one of whom, one of length, and that many bytes. */
 #include <stdio.h>
@@ -9,11 +9,22 @@
 
 #include "bridge/router.h"
 #include "bridge/router_branch.h"
+#include "config/config_patterns.h"
 #include "ops/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { BRANCHES = 2, PEERS = 6, CALLS_MAX = 48, ASKED_MAX = 16, BYTES_MAX = 512, NAME_BYTES = 256, HOPS = 4 };
+enum {
+    BRANCHES = 2,
+    PEERS = 6,
+    CALLS_MAX = 48,
+    CHANGES_MAX = 8,
+    CHANGE_ID = 999,
+    ASKED_MAX = 16,
+    BYTES_MAX = 512,
+    NAME_BYTES = 256,
+    HOPS = 4
+};
 
 enum step {
     STEP_JOIN,   /* name, functions */
@@ -24,7 +35,8 @@ enum step {
     STEP_TURN,
     STEP_TIME,
     STEP_LEAVE,
-    STEP_FILL, /* its queue is full, or empty again */
+    STEP_FILL,   /* its queue is full, or empty again */
+    STEP_CHANGE, /* functions: of a page */
     STEPS,
 };
 
@@ -45,6 +57,8 @@ struct peer {
     char name[NAME_BYTES];
     struct made_call calls[CALLS_MAX];
     size_t calls_count;
+    uint16_t changes[CHANGES_MAX]; /* of its functions, of a page: their answers are to come */
+    size_t changes_count;
     struct asked asked[ASKED_MAX]; /* the latest ones */
     size_t asked_count;
 };
@@ -60,6 +74,7 @@ static struct house {
     uint64_t now;
 } house;
 
+static struct config_policy exposing;
 static const char *const names[] = {"a", "w1", "w2", "page", "w3", "nobody"};
 static const char *const functions[] = {"add", "sub", "mul"};
 static const char *const methods[] = {"null", "[]", "[\"add\"]", "[\"add\",\"sub\"]"};
@@ -99,8 +114,19 @@ static void take_answer(struct peer *peer, const struct daffi_message *answer) {
     require(false); /* to no call of it, or a second time */
 }
 
+/* Whether it was the answer to one. */
+static bool take_change(struct peer *peer, uint16_t uuid) {
+    for (size_t i = 0; i < peer->changes_count; i++) {
+        if (peer->changes[i] == uuid) {
+            peer->changes[i] = peer->changes[--peer->changes_count];
+            return true;
+        }
+    }
+    return false;
+}
+
 static void take_request(struct peer *peer, const struct daffi_message *request) {
-    require(!is_page(peer) && daffi_span_equal(request->receiver, daffi_span_text(peer->name)));
+    require(daffi_span_equal(request->receiver, daffi_span_text(peer->name)));
     struct asked *asked = &peer->asked[peer->asked_count++ % ASKED_MAX];
     asked->uuid = request->uuid;
     copy_name(asked->caller, request->transmitter);
@@ -126,6 +152,10 @@ static int transport_send(void *owner, struct daffi_span head, struct daffi_span
     } else if (!peer->opened) {
         require(message.flag == DAFFI_HANDSHAKE ||
                 message.flag == DAFFI_ERROR); /* the latter refuses a page */
+    } else if (message.flag == DAFFI_HANDSHAKE && message.uuid != 0) {
+        require(take_change(peer, message.uuid));
+    } else if (message.flag == DAFFI_ERROR && take_change(peer, message.uuid)) {
+        require(is_page(peer)); /* it was refused */
     } else if (message.flag == DAFFI_RESPONSE || message.flag == DAFFI_ERROR) {
         take_answer(peer, &message);
     }
@@ -187,8 +217,23 @@ static void settle(void) {
     }
 }
 
+/* Notes a change of functions before it is asked for; not with the id of a call, whose answer could not be told from it. */
+static bool note_change(struct peer *peer, uint16_t uuid) {
+    bool is_clear = uuid != 0 && peer->changes_count < CHANGES_MAX;
+    for (size_t i = 0; i < peer->calls_count; i++) {
+        is_clear = is_clear && (peer->calls[i].uuid != uuid || peer->calls[i].answered);
+    }
+    if (is_clear) {
+        peer->changes[peer->changes_count++] = uuid;
+    }
+    return is_clear;
+}
+
 /* Notes a call before it is made: its answer may come at once. */
 static bool note_call(struct peer *peer, const struct daffi_message *message) {
+    if (message->flag == DAFFI_HANDSHAKE && peer->opened) {
+        return note_change(peer, message->uuid);
+    }
     if (message->flag != DAFFI_REQUEST || !message->return_result) {
         return true;
     }
@@ -249,6 +294,14 @@ static void leave(struct peer *peer) {
     }
 }
 
+static void shake(struct peer *peer, uint16_t uuid, const char *told) {
+    char payload[BYTES_MAX];
+    snprintf(payload, sizeof payload,
+             "{\"meta\":{\"type\":\"client\"},\"members\":[{\"name\":\"%s\",\"methods\":%s}]}", peer->name,
+             told);
+    say(peer, DAFFI_HANDSHAKE, uuid, true, "", "", payload);
+}
+
 static void join(struct peer *peer, const char *name, const char *told) {
     size_t branch = (size_t)(peer - house.peers) % BRANCHES;
     leave(peer);
@@ -257,17 +310,14 @@ static void join(struct peer *peer, const char *name, const char *told) {
     const struct session_setup setup = {
         .bridge = &house.bridges[branch],
         .kind = is_page(peer) ? GUARD_BROWSER : GUARD_NATIVE,
+        .policy = {.parts = {&exposing}, .count = 1},
         .backend = house.backends[branch],
         .address = "192.0.2.1",
         .transport = &transport,
         .transport_owner = peer,
     };
     require(session_new(&setup, &peer->session) == 0);
-    char payload[BYTES_MAX];
-    snprintf(payload, sizeof payload,
-             "{\"meta\":{\"type\":\"client\"},\"members\":[{\"name\":\"%s\",\"methods\":%s}]}", name,
-             is_page(peer) ? "null" : told);
-    say(peer, DAFFI_HANDSHAKE, 1, true, "", "", payload);
+    shake(peer, 1, told);
 }
 
 static void answer(struct peer *peer, uint8_t which, bool is_error) {
@@ -313,6 +363,9 @@ static void take_step(enum step step, struct peer *peer, struct daffi_span bytes
     case STEP_LEAVE:
         leave(peer);
         break;
+    case STEP_CHANGE:
+        shake(peer, CHANGE_ID, PICK(methods, said[0]));
+        break;
     case STEP_FILL:
         peer->full = !peer->full;
         break;
@@ -341,6 +394,7 @@ static void check_calls(const struct peer *peer) {
 }
 
 static void start(void) {
+    require(config_patterns_add(&exposing.expose, "*") == 0);
     log_start(CONFIG_LOG_ERROR, CONFIG_LOG_TEXT);
     house.config = config_new();
     house.memory.limit = 1 << 24;

@@ -29,7 +29,7 @@ class World:
         self.port = port if kind == "router" else self.bridge.port
 
 
-@pytest.fixture(params=["router"])
+@pytest.fixture(params=["router", "inside"])
 def world(request, house, tmp_path):
     """Makes one."""
     return lambda **more: World(house, tmp_path, request.param, **more)

@@ -168,8 +168,8 @@ static inline void settle(void) {
     }
 }
 
-static inline int session_attach(struct session *session, size_t branch, enum guard_kind kind,
-                                 const char *name, const char *const *methods) {
+/* `methods` end with NULL. As an attachment, or in place of the one that is there. */
+static inline int session_shake(struct session *session, uint16_t uuid, const char *const *methods) {
     char *list[16];
     char own_name[sizeof session->name];
     size_t count = 0;
@@ -177,16 +177,23 @@ static inline int session_attach(struct session *session, size_t branch, enum gu
         list[count] = (char *)(uintptr_t)methods[count];
         count++;
     }
-    snprintf(own_name, sizeof own_name, "%s", name);
-    snprintf(session->name, sizeof session->name, "%s", name);
-    session->kind = kind;
-    session->backend = house.backends[branch];
+    memcpy(own_name, session->name, sizeof own_name);
     struct daffi_member member = {
         .name = own_name, .methods = methods == NULL ? NULL : list, .methods_count = count};
     const struct daffi_handshake handshake = {
         .type = DAFFI_TYPE_CLIENT, .members = &member, .members_count = 1};
-    return session->backend->operations->attach(session->backend, session, &handshake, 77,
-                                                &session->attachment);
+    const struct backend_operations *operations = session->backend->operations;
+    return session->attachment == NULL
+               ? operations->attach(session->backend, session, &handshake, uuid, &session->attachment)
+               : operations->rejoin(session->attachment, &handshake, uuid, &session->attachment);
+}
+
+static inline int session_attach(struct session *session, size_t branch, enum guard_kind kind,
+                                 const char *name, const char *const *methods) {
+    snprintf(session->name, sizeof session->name, "%s", name);
+    session->kind = kind;
+    session->backend = house.backends[branch];
+    return session_shake(session, 77, methods);
 }
 
 static inline struct session *join(size_t branch, enum guard_kind kind, const char *name,

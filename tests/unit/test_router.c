@@ -95,6 +95,63 @@ static void a_session_that_ends_before_it_is_welcomed(void **state) {
     leave(a);
 }
 
+/* What is under way stays so, both ways; whoever has not heard of it yet finds the new functions all the same. */
+static void functions_change_in_place(void **state) {
+    (void)state;
+    static const char *const MUL[] = {"mul", NULL};
+    for (size_t where = 0; where < BRANCHES; where++) {
+        struct session *a = join(0, GUARD_NATIVE, "a", ADD);
+        struct session *page = join(where, GUARD_BROWSER, "page", ADD);
+        say(a, DAFFI_REQUEST, 5, "page", "[1]");
+        say(page, DAFFI_REQUEST, 6, "a", "[2]");
+        settle();
+        forget(a);
+        forget(page);
+        assert_int_equal(session_shake(page, 78, MUL), 0);
+        assert_int_equal(session_shake(page, 79, ADD), -EBUSY);
+        expect(page, ""); /* not from within */
+        struct daffi_message mul = message_of(a, DAFFI_REQUEST, 7, "page", "[3]");
+        mul.function = daffi_span_text("mul");
+        assert_int_equal(session_say(a, &mul), 0);
+        settle();
+        expect(a, JOINED("{\"name\":\"page\",\"methods\":[\"mul\"]}"));
+        expect(page,
+               "HANDSHAKE 78 page>  {\"meta\":{\"type\":\"router\",\"error\":null},\"members\":["
+               "{\"name\":\"a\",\"methods\":[\"sub\",\"add\"]},{\"name\":\"page\",\"methods\":[\"mul\"]}]}\n"
+               "REQUEST 7 a>page mul [3]\n");
+        say(page, DAFFI_RESPONSE, 5, "a", "[one]");
+        say(a, DAFFI_RESPONSE, 6, "page", "[two]");
+        settle();
+        expect(a, "RESPONSE 5 page>a add [one]\n");
+        expect(page, "RESPONSE 6 a>page add [two]\n");
+        say(a, DAFFI_REQUEST, 8, "page", "[4]");
+        settle();
+        expect(a, "ERROR 8 page>a add " OWN("NoSuchMethod", "the member does not expose that function"));
+        assert_int_equal(session_shake(page, 80, NULL), 0);
+        leave(page); /* before it is answered */
+        expect(a, JOINED("{\"name\":\"page\",\"methods\":null}") "ERROR 7 page>a  " LEFT EVENT("disconnected",
+                                                                                               "page"));
+        struct session *b = join(where, GUARD_NATIVE, "b", NULL);
+        expect_welcome(b, WELCOME("{\"name\":\"a\",\"methods\":[\"sub\",\"add\"]},{\"name\":\"b\","
+                                  "\"methods\":null}"));
+        leave(b);
+        leave(a);
+    }
+}
+
+static void one_that_has_been_evicted_changes_nothing(void **state) {
+    (void)state;
+    struct session *page = join(0, GUARD_BROWSER, "page", ADD);
+    struct session *new = calloc(1, sizeof *new);
+    assert_non_null(new);
+    assert_int_equal(session_attach(new, 1, GUARD_NATIVE, "page", NULL), 0);
+    assert_int_equal(session_shake(page, 78, NULL), -EPIPE);
+    settle();
+    expect_welcome(new, WELCOME("{\"name\":\"page\",\"methods\":null}"));
+    leave(page);
+    leave(new);
+}
+
 /* -- calls -- */
 
 static void calls_are_answered_once_by_who_was_asked(void **state) {
@@ -391,6 +448,8 @@ int main(void) {
         TEST(a_native_newcomer_evicts_the_holder_of_its_name),
         TEST(a_page_does_not_get_a_taken_name),
         TEST(a_session_that_ends_before_it_is_welcomed),
+        TEST(functions_change_in_place),
+        TEST(one_that_has_been_evicted_changes_nothing),
         TEST(calls_are_answered_once_by_who_was_asked),
         TEST(one_that_gives_an_id_away_again_has_given_the_first_call_up),
         TEST(calls_that_can_not_be_made_are_answered_at_once),

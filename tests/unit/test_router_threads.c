@@ -1,4 +1,4 @@
-/* The router under threads: a reactor each, members that come, go, evict each other, call, answer late or never. No call is
+/* The router under threads: a reactor each, members that come, go, change, evict each other, call, answer late or never. No call is
  * lost in silence: whoever stays hears of each of its calls exactly once. For ThreadSanitizer above all. */
 #include <pthread.h>
 
@@ -98,6 +98,12 @@ static void call(struct actor *actor) {
     CHECK(session_say(&actor->session, &message) == 0);
 }
 
+static void change(struct actor *actor) {
+    static const char *const lists[][3] = {{NULL}, {"add", NULL}, {"add", "mul", NULL}};
+    int status = session_shake(&actor->session, 78, lists[draw(actor->floor, 3)]);
+    CHECK(status == 0 || status == -EBUSY || status == -EPIPE); /* the latter: evicted just now */
+}
+
 static void act(void *argument) {
     struct floor *floor = argument;
     for (size_t i = 0; i < 16; i++) {
@@ -108,6 +114,8 @@ static void act(void *argument) {
             session_detach(&actor->session);
         } else if (!actor->open) {
             continue;
+        } else if (draw(floor, 24) == 0) {
+            change(actor);
         } else if (actor->held_count > 0 && draw(floor, 2) == 0) {
             answer(actor, &actor->held[--actor->held_count]);
         } else {
