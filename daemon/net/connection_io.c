@@ -62,11 +62,19 @@ static size_t held(const struct connection *connection) {
     return connection->in.capacity + connection->out.capacity + unsent;
 }
 
-/* Closes the connection that holds most, if that is more than `least`; returns how much. What it had queued is free at
- * once, what it had sent us at the end of the turn: a handler may be looking at it. */
+/* What comes back at the end of this turn: input of connections that are closed, for a handler may be looking at it. */
+static size_t returning(struct reactor *reactor) {
+    size_t sum = 0;
+    for (const struct connection *c = *reactor_connections(reactor); c; c = c->next) {
+        sum += c->state == CONNECTION_CLOSED ? held(c) : 0;
+    }
+    return sum;
+}
+
+/* Closes the connection that holds most, if that is more than `least` and not little; returns how much. */
 static size_t shed_fullest(struct reactor *reactor, size_t least) {
     struct connection *fullest = NULL;
-    size_t most = least;
+    size_t most = least > SMALL ? least : SMALL;
     for (struct connection *c = *reactor_connections(reactor); c; c = c->next) {
         if (c->state != CONNECTION_CLOSED && held(c) > most) {
             fullest = c;
@@ -84,7 +92,8 @@ static size_t shed_fullest(struct reactor *reactor, size_t least) {
 static void shed_for_sharer(void *argument) {
     struct reactor *reactor = argument;
     const struct memory_budget *budget = buffer_pool_budget(reactor_pool(reactor));
-    if (atomic_load_explicit(&budget->used, memory_order_relaxed) > budget->limit - budget->limit / 8) {
+    size_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
+    if (used - returning(reactor) > budget->limit - budget->limit / 8) {
         (void)shed_fullest(reactor, SMALL);
     }
 }
@@ -93,20 +102,23 @@ static void shed_for_sharer(void *argument) {
 static int reserve(struct connection *connection, struct buffer *buffer, size_t more) {
     struct buffer_pool *pool = reactor_pool(connection->reactor);
     size_t own = held(connection) - buffer->capacity + buffer_length(buffer) + more;
-    size_t coming = 0;
-    size_t shed = 0;
-    int r;
-    while ((r = buffer_reserve(pool, buffer, more)) == -ENOBUFS && coming < 2 * own &&
-           (shed = shed_fullest(connection->reactor, own)) > 0) {
-        coming += shed;
+    int r = buffer_reserve(pool, buffer, more);
+    if (r != -ENOBUFS) {
+        return r;
     }
-    if (r == -ENOBUFS && coming == 0) {
+    size_t coming = returning(connection->reactor);
+    size_t shed = 0;
+    while (coming < 2 * own && (shed = shed_fullest(connection->reactor, own)) > 0) {
+        coming += shed;
+        if ((r = buffer_reserve(pool, buffer, more)) != -ENOBUFS) {
+            return r;
+        }
+    }
+    if (coming == 0) {
         reactor_post_to_sharers(connection->reactor, shed_for_sharer);
     }
-    if (r == -ENOBUFS && (coming > 0 || own <= SMALL) && connection->state != CONNECTION_CLOSED) {
-        r = buffer_reserve_above(pool, buffer, more);
-    }
-    return r;
+    bool may = (coming > 0 || own <= SMALL) && connection->state != CONNECTION_CLOSED;
+    return may ? buffer_reserve_above(pool, buffer, more) : -ENOBUFS;
 }
 
 /* --- reading --------------------------------------------------------------------------------------------------- */

@@ -114,31 +114,95 @@ static void test_queue_bytes(void **state) {
 
 static void test_fullest_goes_first(void **state) {
     (void)state;
-    static uint8_t bytes[100000];
+    static uint8_t bytes[400000], got[400000];
     static struct probe full;
     static struct probe modest;
     full = (struct probe){0};
     modest = (struct probe){0};
-    budget.limit = 262144;
+    budget.limit = (size_t)1 << 20;
     int fd1 = make(&full), fd2 = make(&modest);
-    assert_int_equal(connection_write(full.connection, bytes, 100000), 0);  /* a block of 131072 */
-    assert_int_equal(connection_write(modest.connection, bytes, 60000), 0); /* 65536 */
-    assert_int_equal(connection_write(modest.connection, bytes, 30000), 0); /* grows to 131072 */
+    assert_int_equal(connection_write(full.connection, bytes, 400000), 0);   /* a block of 524288 */
+    assert_int_equal(connection_write(modest.connection, bytes, 240000), 0); /* 262144 */
+    assert_int_equal(connection_write(modest.connection, bytes, 120000), 0); /* grows to 524288 */
     turns(1);
     assert_int_equal(full.closed, 1);
     assert_int_equal(full.reason, -ENOBUFS);
     assert_non_null(strstr(full.detail, "memory_bytes"));
     assert_int_equal(modest.closed, 0);
-    static uint8_t got[200000];
-    assert_int_equal(drain(fd2, got, sizeof got), 90000);
+    for (size_t have = 0; have < 360000; turns(1)) {
+        have += drain(fd2, got, sizeof got);
+    }
     /* The one that asks is the fullest itself. */
-    assert_int_equal(connection_write(modest.connection, bytes, 100000), 0);
-    assert_int_equal(connection_write(modest.connection, bytes, 100000), -ENOBUFS);
+    assert_int_equal(connection_write(modest.connection, bytes, 400000), 0);
+    assert_int_equal(connection_write(modest.connection, bytes, 400000), -ENOBUFS);
     turns(1);
     assert_int_equal(modest.closed, 1);
     assert_int_equal(modest.reason, -ENOBUFS);
     close(fd1);
     close(fd2);
+}
+
+/* When others have taken it all, what holds little goes on, also when somebody asks for less than it holds. */
+static void test_who_holds_little_stays(void **state) {
+    (void)state;
+    static uint8_t bytes[60000];
+    static struct probe calls;
+    static struct probe asks;
+    calls = (struct probe){0};
+    asks = (struct probe){0};
+    int fd1 = make(&calls), fd2 = make(&asks);
+    budget.limit = (size_t)1 << 20;
+    atomic_fetch_add(&budget.used, budget.limit); /* another reactor's */
+    assert_int_equal(connection_write(calls.connection, bytes, 60000), 0);
+    assert_int_equal(connection_write(asks.connection, bytes, 10000), 0);
+    turns(1);
+    assert_int_equal(calls.closed, 0);
+    assert_int_equal(asks.closed, 0);
+    atomic_fetch_sub(&budget.used, budget.limit);
+    close(fd1);
+    close(fd2);
+}
+
+static void take_all(struct probe *probe, size_t length) {
+    (void)length;
+    probe->keep = 4000000;
+    connection_expect(probe->connection, 4000000);
+}
+
+/* What one of them held comes back at the end of the turn: until then no second one has to go. */
+static void test_one_is_enough_for_a_turn(void **state) {
+    (void)state;
+    static uint8_t bytes[60000];
+    static struct probe hogs[2];
+    static struct probe asks[3];
+    int hog_fds[2], fds[3];
+    for (size_t i = 0; i < 2; i++) {
+        hogs[i] = (struct probe){.in_input = take_all};
+        hog_fds[i] = make(&hogs[i]);
+        for (size_t sent = 0; sent < 600000 + 400000 * i; turns(1)) {
+            ssize_t n = send(hog_fds[i], bytes, sizeof bytes, 0);
+            sent += n > 0 ? (size_t)n : 0;
+        }
+        turns(8);
+    }
+    budget.limit = atomic_load(&budget.used);
+    for (size_t i = 0; i < 3; i++) {
+        asks[i] = (struct probe){0};
+        fds[i] = make(&asks[i]);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(connection_write(asks[i].connection, bytes, sizeof bytes), 0);
+    }
+    turns(1);
+    assert_int_equal(hogs[0].closed + hogs[1].closed, 1);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(asks[i].closed, 0);
+        close(fds[i]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        close(hog_fds[i]);
+        free(hogs[i].got);
+    }
 }
 
 static void test_input_without_memory(void **state) {
@@ -190,6 +254,8 @@ int main(void) {
         CASE(test_no_deadline_when_idle),
         CASE(test_queue_bytes),
         CASE(test_fullest_goes_first),
+        CASE(test_who_holds_little_stays),
+        CASE(test_one_is_enough_for_a_turn),
         CASE(test_input_without_memory),
         CASE(test_flood_is_shared),
     };
