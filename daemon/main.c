@@ -14,16 +14,50 @@ static int complain(const char *error) {
     return EXIT_USAGE;
 }
 
-/* The signals that end us are waited for, not caught; all threads are started with them blocked. */
+/* Signals are waited for, not caught; all threads are started with them blocked. */
 static void block_signals(sigset_t *ret_awaited) {
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(ret_awaited);
-    sigaddset(ret_awaited, SIGTERM);
-    sigaddset(ret_awaited, SIGINT);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        sigaddset(ret_awaited, signals[i]);
+    }
     pthread_sigmask(SIG_BLOCK, ret_awaited, NULL);
 }
 
-static int run(const struct config *config, bool only_check) {
+/* The file as it is now, under the same command line. */
+static void reload(struct server *server, int argc, char **argv) {
+    char error[CONFIG_ERROR_MAX];
+    struct cli cli = {0};
+    notify_reloading();
+    int status = cli_parse(argc, argv, &cli, error);
+    if (status == 0) {
+        status = server_reload(server, cli.config, error);
+    }
+    if (status == 0) {
+        log_start(cli.config->log_level, cli.config->log_format);
+        log_write(CONFIG_LOG_INFO, "the configuration has been reloaded");
+    } else {
+        log_write(CONFIG_LOG_ERROR, "the configuration was not reloaded, all stays as it was: %s", error);
+    }
+    config_free(cli.config);
+    notify_ready("listening");
+}
+
+/* Until a signal ends it. */
+static void serve(struct server *server, const sigset_t *awaited, int argc, char **argv) {
+    int caught = 0;
+    notify_ready("listening");
+    while (sigwait(awaited, &caught) != 0 || caught == SIGHUP) {
+        reload(server, argc, argv);
+    }
+    notify_stopping();
+    log_write(CONFIG_LOG_INFO, "shutting down");
+    server_stop(server);
+}
+
+static int run(const struct cli *cli, int argc, char **argv) {
+    const struct config *config = cli->config;
     char error[CONFIG_ERROR_MAX];
     struct server *server = NULL;
     sigset_t awaited;
@@ -33,17 +67,12 @@ static int run(const struct config *config, bool only_check) {
         return complain(error);
     }
     int status = EXIT_DONE;
-    if (only_check) {
+    if (cli->action == CLI_CHECK) {
         fputs("the configuration is fine\n", stderr);
     } else if (server_start(server, error) < 0) {
         status = complain(error);
     } else {
-        int caught = 0;
-        notify_ready("listening");
-        sigwait(&awaited, &caught);
-        notify_stopping();
-        log_write(CONFIG_LOG_INFO, "shutting down");
-        server_stop(server);
+        serve(server, &awaited, argc, argv);
         status = server_has_failed(server) ? EXIT_FAILED : EXIT_DONE;
         log_flush();
     }
@@ -68,7 +97,7 @@ int main(int argc, char **argv) {
         break;
     case CLI_CHECK:
     case CLI_RUN:
-        status = run(cli.config, cli.action == CLI_CHECK);
+        status = run(&cli, argc, argv);
         break;
     }
     config_free(cli.config);

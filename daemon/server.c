@@ -1,19 +1,14 @@
 #include "server.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "bridge/door.h"
-#include "bridge/rejoins.h"
-#include "bridge/router.h"
 #include "bridge/session.h"
-#include "bridge/upstream.h"
-#include "http/site.h"
+#include "generation.h"
 #include "net/descriptors.h"
 #include "ops/log.h"
 #include "ws/ws_frame.h"
@@ -23,114 +18,25 @@ enum {
     DESCRIPTORS_OWN = 256, /* of the program, of pages being asked for, of connections that just close */
 };
 
-/* A reactor and what is on it. */
-struct floor {
-    struct server *server;
-    struct bridge bridge;
-    struct tls_context
-        *listener_tls[CONFIG_LIST_MAX]; /* by their places in config.listeners; OpenSSL contends
-                                                          where threads share one */
-    struct tls_context *upstream_tls[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
-    struct upstream *upstreams[CONFIG_LIST_MAX];
-    struct door *doors[CONFIG_LIST_MAX];
-    struct forward_route *site;
-    struct timer stop_deadline;
-    pthread_t thread;
-    bool has_thread;
-};
-
-struct server {
-    const struct config *config;
-    atomic_bool failed;
-    struct memory_budget memory;
-    struct admission *admission;
-    struct rejoins *rejoins;
-    struct names *names;
-    struct site *site;
-    struct router *routers[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
-    struct listener_socket sockets[CONFIG_LIST_MAX];
-    size_t sockets_count;
-    size_t floors_count;
-    struct floor floors[];
-};
-
-static int describe_errno(int status, const char *what, char ret_error[CONFIG_ERROR_MAX]) {
+int server_describe(int status, const char *what, char ret_error[CONFIG_ERROR_MAX]) {
     snprintf(ret_error, CONFIG_ERROR_MAX, "%s: %s", what, strerror(-status));
     return status;
 }
 
 /* -- the beginning -- */
 
-static int load_listener_tls(struct floor *floor, const struct config *config,
-                             char ret_error[CONFIG_ERROR_MAX]) {
-    for (size_t i = 0; i < config->listeners_count; i++) {
-        const struct config_listener *listener = &config->listeners[i];
-        if (listener->url.scheme != CONFIG_HTTPS) {
-            continue;
-        }
-        int status = tls_context_new_server(listener->cert, listener->key, &floor->listener_tls[i], ret_error,
-                                            CONFIG_ERROR_MAX);
-        if (status < 0) {
-            return status;
-        }
-    }
-    return 0;
-}
-
-/* One router for all floors, with a branch on each. */
-static int make_router_branch(struct floor *floor, size_t place, const char *name) {
-    struct server *server = floor->server;
-    int status = 0;
-    if (server->routers[place] == NULL) {
-        status = router_new(name, server->floors_count, &server->routers[place]);
-    }
-    return status < 0
-               ? status
-               : router_add_branch(server->routers[place], &floor->bridge, &floor->bridge.backends[place]);
-}
-
-static int make_upstreams(struct floor *floor, const struct config *config,
-                          char ret_error[CONFIG_ERROR_MAX]) {
-    for (size_t i = 0; i < config->upstreams_count; i++) {
-        const struct config_upstream *upstream = &config->upstreams[i];
-        int status = 0;
-        if (upstream->url.scheme == CONFIG_ROUTER) {
-            status = make_router_branch(floor, i, upstream->name);
-            if (status < 0) {
-                return describe_errno(status, "the router can't be made", ret_error);
-            }
-            continue;
-        }
-        if (upstream->url.scheme == CONFIG_TLS) {
-            status =
-                tls_context_new_client(upstream->ca, &floor->upstream_tls[i], ret_error, CONFIG_ERROR_MAX);
-            if (status < 0) {
-                return status;
-            }
-        }
-        status = upstream_new(&floor->bridge, upstream, floor->upstream_tls[i], &floor->upstreams[i]);
-        if (status < 0) {
-            char what[CONFIG_ERROR_MAX / 2];
-            snprintf(what, sizeof what, "upstream \"%s\" (%s)", upstream->name, upstream->url.text);
-            return describe_errno(status, what, ret_error);
-        }
-        floor->bridge.backends[i] = upstream_backend(floor->upstreams[i]);
-    }
-    return 0;
-}
-
-static int make_floor(struct server *server, struct floor *floor, char ret_error[CONFIG_ERROR_MAX]) {
+static int make_floor(struct server *server, struct floor *floor, const struct config *config,
+                      char ret_error[CONFIG_ERROR_MAX]) {
     floor->server = server;
-    floor->bridge.config = server->config;
+    floor->bridge.config = config_hold(config);
     floor->bridge.admission = server->admission;
     floor->bridge.rejoins = server->rejoins;
     int status = reactor_new(&server->memory, &floor->bridge.reactor);
     if (status < 0) {
-        return describe_errno(status, "no event loop can be made", ret_error);
+        return server_describe(status, "no event loop can be made", ret_error);
     }
     names_open_desk(server->names, floor->bridge.reactor, &floor->bridge.names);
-    status = load_listener_tls(floor, server->config, ret_error);
-    return status < 0 ? status : make_upstreams(floor, server->config, ret_error);
+    return 0;
 }
 
 /* What a peer's connection takes: its own descriptor, and one of its upstream's connection. */
@@ -145,7 +51,7 @@ static size_t descriptors_each(const struct config *config) {
 
 /* A connection that is refused costs nothing; one for which no descriptor is left waits in the kernel, upstreams of others
  * can't be reached, and civetweb spins. */
-static struct config_limits fit_limits(const struct config *config) {
+struct config_limits server_fit_limits(const struct config *config) {
     struct config_limits limits = config->limits;
     size_t allowed = descriptors_allow_all();
     size_t each = descriptors_each(config);
@@ -170,12 +76,11 @@ int server_new(const struct config *config, struct server **ret_server, char ret
     size_t floors = count_cores();
     struct server *server = calloc(1, sizeof *server + floors * sizeof server->floors[0]);
     if (server == NULL) {
-        return describe_errno(-ENOMEM, "the server can't be made", ret_error);
+        return server_describe(-ENOMEM, "the server can't be made", ret_error);
     }
-    server->config = config;
     server->memory.limit = config->limits.memory_bytes;
     server->floors_count = floors;
-    const struct config_limits limits = fit_limits(config);
+    const struct config_limits limits = server_fit_limits(config);
     int status = admission_new(&limits, &server->admission);
     if (status == 0) {
         status = rejoins_new(&server->rejoins);
@@ -184,10 +89,13 @@ int server_new(const struct config *config, struct server **ret_server, char ret
         status = names_new(&server->names);
     }
     if (status < 0) {
-        describe_errno(status, "the server can't be made", ret_error);
+        server_describe(status, "the server can't be made", ret_error);
     }
     for (size_t i = 0; i < floors && status == 0; i++) {
-        status = make_floor(server, &server->floors[i], ret_error);
+        status = make_floor(server, &server->floors[i], config, ret_error);
+    }
+    if (status == 0) {
+        status = generation_new(server, config, &server->generation, ret_error);
     }
     if (status < 0) {
         server_free(server);
@@ -195,47 +103,6 @@ int server_new(const struct config *config, struct server **ret_server, char ret
     }
     *ret_server = server;
     return 0;
-}
-
-static int bind_listeners(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
-    for (size_t i = 0; i < server->config->listeners_count; i++) {
-        const struct config_url *url = &server->config->listeners[i].url;
-        int status =
-            listener_open(url->host, url->port, url->path, &server->sockets[i], ret_error, CONFIG_ERROR_MAX);
-        if (status < 0) {
-            return status;
-        }
-        server->sockets_count++;
-    }
-    return 0;
-}
-
-/* What comes without TLS to a router inside is spoken with on one floor: it costs so little that a hop to another, two for
- * each call, would be most of it; one floor has 200,000 such calls a second. TLS is worth all the cores there are. */
-static bool is_shared(const struct server *server, const struct config_listener *listener) {
-    const struct config *config = server->config;
-    return listener->url.scheme == CONFIG_HTTPS ||
-           config->upstreams[listener->upstreams[0]].url.scheme != CONFIG_ROUTER;
-}
-
-static int open_doors(struct server *server, struct floor *floor) {
-    int status = forward_route_new(floor->bridge.reactor, site_port(server->site), site_secret(server->site),
-                                   &floor->site);
-    for (size_t i = 0; i < server->config->listeners_count && status == 0; i++) {
-        if (floor != server->floors && !is_shared(server, &server->config->listeners[i])) {
-            continue;
-        }
-        const struct door_setup setup = {
-            .bridge = &floor->bridge,
-            .config = &server->config->listeners[i],
-            .socket = &server->sockets[i],
-            .tls = floor->listener_tls[i],
-            .assets = assets_embedded(),
-            .site = floor->site,
-        };
-        status = door_new(&setup, &floor->doors[i]);
-    }
-    return status;
 }
 
 /* A reactor that fails ends the program, in good order: main waits for this signal. */
@@ -254,17 +121,6 @@ bool server_has_failed(const struct server *server) {
     return atomic_load(&server->failed);
 }
 
-static void say_listening(const struct server *server) {
-    static const char *const schemes[] = {
-        [CONFIG_HTTP] = "http://", [CONFIG_HTTPS] = "https://", [CONFIG_UNIX] = "unix:"};
-    for (size_t i = 0; i < server->sockets_count; i++) {
-        char url[sizeof server->sockets[i].address + 16];
-        snprintf(url, sizeof url, "%s%s", schemes[server->config->listeners[i].url.scheme],
-                 server->sockets[i].address);
-        log_listening(url);
-    }
-}
-
 static void warn_of_pickle(const struct config_policy *policy, const char *where, const char *which) {
     if ((policy->serdes >> CONFIG_PICKLE & 1U) != 0) {
         log_write(CONFIG_LOG_WARNING,
@@ -273,7 +129,7 @@ static void warn_of_pickle(const struct config_policy *policy, const char *where
     }
 }
 
-static void warn_of_policies(const struct config *config) {
+void server_warn_of_policies(const struct config *config) {
     warn_of_pickle(&config->policy, "the bridge", "");
     for (size_t i = 0; i < config->listeners_count; i++) {
         warn_of_pickle(&config->listeners[i].policy, "the listener ", config->listeners[i].url.text);
@@ -284,9 +140,11 @@ static void warn_of_policies(const struct config *config) {
 }
 
 int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
-    const struct pages pages = {.files = &embedded_site, .playground = server->config->playground};
-    warn_of_policies(server->config);
-    int status = bind_listeners(server, ret_error);
+    struct generation *generation = server->generation;
+    const struct config *config = generation->config;
+    const struct pages pages = {.files = &embedded_site, .playground = config->playground};
+    server_warn_of_policies(config);
+    int status = generation_bind(generation, server, ret_error);
     if (status < 0) {
         return status;
     }
@@ -295,9 +153,14 @@ int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
         return status;
     }
     for (size_t i = 0; i < server->floors_count; i++) {
-        status = open_doors(server, &server->floors[i]);
+        struct floor *floor = &server->floors[i];
+        status = forward_route_new(floor->bridge.reactor, site_port(server->site), site_secret(server->site),
+                                   &floor->site);
+        if (status == 0) {
+            status = generation_adopt(&generation->parts[i]);
+        }
         if (status < 0) {
-            return describe_errno(status, "the listeners can't be watched", ret_error);
+            return server_describe(status, "the listeners can't be watched", ret_error);
         }
     }
     for (size_t i = 0; i < server->floors_count; i++) {
@@ -305,11 +168,11 @@ int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
         status = -pthread_create(&floor->thread, NULL, run_floor, floor);
         if (status < 0) {
             server_stop(server);
-            return describe_errno(status, "a thread can't be started", ret_error);
+            return server_describe(status, "a thread can't be started", ret_error);
         }
         floor->has_thread = true;
     }
-    say_listening(server);
+    generation_say_listening(generation);
     return 0;
 }
 
@@ -379,28 +242,25 @@ static void free_floor(struct floor *floor) {
     reactor_free(reactor);
     call_table_clear(&floor->bridge.call_table);
     roster_clear(&floor->bridge.roster);
-    for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
-        tls_context_free(floor->listener_tls[i]);
-        tls_context_free(floor->upstream_tls[i]);
-    }
+    config_drop(floor->bridge.config);
 }
 
 void server_free(struct server *server) {
     if (server == NULL) {
         return;
     }
-    for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
-        router_end(server->routers[i]);
+    for (size_t i = 0; i < server->routers_count; i++) {
+        router_end(server->routers[i].router);
     }
     for (size_t i = 0; i < server->floors_count; i++) {
         free_floor(&server->floors[i]);
     }
-    for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
-        router_free(server->routers[i]);
+    for (size_t i = 0; i < server->routers_count; i++) {
+        router_free(server->routers[i].router);
+        free(server->routers[i].branches);
+        free(server->routers[i].name);
     }
-    for (size_t i = 0; i < server->sockets_count; i++) {
-        listener_close(&server->sockets[i]);
-    }
+    generation_free(server->generation);
     site_stop(server->site);
     admission_free(server->admission);
     rejoins_free(server->rejoins);

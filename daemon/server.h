@@ -8,12 +8,17 @@
 struct server;
 
 /* Everything that can be wrong before a socket is bound: certificates are read, memory is taken. `config` is
- * borrowed. 0, or -errno and one line in `ret_error`. */
+ * held. 0, or -errno and one line in `ret_error`. */
 int server_new(const struct config *config, struct server **ret_server, char ret_error[CONFIG_ERROR_MAX]);
 
 /* Binds the listeners, starts the threads, and says `listening URL` for each listener. The threads take over the
  * caller's signal mask. 0, or -errno and one line in `ret_error`. */
 int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]);
+
+/* Another configuration from now on, after server_start: parsed already, it is validated as at the start; either all of it
+ * is taken over before this returns, or nothing is changed. No connection is lost: those that are there keep the
+ * configuration they came with. What takes effect only at the next start is said in the log. 0, or -errno and one line. */
+int server_reload(struct server *server, const struct config *config, char ret_error[CONFIG_ERROR_MAX]);
 
 /* Whether an event loop has ended by itself; its end sends the process SIGTERM. */
 bool server_has_failed(const struct server *server);

@@ -84,6 +84,23 @@ static size_t per_second(size_t said, size_t burst) {
     return said > 0 ? said : burst < RATE_SHARE ? 1 : burst / RATE_SHARE;
 }
 
+/* The rate of the upstreams begins anew where it is another. */
+static void use_limits(struct admission *admission, const struct config_limits *limits, uint64_t now) {
+    const struct config_limits *old = &admission->limits;
+    size_t rate = per_second(limits->upstream_connects, limits->connections);
+    if (admission->opened.per_second == 0 || rate != per_second(old->upstream_connects, old->connections) ||
+        limits->connections != old->connections) {
+        rate_init(&admission->opened, rate, limits->connections, now);
+    }
+    admission->limits = *limits;
+}
+
+void admission_set_limits(struct admission *admission, const struct config_limits *limits, uint64_t now) {
+    pthread_mutex_lock(&admission->lock);
+    use_limits(admission, limits, now);
+    pthread_mutex_unlock(&admission->lock);
+}
+
 int admission_new(const struct config_limits *limits, struct admission **ret_admission) {
     struct admission *admission = calloc(1, sizeof *admission);
     if (admission == NULL) {
@@ -93,9 +110,7 @@ int admission_new(const struct config_limits *limits, struct admission **ret_adm
         free(admission);
         return -ENOMEM;
     }
-    admission->limits = *limits;
-    rate_init(&admission->opened, per_second(limits->upstream_connects, limits->connections),
-              limits->connections, 0);
+    use_limits(admission, limits, 0);
     if (getrandom(&admission->seed, sizeof admission->seed, GRND_NONBLOCK) < 0) {
         admission->seed = (uint64_t)(uintptr_t)admission;
     }

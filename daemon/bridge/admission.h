@@ -30,6 +30,9 @@ int admission_new(const struct config_limits *limits, struct admission **ret_adm
 /* NULL-safe; all tickets must have been given back, and the reactors be gone. */
 void admission_free(struct admission *admission);
 
+/* Other limits from now on; who is in stays in, whatever they are. Any thread. */
+void admission_set_limits(struct admission *admission, const struct config_limits *limits, uint64_t now);
+
 /* Counts a connection of `reactor` in, which is the caller's. Where a limit is reached, the oldest of those that it is about
  * and that have not said who they are gives its place to the newcomer, once it has had ADMISSION_GRACE_MS for it: its
  * connection is aborted. So slow and silent peers keep nobody out, how many of them there ever are.

@@ -1,399 +1,17 @@
 #include "bridge/door.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "bridge/door_route.h"
-#include "bridge/native_peer.h"
-#include "bridge/ws_peer.h"
+#include "bridge/door_internal.h"
 #include "ops/log.h"
 
-struct door {
-    struct bridge *bridge;
-    const struct config_listener *config;
-    struct tls_context *tls;
-    const struct assets *assets;
-    struct forward_route *site;
-    struct origin_rule rule;
-    char *hosts[CONFIG_LIST_MAX + 1]; /* those of the configuration, and the listener's own address */
-    struct listener *listener;
-};
-
-enum visit_state {
-    VISIT_NEW,        /* its first bytes are to come, or its stream is still shaking hands */
-    VISIT_READING,    /* a request is to come */
-    VISIT_FORWARDING, /* the site is being asked; nothing is read */
-    VISIT_DRAINING,   /* answers are to go out before another is made; nothing is read */
-    VISIT_ENDING,
-};
-
-struct door_visit {
-    struct reactor_retired retired;
-    struct door_visit *next, *previous; /* of bridge->visits */
-    struct door *door;
-    enum visit_state state;
-    struct visitor visitor;
-    struct timer deadline; /* NEW, READING */
-    struct forward *forward;
-};
-
-/* -- the end -- */
-
-static void release(struct reactor_retired *retired) {
-    free((struct door_visit *)(void *)((char *)retired - offsetof(struct door_visit, retired)));
-}
-
-/* The visitor stays, with somebody else; or has gone. */
-static void forget_visit(struct door_visit *visit) {
-    struct bridge *bridge = visit->door->bridge;
-    timer_clear(reactor_timers(bridge->reactor), &visit->deadline);
-    forward_free(visit->forward);
-    visit->forward = NULL;
-    if (visit->next != NULL) {
-        visit->next->previous = visit->previous;
-    }
-    if (visit->previous != NULL) {
-        visit->previous->next = visit->next;
-    } else {
-        bridge->visits = visit->next;
-    }
-    visit->retired.release = release;
-    reactor_retire(bridge->reactor, &visit->retired);
-}
-
-static void on_closed(void *owner, int reason, const char *detail) {
-    struct door_visit *visit = owner;
-    struct bridge *bridge = visit->door->bridge;
-    if (reason < 0 && visit->state != VISIT_ENDING) {
-        log_peer(reason == -ECANCELED ? CONFIG_LOG_WARNING : CONFIG_LOG_DEBUG, "connection from %s ended: %s",
-                 visit->visitor.address, detail);
-    }
-    visit->state = VISIT_ENDING;
-    admission_leave(&visit->visitor.ticket);
-    bridge_forget_connection(bridge);
-    forget_visit(visit);
-}
-
-/* What is queued still goes out. */
-static void end_visit(struct door_visit *visit) {
-    struct bridge *bridge = visit->door->bridge;
-    visit->state = VISIT_ENDING;
-    timer_clear(reactor_timers(bridge->reactor), &visit->deadline);
-    connection_close(visit->visitor.connection, bridge->config->timeouts.drain);
-}
-
-static void on_deadline(struct timer *timer, uint64_t now) {
-    (void)now;
-    end_visit((struct door_visit *)(void *)((char *)timer - offsetof(struct door_visit, deadline)));
-}
-
-/* For the next request, or the first bytes. */
-static void set_deadline(struct door_visit *visit) {
-    struct reactor *reactor = visit->door->bridge->reactor;
-    uint64_t due = reactor_now(reactor) + visit->door->bridge->config->timeouts.head;
-    if (timer_set(reactor_timers(reactor), &visit->deadline, due) < 0) {
-        connection_abort(visit->visitor.connection, -ENOMEM, "out of memory");
-    }
-}
-
-/* -- native peers -- */
-
-static bool takes_native(const struct door *door, const char *address) {
-    switch (door->config->native) {
-    case CONFIG_NATIVE_ALL:
-        return true;
-    case CONFIG_NATIVE_LOOPBACK:
-        return door_is_local(address);
-    case CONFIG_NATIVE_NONE:
-        break;
-    }
-    return false;
-}
-
-static struct backend *backend_at(const struct door *door, size_t place) {
-    return place == SIZE_MAX ? NULL : door->bridge->backends[place];
-}
-
-/* What holds for pages that come in here, for the upstream at `place`. */
-static struct policy policy_at(const struct door *door, size_t place) {
-    const struct config *config = door->bridge->config;
-    struct policy policy = {0};
-    policy_add(&policy, &config->policy);
-    policy_add(&policy, &door->config->policy);
-    if (place != SIZE_MAX) {
-        policy_add(&policy, &config->upstreams[place].policy);
-    }
-    return policy;
-}
-
-/* Bytes dealt with. */
-static size_t take_native(struct door_visit *visit, struct daffi_span in) {
-    struct door *door = visit->door;
-    size_t probes = 0;
-    while (probes < in.length && probes < DAFFI_PROBE_BYTES && in.data[probes] == DAFFI_PROBE) {
-        probes++;
-    }
-    if (probes == in.length && probes < DAFFI_PROBE_BYTES) {
-        return 0;
-    }
-    const char *wrong = NULL;
-    if (probes < DAFFI_PROBE_BYTES) {
-        wrong = "its first bytes are neither HTTP nor daffi's probe";
-    } else if (!takes_native(door, visit->visitor.address)) {
-        wrong = "this listener takes no native daffi peers from there (--native)";
-    } else if (native_peer_new(door->bridge, backend_at(door, door->config->upstreams[0]), &visit->visitor) <
-               0) {
-        wrong = "out of memory";
-    }
-    if (wrong == NULL) {
-        forget_visit(visit);
-        return DAFFI_PROBE_BYTES;
-    }
-    log_peer(CONFIG_LOG_WARNING, "refused a connection from %s: %s", visit->visitor.address, wrong);
-    visit->state = VISIT_ENDING;
-    connection_abort(visit->visitor.connection, -EACCES, wrong);
-    return in.length;
-}
-
-/* -- HTTP -- */
-
-static int sink_write(void *owner, const void *bytes, size_t length) {
-    return connection_write(owner, bytes, length);
-}
-
-static struct response_sink sink_of(const struct door_visit *visit) {
-    return (struct response_sink){.write = sink_write, .owner = visit->visitor.connection};
-}
-
-static void refuse(struct door_visit *visit, const struct request_refusal *refusal, bool to_head) {
-    const struct response_sink sink = sink_of(visit);
-    (void)response_refuse(refusal, to_head, &sink);
-    end_visit(visit);
-}
-
-static void take_upgrade(struct door_visit *visit, const struct request_head *head) {
-    struct door *door = visit->door;
-    struct door_route route;
-    struct request_refusal refusal;
-    int status = door_route_find(door->bridge->config, door->config, &door->rule, head, &route, &refusal);
-    if (status < 0) {
-        if (status == -EACCES) {
-            log_peer(CONFIG_LOG_WARNING, "refused a page from %s: %s", visit->visitor.address, route.text);
-        }
-        refuse(visit, &refusal, false);
-        return;
-    }
-    struct auth_grant *grant = NULL;
-    door_route_check_token(door->bridge->config, head, (uint64_t)time(NULL), &route, &grant);
-    const struct response_sink sink = sink_of(visit);
-    (void)response_switch_protocols(route.accept, &sink);
-    const struct ws_peer_setup setup = {
-        .bridge = door->bridge,
-        .backend = backend_at(door, route.upstream),
-        .no_backend = route.text,
-        .wants_offer = route.wants_offer,
-        .policy = policy_at(door, route.upstream),
-        .grant = grant,
-        .tab = route.tab,
-    };
-    status = ws_peer_new(&setup, &visit->visitor);
-    if (status < 0) {
-        auth_grant_free(grant);
-        visit->state = VISIT_ENDING;
-        connection_abort(visit->visitor.connection, status, "out of memory");
-        return;
-    }
-    forget_visit(visit);
-}
-
-/* An answer is queued: another request, when there is room for another answer. */
-static void go_on(struct door_visit *visit, bool keeps) {
-    if (!keeps || visit->door->bridge->stopping) {
-        end_visit(visit);
-        return;
-    }
-    visit->state = VISIT_READING;
-    if (connection_is_congested(visit->visitor.connection)) {
-        visit->state = VISIT_DRAINING;
-        timer_clear(reactor_timers(visit->door->bridge->reactor), &visit->deadline);
-        connection_pause(visit->visitor.connection);
-    } else {
-        set_deadline(visit);
-    }
-}
-
-static void on_drained(void *owner) {
-    struct door_visit *visit = owner;
-    if (visit->state == VISIT_DRAINING) {
-        visit->state = VISIT_READING;
-        set_deadline(visit);
-        connection_resume(visit->visitor.connection);
-    }
-}
-
-static void on_forwarded(void *owner, int r, bool keeps) {
-    struct door_visit *visit = owner;
-    forward_free(visit->forward);
-    visit->forward = NULL;
-    if (visit->state != VISIT_FORWARDING) {
-        return;
-    }
-    connection_resume(visit->visitor.connection);
-    go_on(visit, keeps && r >= 0);
-}
-
-static void forward_to_site(struct door_visit *visit, const struct request_head *head) {
-    const struct response_sink sink = sink_of(visit);
-    int status = visit->door->site == NULL
-                     ? -ENOENT
-                     : forward_new(visit->door->site, head, &sink, on_forwarded, visit, &visit->forward);
-    if (status < 0) {
-        const struct request_refusal refusal =
-            status == -ENOENT
-                ? (struct request_refusal){.status = 404, .text = "there is no such page here"}
-                : (struct request_refusal){.status = 503, .text = "the bridge can't serve this now"};
-        refuse(visit, &refusal, head->method == REQUEST_HEAD);
-        return;
-    }
-    visit->state = VISIT_FORWARDING;
-    timer_clear(reactor_timers(visit->door->bridge->reactor), &visit->deadline);
-    connection_pause(visit->visitor.connection);
-}
-
-static void take_page(struct door_visit *visit, const struct request_head *head) {
-    char text[DOOR_ROUTE_TEXT_MAX];
-    struct request_refusal refusal;
-    if (door_route_check_page(&visit->door->rule, head, text, &refusal) < 0) {
-        log_peer(CONFIG_LOG_WARNING, "refused a request from %s: %s", visit->visitor.address, text);
-        refuse(visit, &refusal, head->method == REQUEST_HEAD);
-        return;
-    }
-    forward_to_site(visit, head);
-}
-
-/* Assets are for everybody, under any name: there is nothing in them that is not public. */
-static void take_request(struct door_visit *visit, const struct request_head *head) {
-    if (ws_upgrade_is_asked(head)) {
-        take_upgrade(visit, head);
-        return;
-    }
-    admission_serve(&visit->visitor.ticket);
-    const struct response_sink sink = sink_of(visit);
-    int status = assets_answer(visit->door->assets, head, &sink);
-    if (status == -ENOENT) {
-        take_page(visit, head);
-    } else {
-        go_on(visit, status == 0 && response_keeps_alive(head));
-    }
-}
-
-/* Bytes dealt with, as take_native. The visit may be somebody else's behind it: it says so. */
-static size_t take_head(struct door_visit *visit, struct daffi_span in, bool *ret_handed_on) {
-    const struct config_limits *limits = &visit->door->bridge->config->limits;
-    const struct request_limits head_limits = {.head_bytes = limits->head_bytes, .headers = limits->headers};
-    struct request_head head;
-    struct request_refusal refusal;
-    size_t size = 0;
-    int status = request_head_parse(in, &head_limits, &head, &size, &refusal);
-    if (status == -EAGAIN) {
-        return 0;
-    }
-    if (status < 0) {
-        log_peer(CONFIG_LOG_INFO, "refused a request from %s: %d %s", visit->visitor.address, refusal.status,
-                 refusal.text);
-        refuse(visit, &refusal, false);
-        return in.length;
-    }
-    take_request(visit, &head);
-    *ret_handed_on = visit->retired.release != NULL;
-    return size;
-}
-
-static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
-    struct door_visit *visit = owner;
-    size_t at = 0;
-    bool handed_on = false;
-    while (at < length && (visit->state == VISIT_NEW || visit->state == VISIT_READING)) {
-        const struct daffi_span rest = daffi_span_of(bytes + at, length - at);
-        size_t taken;
-        if (visit->state == VISIT_NEW && rest.data[0] == DAFFI_PROBE) {
-            taken = take_native(visit, rest);
-            handed_on = visit->retired.release != NULL;
-        } else {
-            taken = take_head(visit, rest, &handed_on);
-        }
-        at += taken;
-        if (taken == 0 || handed_on) {
-            return (ssize_t)at;
-        }
-    }
-    return (ssize_t)(visit->state == VISIT_ENDING ? length : at);
-}
-
-static void on_open(void *owner) {
-    struct door_visit *visit = owner;
-    if (visit->state == VISIT_NEW) {
-        set_deadline(visit);
-    }
-}
-
-/* What was asked before is still answered. */
-static void on_end(void *owner) {
-    struct door_visit *visit = owner;
-    if (visit->state == VISIT_NEW || visit->state == VISIT_READING) {
-        end_visit(visit);
-    }
-}
-
-static const struct connection_handler handler = {.on_open = on_open,
-                                                  .on_input = on_input,
-                                                  .on_end = on_end,
-                                                  .on_drained = on_drained,
-                                                  .on_closed = on_closed};
-
-/* -- the beginning -- */
-
-/* Takes `fd` over in every case. */
-static int open_visit(struct door *door, int fd, const char *address, const struct admission_ticket *ticket) {
-    struct bridge *bridge = door->bridge;
-    struct stream *stream = NULL;
-    struct door_visit *visit = calloc(1, sizeof *visit);
-    int status = -ENOMEM;
-    if (visit == NULL) {
-        goto fail;
-    }
-    status = door->tls == NULL ? stream_tcp_new(fd, &stream) : stream_tls_accept(door->tls, fd, &stream);
-    if (status < 0) {
-        goto fail;
-    }
-    fd = -1;
-    visit->door = door;
-    visit->visitor.ticket = *ticket;
-    visit->deadline.on_due = on_deadline;
-    snprintf(visit->visitor.address, sizeof visit->visitor.address, "%s", address);
-    const struct connection_limits limits = bridge_connection_limits(
-        bridge->config, door->tls == NULL ? bridge->config->timeouts.head : bridge->config->timeouts.tls);
-    status = connection_new(bridge->reactor, stream, &limits, &handler, visit, &visit->visitor.connection);
-    if (status < 0) {
-        goto fail;
-    }
-    visit->next = bridge->visits;
-    if (visit->next != NULL) {
-        visit->next->previous = visit;
-    }
-    bridge->visits = visit;
-    admission_bind(&visit->visitor.ticket, visit->visitor.connection);
-    bridge->connections++;
-    return 0;
-fail:
-    if (fd >= 0) {
-        close(fd);
-    }
-    free(visit);
-    return status;
+void door_release(struct door *door) {
+    tls_context_free(door->tls);
+    config_drop(door->whole);
+    free(door);
 }
 
 static void on_accept(void *owner, int fd, const char *peer) {
@@ -406,7 +24,7 @@ static void on_accept(void *owner, int fd, const char *peer) {
         close(fd);
         return;
     }
-    int status = open_visit(door, fd, peer, &ticket);
+    int status = door_open_visit(door, fd, peer, &ticket);
     if (status < 0) {
         log_peer(CONFIG_LOG_WARNING, "refused a connection from %s: %s", peer, strerror(-status));
         admission_leave(&ticket);
@@ -420,7 +38,7 @@ static bool is_certificate_name(void *owner, const char *host) {
 
 /* The address that the listener was told to bind is its own name, unless it stands for all. */
 static void make_rule(struct door *door) {
-    const struct config *config = door->bridge->config;
+    const struct config *config = door->whole;
     size_t count = 0;
     while (count < config->hosts_count) {
         door->hosts[count] = config->hosts[count];
@@ -446,18 +64,29 @@ int door_new(const struct door_setup *setup, struct door **ret_door) {
         return -ENOMEM;
     }
     door->bridge = setup->bridge;
+    door->whole = config_hold(setup->bridge->config);
     door->config = setup->config;
-    door->tls = setup->tls;
     door->assets = setup->assets;
     door->site = setup->site;
-    make_rule(door);
     int status = listener_new(setup->bridge->reactor, setup->socket, on_accept, door, &door->listener);
     if (status < 0) {
         door_free(door);
         return status;
     }
+    door->tls = setup->tls;
+    make_rule(door);
     *ret_door = door;
     return 0;
+}
+
+void door_configure(struct door *door, const struct config_listener *config, struct tls_context *tls) {
+    const struct config *before = door->whole;
+    door->whole = config_hold(door->bridge->config);
+    door->config = config;
+    tls_context_free(door->tls);
+    door->tls = tls;
+    make_rule(door);
+    config_drop(before);
 }
 
 void door_shut(struct door *door) {
@@ -468,14 +97,13 @@ void door_shut(struct door *door) {
 }
 
 void door_free(struct door *door) {
+    if (door == NULL) {
+        return;
+    }
     door_shut(door);
-    free(door);
-}
-
-void door_end_visits(struct bridge *bridge) {
-    for (struct door_visit *visit = bridge->visits; visit != NULL; visit = visit->next) {
-        if (visit->state != VISIT_ENDING && visit->state != VISIT_FORWARDING) {
-            end_visit(visit);
-        }
+    door->is_freed = true;
+    door_end_visits_of(door->bridge, door);
+    if (door->visits == 0) {
+        door_release(door);
     }
 }

@@ -16,16 +16,23 @@ struct door_setup {
     struct bridge *bridge;
     const struct config_listener *config;
     const struct listener_socket *socket;
-    struct tls_context *tls; /* NULL: no TLS */
+    struct tls_context *tls; /* NULL: no TLS; the door's where door_new returns 0 */
     const struct assets *assets;
     struct forward_route *site; /* NULL: there are no pages */
 };
 
-/* All of `setup` is borrowed. 0 or -errno. */
+/* `config` is of bridge->config; all else of `setup` is borrowed. 0 or -errno. */
 int door_new(const struct door_setup *setup, struct door **ret_door);
+
+/* From now on it goes by another configuration, of bridge->config; `tls` is taken over. Those inside who ask for something
+ * from now on do as well. */
+void door_configure(struct door *door, const struct config_listener *config, struct tls_context *tls);
+
 /* NULL-safe; nobody else is let in. Those inside stay. */
 void door_shut(struct door *door);
-void door_free(struct door *door); /* NULL-safe; after all visits */
+
+/* NULL-safe; shuts it, and ends the connections inside that are no sessions. Gone when the last of them has gone. */
+void door_free(struct door *door);
 
 /* Ends the connections that are not sessions: the program stops. */
 void door_end_visits(struct bridge *bridge);

@@ -39,7 +39,7 @@ enum names_state { NAMES_AWAY, NAMES_WAITING, NAMES_HOLDING };
 /* Of a session, which fills in the first part. All zero: away. */
 struct names_entry {
     const char *name; /* borrowed for as long as it is not away */
-    size_t place;     /* of the upstream: names of different ones have nothing to do with each other */
+    size_t place;     /* of the backend: names of different ones have nothing to do with each other */
     bool is_page;
     char tab[NAMES_TAB_BYTES + 1]; /* empty: none was sent */
     void (*on_word)(struct names_entry *entry,

@@ -71,7 +71,7 @@ enum guard_kind session_kind(const struct session *session) {
 }
 
 size_t session_calls_limit(const struct session *session) {
-    return policy_calls_in_flight(&session->policy, session->bridge->config->limits.calls_in_flight);
+    return policy_calls_in_flight(&session->policy, session->config->limits.calls_in_flight);
 }
 
 size_t session_queued(const struct session *session) {
@@ -91,6 +91,8 @@ static void release(struct reactor_retired *retired) {
     daffi_handshake_free(session->exposed);
     daffi_handshake_free(session->exposing);
     auth_grant_free(session->grant);
+    backend_drop(session->backend);
+    config_drop(session->config);
     free(session->no_backend);
     free(session->name);
     free(session);
@@ -130,10 +132,11 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
         return -ENOMEM;
     }
     session->bridge = setup->bridge;
+    session->config = config_hold(setup->bridge->config);
+    session->backend = backend_hold(setup->backend);
     session->kind = setup->kind;
     session->wants_offer = setup->wants_offer;
     session->server = DAFFI_TYPE_CLIENT;
-    session->backend = setup->backend;
     session->transport = setup->transport;
     session->transport_owner = setup->transport_owner;
     session->deadline.on_due = on_deadline;
@@ -149,7 +152,7 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     if (setup->backend == NULL && (session->no_backend = strdup(setup->no_backend)) == NULL) {
         goto fail;
     }
-    status = session_set_deadline(session, setup->bridge->config->timeouts.handshake);
+    status = session_set_deadline(session, session->config->timeouts.handshake);
     if (status < 0) {
         goto fail;
     }
@@ -163,6 +166,8 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     return 0;
 fail:
     free(session->no_backend);
+    backend_drop(session->backend);
+    config_drop(session->config);
     free(session);
     return status;
 }
@@ -255,7 +260,7 @@ static void on_deadline(struct timer *timer, uint64_t now) {
     (void)now;
     struct session *session = session_of_deadline(timer);
     char reason[SESSION_REASON_MAX];
-    const struct config_timeouts *timeouts = &session->bridge->config->timeouts;
+    const struct config_timeouts *timeouts = &session->config->timeouts;
     if (session->state == SESSION_AWAITING_HANDSHAKE) {
         snprintf(reason, sizeof reason, "no HANDSHAKE came within %llu ms",
                  (unsigned long long)timeouts->handshake);
@@ -403,7 +408,7 @@ static void apply_to_peer(struct session *session, const struct guard_verdict *v
 
 void session_on_message(struct session *session, const struct daffi_message *message,
                         struct daffi_span bytes) {
-    const struct config_limits *limits = &session->bridge->config->limits;
+    const struct config_limits *limits = &session->config->limits;
     switch (session->state) {
     case SESSION_AWAITING_HANDSHAKE:
         take_first_message(session, message);
@@ -435,7 +440,7 @@ void session_on_message(struct session *session, const struct daffi_message *mes
 }
 
 size_t session_message_limit(const struct session *session) {
-    size_t limit = session->bridge->config->limits.message_bytes;
+    size_t limit = session->config->limits.message_bytes;
     size_t first = session->kind == GUARD_BROWSER ? SESSION_HANDSHAKE_PAGE : SESSION_HANDSHAKE_NATIVE;
     bool is_known = session->state == SESSION_OPEN || session->state == SESSION_CLOSING;
     return is_known || limit < first ? limit : first;

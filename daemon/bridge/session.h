@@ -98,7 +98,23 @@ struct backend {
     const struct backend_operations *operations;
     const char *name;
     bool answers; /* calls that can't be delivered, and those whose member has left; else the session does */
+    size_t place; /* names of members: of backends with the same place they are the same */
+    size_t users; /* sessions and attachments; the backend's reactor's alone */
+    void (*on_unused)(struct backend *backend); /* the last of them has gone; or NULL */
 };
+
+/* Both take NULL for none. backend_hold returns `backend`. */
+static inline struct backend *backend_hold(struct backend *backend) {
+    if (backend != NULL) {
+        backend->users++;
+    }
+    return backend;
+}
+static inline void backend_drop(struct backend *backend) {
+    if (backend != NULL && --backend->users == 0 && backend->on_unused != NULL) {
+        backend->on_unused(backend);
+    }
+}
 
 /* One whole message, HANDSHAKE and EVENTS included. The session may detach within it. */
 void session_on_backend_message(struct session *session, const struct daffi_message *message,

@@ -24,7 +24,7 @@ void session_attach(struct session *session) {
     struct daffi_handshake *handshake = session->handshake;
     session->handshake = NULL;
     session->state = SESSION_ATTACHING;
-    int status = session_set_deadline(session, session->bridge->config->timeouts.upstream_connect);
+    int status = session_set_deadline(session, session->config->timeouts.upstream_connect);
     if (status == 0) {
         status = session->backend->operations->attach(session->backend, session, handshake, session->uuid,
                                                       &session->attachment);
@@ -66,7 +66,7 @@ static void take_server_handshake(struct session *session, const struct daffi_me
     handshake->bridge =
         (struct daffi_bridge_offer){0}; /* whatever the upstream is, it does not speak for us */
     if (is_own_answer && session->wants_offer) {
-        const struct config *config = session->bridge->config;
+        const struct config *config = session->config;
         handshake->bridge = (struct daffi_bridge_offer){.abi = BRIDGE_ABI,
                                                         .max_message = config->limits.message_bytes,
                                                         .max_batch = bridge_batch_limit(config),

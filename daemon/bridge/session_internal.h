@@ -32,6 +32,7 @@ struct session {
     struct reactor_retired retired;
     struct session *next, *previous; /* of bridge->sessions */
     struct bridge *bridge;
+    const struct config *config; /* the one it was born with, whatever is reloaded meanwhile */
     enum session_state state;
     enum guard_kind kind;
     bool wants_offer;

@@ -15,21 +15,6 @@ static struct session *session_of(struct names_entry *entry) {
     return (struct session *)(void *)((char *)entry - offsetof(struct session, claim));
 }
 
-/* Upstreams of one address are one place: their members are the same. */
-static size_t place_of(const struct session *session) {
-    const struct config *config = session->bridge->config;
-    size_t own = 0;
-    while (own + 1 < config->upstreams_count && session->bridge->backends[own] != session->backend) {
-        own++;
-    }
-    for (size_t i = 0; i < own && config->upstreams[own].url.scheme != CONFIG_ROUTER; i++) {
-        if (strcmp(config->upstreams[i].url.text, config->upstreams[own].url.text) == 0) {
-            return i;
-        }
-    }
-    return own;
-}
-
 static void yield_name(struct session *session) {
     if (session->state == SESSION_OPEN) {
         struct daffi_event event = {.type = DAFFI_EVENT_EVICTED};
@@ -101,7 +86,7 @@ void session_claim_name(struct session *session) {
     }
     struct names_entry *claim = &session->claim;
     claim->name = session->name;
-    claim->place = place_of(session);
+    claim->place = session->backend->place;
     claim->is_page = session->kind == GUARD_BROWSER;
     claim->on_word = on_word;
     session->state = SESSION_CLAIMING;

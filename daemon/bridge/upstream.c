@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bridge/name_hash.h"
 #include "bridge/upstream_internal.h"
 
 enum {
@@ -23,6 +24,7 @@ static void release(struct reactor_retired *retired) {
     struct attachment *attachment =
         (struct attachment *)(void *)((char *)retired - offsetof(struct attachment, retired));
     own_message_clear(&attachment->greeting);
+    backend_drop(&attachment->upstream->backend);
     free(attachment);
 }
 
@@ -331,6 +333,7 @@ static int upstream_attach(struct backend *backend, struct session *session,
     attachment->timer.on_due = on_due;
     attachment->type = DAFFI_TYPE_CLIENT;
     attachment->upstream = upstream;
+    backend_hold(&upstream->backend);
     attachment->session = session;
     const struct daffi_message envelope = {
         .uuid = uuid, .return_result = true, .transmitter = daffi_span_text(handshake->members[0].name)};
@@ -402,32 +405,69 @@ static const struct backend_operations operations = {
     .rejoin = upstream_rejoin,
 };
 
+static void on_unused(struct backend *backend);
+
 int upstream_new(struct bridge *bridge, const struct config_upstream *config, struct tls_context *tls,
                  struct upstream **ret_upstream) {
     struct upstream *upstream = calloc(1, sizeof *upstream);
     if (upstream == NULL) {
         return -ENOMEM;
     }
-    upstream->backend = (struct backend){.operations = &operations, .name = config->name};
+    upstream->backend =
+        (struct backend){.operations = &operations, .name = config->name, .on_unused = on_unused};
+    upstream->backend.place = (size_t)name_hash(0, daffi_span_text(config->url.text));
     upstream->bridge = bridge;
+    upstream->whole = config_hold(bridge->config);
     upstream->config = config;
-    upstream->tls = tls;
     int status = endpoint_new(bridge->reactor, config->url.host, config->url.port, config->url.path,
                               &upstream->endpoint);
     if (status < 0) {
         upstream_free(upstream);
         return status;
     }
+    upstream->tls = tls;
     *ret_upstream = upstream;
     return 0;
+}
+
+void upstream_configure(struct upstream *upstream, const struct config_upstream *config,
+                        struct tls_context *tls) {
+    const struct config *before = upstream->whole;
+    upstream->whole = config_hold(upstream->bridge->config);
+    upstream->config = config;
+    upstream->backend.name = config->name;
+    tls_context_free(upstream->tls);
+    upstream->tls = tls;
+    config_drop(before);
+}
+
+bool upstream_can_stay(const struct config_upstream *config, const struct config_upstream *next) {
+    return strcmp(config->name, next->name) == 0 && strcmp(config->url.text, next->url.text) == 0;
+}
+
+static void release_upstream(struct upstream *upstream) {
+    endpoint_free(upstream->endpoint);
+    tls_context_free(upstream->tls);
+    config_drop(upstream->whole);
+    free(upstream);
+}
+
+static void on_unused(struct backend *backend) {
+    struct upstream *upstream =
+        (struct upstream *)(void *)((char *)backend - offsetof(struct upstream, backend));
+    if (upstream->is_freed) {
+        release_upstream(upstream);
+    }
 }
 
 void upstream_free(struct upstream *upstream) {
     if (upstream == NULL) {
         return;
     }
-    endpoint_free(upstream->endpoint);
-    free(upstream);
+    upstream->is_freed = true;
+    if (upstream->backend.users == 0) {
+        release_upstream(upstream);
+    }
 }
 
 struct backend *upstream_backend(struct upstream *upstream) {

@@ -8,10 +8,20 @@
 
 struct upstream;
 
-/* One for each reactor. `config` and `tls` (NULL unless its URL is tls://) are borrowed. 0 or -errno. */
+/* One for each reactor. `config` is of bridge->config, which is held; `tls` (NULL unless its URL is tls://) is taken over
+ * where 0 is returned; or -errno. */
 int upstream_new(struct bridge *bridge, const struct config_upstream *config, struct tls_context *tls,
                  struct upstream **ret_upstream);
-void upstream_free(struct upstream *upstream); /* NULL-safe; after all of its connections */
+
+/* From now on it goes by another configuration, of bridge->config, with the same name and URL; `tls` is taken over. */
+void upstream_configure(struct upstream *upstream, const struct config_upstream *config,
+                        struct tls_context *tls);
+
+/* Whether one of that configuration can go by another. */
+bool upstream_can_stay(const struct config_upstream *config, const struct config_upstream *next);
+
+/* NULL-safe; gone when no session and no connection has it any more. */
+void upstream_free(struct upstream *upstream);
 struct backend *upstream_backend(struct upstream *upstream);
 
 #endif

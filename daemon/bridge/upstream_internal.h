@@ -10,10 +10,12 @@
 struct upstream {
     struct backend backend;
     struct bridge *bridge;
+    const struct config *whole; /* held: the one that `config` is of */
     const struct config_upstream *config;
     struct tls_context *tls;
     struct endpoint *endpoint;
     size_t lingering; /* attachments in that state */
+    bool is_freed;    /* as soon as nobody uses it */
 };
 
 enum attachment_state {

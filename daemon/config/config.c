@@ -52,8 +52,22 @@ void config_clear_upstreams(struct config *config) {
     }
 }
 
+/* The count is the one thing in it that changes. */
+static atomic_uint *sharers_of(const struct config *config) {
+    return (atomic_uint *)(uintptr_t)&config->sharers;
+}
+
+const struct config *config_hold(const struct config *config) {
+    atomic_fetch_add_explicit(sharers_of(config), 1, memory_order_relaxed);
+    return config;
+}
+
+void config_drop(const struct config *config) {
+    config_free((struct config *)(uintptr_t)config);
+}
+
 void config_free(struct config *config) {
-    if (config == NULL) {
+    if (config == NULL || atomic_fetch_sub_explicit(&config->sharers, 1, memory_order_acq_rel) != 0) {
         return;
     }
     config_clear_upstreams(config);

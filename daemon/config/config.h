@@ -1,8 +1,9 @@
 /* The daemon's configuration: command line over file over defaults, read once, then never changed. A reload
- * makes a new one.                                                             (design.md, "Outside faces") */
+ * makes a new one; it is shared by who lives by it, on all reactors, until the last lets go.                                                             (design.md, "Outside faces") */
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -84,6 +85,7 @@ struct config_timeouts { /* ms */
 struct config_source; /* the file it was read from */
 
 struct config {
+    atomic_uint sharers; /* besides its first owner */
     struct config_listener listeners[CONFIG_LIST_MAX];
     size_t listeners_count;
     struct config_upstream upstreams[CONFIG_LIST_MAX];
@@ -107,7 +109,12 @@ struct config {
 
 /* The defaults alone: no listener, no upstream. NULL without memory. */
 struct config *config_new(void);
-void config_free(struct config *config); /* NULL-safe */
+void config_free(struct config *config); /* NULL-safe; gone when nobody shares it any more */
+
+/* One more who calls config_drop for it. Any thread. Returns `config`. */
+const struct config *config_hold(const struct config *config);
+void config_drop(const struct config *config); /* NULL-safe; as config_free */
+
 void config_clear_listeners(struct config *config);
 void config_clear_upstreams(struct config *config); /* listeners then name none */
 

@@ -21,7 +21,7 @@ struct reactor;
  * an eighth of the limit above it. */
 struct memory_budget {
     atomic_size_t used; /* bytes in blocks that hold data */
-    size_t limit;       /* bytes; past it buffer_reserve refuses with -ENOBUFS */
+    atomic_size_t limit; /* bytes; past it buffer_reserve refuses with -ENOBUFS */
     _Atomic(struct reactor *) sharers[BUDGET_SHARERS_MAX]; /* reactor.c's */
 };
 

@@ -428,8 +428,22 @@ static void every_number_keeps_to_its_row(void **state) {
     }
 }
 
+static void test_is_there_until_the_last_lets_go(void **state) {
+    (void)state;
+    struct config *config = config_new();
+    assert_non_null(config);
+    const struct config *held = config_hold(config);
+    assert_ptr_equal(held, config);
+    config_free(config);
+    assert_int_equal(held->limits.nesting,
+                     64); /* the sanitizer sees to it that this is still there, and to the end */
+    config_drop(held);
+    config_drop(NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_is_there_until_the_last_lets_go),
         cmocka_unit_test(defaults_are_those_of_the_design),
         cmocka_unit_test(everything_that_can_be_said_is_read),
         cmocka_unit_test(what_is_no_json_is_refused_by_its_line),

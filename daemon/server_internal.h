@@ -1,0 +1,60 @@
+/* What server.c (the beginning and the end), generation.c and server_reload.c share. */
+#ifndef SERVER_INTERNAL_H
+#define SERVER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "bridge/bridge.h"
+#include "bridge/door.h"
+#include "bridge/rejoins.h"
+#include "bridge/router.h"
+#include "bridge/upstream.h"
+#include "http/site.h"
+#include "server.h"
+
+/* A reactor and what is on it. Once its thread runs, that thread's alone. */
+struct floor {
+    struct server *server;
+    struct bridge bridge;
+    struct upstream *upstreams[CONFIG_LIST_MAX]; /* by their places in bridge.config; NULL for routers */
+    struct door *doors[CONFIG_LIST_MAX];         /* likewise; NULL where another floor does it all */
+    struct forward_route *site;
+    struct timer stop_deadline;
+    pthread_t thread;
+    bool has_thread;
+};
+
+/* A router inside, with a branch on each floor. Once there it stays, named or not: a later configuration may name it again. */
+struct server_router {
+    char *name;
+    struct router *router;
+    struct backend **branches; /* one a floor */
+};
+
+struct generation;
+
+struct server {
+    struct generation *generation; /* the present one; main's thread */
+    atomic_bool failed;
+    struct memory_budget memory;
+    struct admission *admission;
+    struct rejoins *rejoins;
+    struct names *names;
+    struct site *site;
+    struct server_router routers[CONFIG_LIST_MAX];
+    size_t routers_count;
+    size_t floors_count;
+    struct floor floors[];
+};
+
+/* One line that names what it is about. Returns `status`. */
+int server_describe(int status, const char *what, char ret_error[CONFIG_ERROR_MAX]);
+
+/* The limits as far as the system's descriptors reach; a warning where that is less. */
+struct config_limits server_fit_limits(const struct config *config);
+
+/* What is allowed, but should be known. */
+void server_warn_of_policies(const struct config *config);
+
+#endif
