@@ -6,7 +6,8 @@
 enum { REFUSED_MS = 1000 }; /* for a refused peer to read why, see transport_close */
 
 enum native_peer_state {
-    NATIVE_PEER_NEW, /* its handshake is not answered */
+    NATIVE_PEER_NEW,
+    NATIVE_PEER_GREETING, /* its handshake is not answered: what it sent behind it waits unread, as in a real server */
     NATIVE_PEER_OPEN,
     NATIVE_PEER_LEAVING, /* it has been told why; it should end the connection */
     NATIVE_PEER_ENDING,
@@ -42,7 +43,13 @@ static void on_goodbye(struct timer *timer, uint64_t now) {
 }
 
 static bool is_listening(const struct native_peer *peer) {
-    return peer->state == NATIVE_PEER_NEW || peer->state == NATIVE_PEER_OPEN;
+    return peer->state < NATIVE_PEER_LEAVING;
+}
+
+static void read_on(struct native_peer *peer) {
+    if (peer->state == NATIVE_PEER_GREETING) {
+        connection_resume(peer->visitor.connection);
+    }
 }
 
 /* -- what the session calls -- */
@@ -66,7 +73,8 @@ static void transport_close(void *owner, uint16_t code, const char *reason) {
     (void)reason;
     struct native_peer *peer = owner;
     struct reactor *reactor = peer->bridge->reactor;
-    bool refused = peer->state == NATIVE_PEER_NEW;
+    bool refused = peer->state < NATIVE_PEER_OPEN;
+    read_on(peer);
     peer->state = NATIVE_PEER_LEAVING;
     if (!refused ||
         timer_set(reactor_timers(reactor), &peer->goodbye, reactor_now(reactor) + REFUSED_MS) < 0) {
@@ -75,7 +83,7 @@ static void transport_close(void *owner, uint16_t code, const char *reason) {
 }
 
 static void transport_ignore(void *owner) {
-    (void)owner; /* native peers are always read: they break when they are not */
+    (void)owner; /* native peers that are in are always read: they break when they are not */
 }
 
 static bool transport_is_congested(const void *owner) {
@@ -90,6 +98,7 @@ static size_t transport_queued(const void *owner) {
 
 static void transport_on_open(void *owner) {
     struct native_peer *peer = owner;
+    read_on(peer);
     peer->state = NATIVE_PEER_OPEN;
     admission_settle(&peer->visitor.ticket);
 }
@@ -153,13 +162,17 @@ static size_t take_message(struct native_peer *peer, struct daffi_span in) {
         return take_oversize(peer, in);
     }
     session_on_message(peer->session, &message, daffi_span_of(in.data, size));
+    if (peer->state == NATIVE_PEER_NEW) {
+        peer->state = NATIVE_PEER_GREETING;
+        connection_pause(peer->visitor.connection);
+    }
     return size;
 }
 
 static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
     struct native_peer *peer = owner;
     size_t at = 0;
-    while (at < length && is_listening(peer)) {
+    while (at < length && is_listening(peer) && peer->state != NATIVE_PEER_GREETING) {
         at += skip(peer, length - at);
         size_t taken = at < length ? take_message(peer, daffi_span_of(bytes + at, length - at)) : 0;
         if (taken == 0 && peer->skip == 0) {

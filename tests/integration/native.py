@@ -15,12 +15,16 @@ class Ended(Exception):
 
 
 class Native:
-    """Connects, sends the probe and, unless told not to, shakes hands. `seen` is all it got, in order."""
+    """Connects, sends the probe and, unless told not to, shakes hands. `seen` is all it got, in order.
+    `where` is a port of the loopback, the path of a Unix socket, or a port and the file of the CA for TLS."""
 
-    def __init__(self, where: int | str, name: str, methods: list[str] | None = None, ca: str | None = None, shake: bool = True):
+    def __init__(self, where: int | str | tuple[int, str], name: str, methods: list[str] | None = None, ca: str | None = None,
+                 shake: bool = True):
         self.name = name
         self.seen: list[wire.Message] = []
         self._buffer = b""
+        if isinstance(where, tuple):
+            where, ca = where
         if isinstance(where, str):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.connect(where)
@@ -60,7 +64,7 @@ class Native:
             self.socket.settimeout(max(0.01, deadline - time.monotonic()))
             try:
                 more = self.socket.recv(1 << 20)
-            except ConnectionError as fault:
+            except (ConnectionError, ssl.SSLEOFError) as fault:  # the real Router says no goodbye over TLS
                 raise Ended from fault
             if not more:
                 raise Ended
