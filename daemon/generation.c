@@ -123,6 +123,9 @@ static int load_part_tls(struct generation_part *part, char *ret_error) {
             status = tls_context_new_server(listener->cert, listener->key, &part->listener_tls[i], ret_error,
                                             CONFIG_ERROR_MAX);
         }
+        if (status == 0 && part->listener_tls[i] != NULL) {
+            part->generation->expires[i] = (int64_t)tls_context_expires(part->listener_tls[i]);
+        }
     }
     for (size_t i = 0; i < config->upstreams_count && status == 0; i++) {
         if (config->upstreams[i].url.scheme == CONFIG_TLS) {

@@ -3,6 +3,7 @@
 
 #include "config/cli.h"
 #include "net/tls_memory.h"
+#include "ops/access_log.h"
 #include "ops/log.h"
 #include "ops/notify.h"
 #include "server.h"
@@ -18,6 +19,7 @@ static int complain(const char *error) {
 static void block_signals(sigset_t *ret_awaited) {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log that may not grow any more loses lines */
     sigemptyset(ret_awaited);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         sigaddset(ret_awaited, signals[i]);
@@ -36,6 +38,7 @@ static void reload(struct server *server, int argc, char **argv) {
     }
     if (status == 0) {
         log_start(cli.config->log_level, cli.config->log_format);
+        access_log_start(cli.config->log_access, cli.config->log_access_per_second);
         log_write(CONFIG_LOG_INFO, "the configuration has been reloaded");
     } else {
         log_write(CONFIG_LOG_ERROR, "the configuration was not reloaded, all stays as it was: %s", error);
@@ -63,6 +66,7 @@ static int run(const struct cli *cli, int argc, char **argv) {
     sigset_t awaited;
     block_signals(&awaited);
     log_start(config->log_level, config->log_format);
+    access_log_start(config->log_access, config->log_access_per_second);
     if (server_new(config, &server, error) < 0) {
         return complain(error);
     }

@@ -14,7 +14,7 @@
 #include "ws/ws_frame.h"
 
 enum {
-    REACTORS_MAX = 64,
+    REACTORS_MAX = REPORT_REACTORS_MAX,
     DESCRIPTORS_OWN = 256, /* of the program, of pages being asked for, of connections that just close */
 };
 
@@ -31,6 +31,8 @@ static int make_floor(struct server *server, struct floor *floor, const struct c
     floor->bridge.config = config_hold(config);
     floor->bridge.admission = server->admission;
     floor->bridge.rejoins = server->rejoins;
+    floor->bridge.health = server->health;
+    floor->bridge.call_table.waiting = &floor->bridge.counters.cells[COUNTER_WAITING_CALLS];
     int status = reactor_new(&server->memory, &floor->bridge.reactor);
     if (status < 0) {
         return server_describe(status, "no event loop can be made", ret_error);
@@ -80,8 +82,15 @@ int server_new(const struct config *config, struct server **ret_server, char ret
     }
     server->memory.limit = config->limits.memory_bytes;
     server->floors_count = floors;
+    server->admin_socket.fd = -1;
     const struct config_limits limits = server_fit_limits(config);
     int status = admission_new(&limits, &server->admission);
+    if (status == 0) {
+        status = upstream_health_new(&server->health);
+    }
+    if (status == 0) {
+        status = report_init(&server->report, &server->memory, server->health);
+    }
     if (status == 0) {
         status = rejoins_new(&server->rejoins);
     }
@@ -101,6 +110,10 @@ int server_new(const struct config *config, struct server **ret_server, char ret
         server_free(server);
         return status;
     }
+    for (size_t i = 0; i < floors; i++) {
+        report_add(&server->report, &server->floors[i].bridge.counters);
+    }
+    server_report(server, server->generation, &limits);
     *ret_server = server;
     return 0;
 }
@@ -145,6 +158,9 @@ int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
     const struct pages pages = {.files = &embedded_site, .playground = config->playground};
     server_warn_of_policies(config);
     int status = generation_bind(generation, server, ret_error);
+    if (status == 0) {
+        status = server_bind_admin(server, config, ret_error);
+    }
     if (status < 0) {
         return status;
     }
@@ -171,6 +187,11 @@ int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
             return server_describe(status, "a thread can't be started", ret_error);
         }
         floor->has_thread = true;
+    }
+    status = server_start_admin(server, config, ret_error);
+    if (status < 0) {
+        server_stop(server);
+        return status;
     }
     generation_say_listening(generation);
     return 0;
@@ -214,6 +235,7 @@ static void stop_floor(void *argument) {
 }
 
 void server_stop(struct server *server) {
+    report_stopping(&server->report);
     for (size_t i = 0; i < server->floors_count; i++) {
         struct floor *floor = &server->floors[i];
         if (floor->has_thread && reactor_post(floor->bridge.reactor, stop_floor, floor) < 0) {
@@ -227,6 +249,7 @@ void server_stop(struct server *server) {
             floor->has_thread = false;
         }
     }
+    server_stop_admin(server); /* until now it has told that the bridge stops */
 }
 
 static void free_floor(struct floor *floor) {
@@ -261,6 +284,9 @@ void server_free(struct server *server) {
         free(server->routers[i].name);
     }
     generation_free(server->generation);
+    listener_close(&server->admin_socket);
+    report_clear(&server->report);
+    upstream_health_free(server->health);
     site_stop(server->site);
     admission_free(server->admission);
     rejoins_free(server->rejoins);

@@ -10,7 +10,9 @@
 #include "bridge/rejoins.h"
 #include "bridge/router.h"
 #include "bridge/upstream.h"
+#include "http/admin.h"
 #include "http/site.h"
+#include "report.h"
 #include "server.h"
 
 /* A reactor and what is on it. Once its thread runs, that thread's alone. */
@@ -41,6 +43,10 @@ struct server {
     struct admission *admission;
     struct rejoins *rejoins;
     struct names *names;
+    struct upstream_health_table *health;
+    struct report report;
+    struct listener_socket admin_socket; /* fd -1: there is none */
+    struct admin *admin;
     struct site *site;
     struct server_router routers[CONFIG_LIST_MAX];
     size_t routers_count;
@@ -56,5 +62,16 @@ struct config_limits server_fit_limits(const struct config *config);
 
 /* What is allowed, but should be known. */
 void server_warn_of_policies(const struct config *config);
+
+/* -- server_watch.c: the administrator's view -- */
+
+/* Binds the admin listener. 0, or -errno and one line. */
+int server_bind_admin(struct server *server, const struct config *config, char ret_error[CONFIG_ERROR_MAX]);
+int server_start_admin(struct server *server, const struct config *config, char ret_error[CONFIG_ERROR_MAX]);
+void server_stop_admin(struct server *server);
+
+/* What is told from now on is of this generation. */
+void server_report(struct server *server, const struct generation *generation,
+                   const struct config_limits *limits);
 
 #endif

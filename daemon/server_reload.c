@@ -21,6 +21,12 @@ static void say_what_waits(const struct config *before, const struct config *con
                       row->name);
         }
     }
+    const char *admin_before = before->admin.text == NULL ? "" : before->admin.text;
+    const char *admin = config->admin.text == NULL ? "" : config->admin.text;
+    if (strcmp(admin_before, admin) != 0) {
+        log_write(CONFIG_LOG_WARNING, "\"%s\" has changed: that takes effect at the next start",
+                  "admin.listen");
+    }
 }
 
 /* A floor's part on its way there and back. */
@@ -102,6 +108,7 @@ static void swap(struct server *server, struct generation *generation, struct er
     }
     sem_destroy(&errands->done);
     server->generation = generation;
+    server_report(server, generation, &limits);
     generation_say_listening(generation);
     say_what_waits(before->config, config);
     generation_free(before);

@@ -47,7 +47,7 @@ static struct answers_caller **find_oldest(const struct answers *answers) {
     struct answers_caller **oldest = NULL;
     for (size_t i = 0; i < BUCKETS; i++) {
         for (struct answers_caller **at = &answers->buckets[i]; *at != NULL; at = &(*at)->next) {
-            if (oldest == NULL || (*at)->calls.oldest->since < (*oldest)->calls.oldest->since) {
+            if (oldest == NULL || (*at)->calls.oldest->since_us < (*oldest)->calls.oldest->since_us) {
                 oldest = at;
             }
         }
@@ -66,7 +66,7 @@ static void close_call(struct answers *answers, struct call_table *table, struct
 
 static bool make_way(struct answers *answers, struct call_table *table, uint64_t now) {
     struct answers_caller **at = find_oldest(answers);
-    if (at == NULL || now - (*at)->calls.oldest->since < ANSWERS_STALE_MS) {
+    if (at == NULL || now * 1000 - (*at)->calls.oldest->since_us < (uint64_t)ANSWERS_STALE_MS * 1000) {
         return false;
     }
     close_call(answers, table, at, (*at)->calls.oldest);
@@ -101,7 +101,7 @@ int answers_open(struct answers *answers, struct call_table *table, struct daffi
     if (*at == NULL && add_caller(at, caller) < 0) {
         return -ENOMEM;
     }
-    int status = call_table_open(table, &(*at)->calls, uuid, NULL, limit, now);
+    int status = call_table_open(table, &(*at)->calls, uuid, NULL, limit, now * 1000);
     if (status == 0) {
         answers->count++;
     } else if ((*at)->calls.count == 0) {

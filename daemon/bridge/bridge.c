@@ -9,6 +9,26 @@ struct connection_limits bridge_connection_limits(const struct config *config, u
     };
 }
 
+static const struct {
+    enum counter open, received, sent;
+} kinds[] = {
+    [BRIDGE_VISITOR] = {COUNTER_OPEN_VISITORS, COUNTER_VISITOR_BYTES_RECEIVED, COUNTER_VISITOR_BYTES_SENT},
+    [BRIDGE_PAGE] = {COUNTER_OPEN_PAGES, COUNTER_PAGE_BYTES_RECEIVED, COUNTER_PAGE_BYTES_SENT},
+    [BRIDGE_NATIVE] = {COUNTER_OPEN_NATIVE, COUNTER_NATIVE_BYTES_RECEIVED, COUNTER_NATIVE_BYTES_SENT},
+    [BRIDGE_UPSTREAM] = {COUNTER_OPEN_UPSTREAM, COUNTER_UPSTREAM_BYTES_RECEIVED, COUNTER_UPSTREAM_BYTES_SENT},
+};
+
+void bridge_enter_kind(struct bridge *bridge, enum bridge_kind kind, struct connection *connection) {
+    struct counters *counters = &bridge->counters;
+    counter_up(counters, kinds[kind].open);
+    connection_set_meters(connection, &counters->cells[kinds[kind].received],
+                          &counters->cells[kinds[kind].sent]);
+}
+
+void bridge_leave_kind(struct bridge *bridge, enum bridge_kind kind) {
+    counter_down(&bridge->counters, kinds[kind].open);
+}
+
 void bridge_stop_when_empty(struct bridge *bridge) {
     if (bridge->stopping && bridge->connections == 0) {
         reactor_stop(bridge->reactor);

@@ -8,9 +8,11 @@
 #include "config/config.h"
 #include "net/connection.h"
 #include "net/reactor.h"
+#include "ops/counters.h"
 
 struct backend;
 struct session;
+struct upstream_health_table;
 struct door_visit;
 
 struct bridge {
@@ -18,6 +20,8 @@ struct bridge {
     const struct config *config;               /* never changes while a session lives */
     struct admission *admission;               /* of all reactors */
     struct rejoins *rejoins;                   /* likewise; NULL: none are known */
+    struct upstream_health_table *health;      /* likewise; NULL: nobody asks */
+    struct counters counters;                  /* of this reactor */
     struct backend *backends[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
     struct session *sessions;                  /* first of a list that session.c keeps */
     struct names_desk names;      /* of who is called what; without a table: no name is ever taken */
@@ -34,6 +38,13 @@ struct visitor {
     struct admission_ticket ticket;
     char address[ADDRESS_MAX];
 };
+
+/* Who is on the other side of a connection, as it is counted. */
+enum bridge_kind { BRIDGE_VISITOR, BRIDGE_PAGE, BRIDGE_NATIVE, BRIDGE_UPSTREAM };
+
+/* Counts an open connection, and its bytes from now on, as one of that kind; and counts it out again. */
+void bridge_enter_kind(struct bridge *bridge, enum bridge_kind kind, struct connection *connection);
+void bridge_leave_kind(struct bridge *bridge, enum bridge_kind kind);
 
 /* A connection of this reactor has closed. When the program stops and it was the last, so does the reactor. */
 void bridge_forget_connection(struct bridge *bridge);

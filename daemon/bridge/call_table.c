@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { CAPACITY_MIN = 64, FREE_MAX = 1024, STALE_MS = 60000 };
+enum { CAPACITY_MIN = 64, FREE_MAX = 1024, STALE_US = 60000000 };
 
 static size_t bucket_of(const struct call_table *table, const struct call_caller *caller, uint16_t uuid) {
     uint64_t hash = (uint64_t)(uintptr_t)caller * 0x9E3779B97F4A7C15U;
@@ -100,10 +100,17 @@ static void unlink_caller(struct call *call) {
     caller->count--;
 }
 
+static void count_waiting(struct call_table *table, uint64_t change) {
+    if (table->waiting != NULL) {
+        counter_cell_add(table->waiting, change);
+    }
+}
+
 static void drop_at(struct call_table *table, struct call **at) {
     struct call *call = *at;
     *at = call->next;
     table->count--;
+    count_waiting(table, UINT64_MAX);
     unlink_worker(call);
     unlink_caller(call);
     if (table->free_count < FREE_MAX) {
@@ -128,7 +135,7 @@ static struct call *new_call(struct call_table *table) {
 /* -- what is called -- */
 
 int call_table_open(struct call_table *table, struct call_caller *caller, uint16_t uuid,
-                    struct call_worker *worker, size_t limit, uint64_t now) {
+                    struct call_worker *worker, size_t limit, uint64_t now_us) {
     struct call **same = find(table, caller, uuid);
     if (same != NULL) {
         drop_at(table, same);
@@ -144,9 +151,10 @@ int call_table_open(struct call_table *table, struct call_caller *caller, uint16
         return -ENOMEM;
     }
     struct call **bucket = &table->buckets[bucket_of(table, caller, uuid)];
-    *call = (struct call){.next = *bucket, .caller = caller, .since = now, .uuid = uuid};
+    *call = (struct call){.next = *bucket, .caller = caller, .since_us = now_us, .uuid = uuid};
     *bucket = call;
     table->count++;
+    count_waiting(table, 1);
     link_worker(call, worker);
     link_caller(call);
     return 0;
@@ -158,9 +166,9 @@ struct call *call_table_find(const struct call_table *table, const struct call_c
     return at == NULL ? NULL : *at;
 }
 
-struct call *call_table_stale(const struct call_caller *caller, size_t limit, uint64_t now) {
+struct call *call_table_stale(const struct call_caller *caller, size_t limit, uint64_t now_us) {
     bool is_stale =
-        caller->count >= limit && caller->oldest != NULL && now - caller->oldest->since >= STALE_MS;
+        caller->count >= limit && caller->oldest != NULL && now_us - caller->oldest->since_us >= STALE_US;
     return is_stale ? caller->oldest : NULL;
 }
 

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ops/counters.h"
+
 /* What a caller and a worker keep; part of something of theirs. All zero: none. */
 struct call_caller {
     struct call *oldest, *newest;
@@ -23,7 +25,7 @@ struct call {
     struct call_worker *worker; /* NULL: nobody knows it yet */
     struct call *of_worker_next, *of_worker_previous;
     struct call *of_caller_next, *of_caller_previous;
-    uint64_t since; /* ms */
+    uint64_t since_us;
     uint16_t uuid;
 };
 
@@ -33,6 +35,7 @@ struct call_table { /* all zero: empty */
     size_t count;
     struct call *free; /* kept for the next ones */
     size_t free_count;
+    counter_cell *waiting; /* a gauge of its calls; NULL: nobody counts */
 };
 
 void call_table_clear(struct call_table *table); /* all calls must have been dropped */
@@ -40,14 +43,14 @@ void call_table_clear(struct call_table *table); /* all calls must have been dro
 /* Takes note of a call. One that has the same caller and id is over, as the caller has given its id to this one. 0; -EBUSY
  * when the caller has `limit` of them in flight; -ENOMEM. */
 int call_table_open(struct call_table *table, struct call_caller *caller, uint16_t uuid,
-                    struct call_worker *worker, size_t limit, uint64_t now);
+                    struct call_worker *worker, size_t limit, uint64_t now_us);
 
 /* NULL: no such call waits. */
 struct call *call_table_find(const struct call_table *table, const struct call_caller *caller, uint16_t uuid);
 
 /* The call that makes way when its caller has `limit` in flight: the oldest, if it has waited for so long that an answer is
  * not to be expected; calls that are never answered must not lock their caller out for good. NULL: none does. */
-struct call *call_table_stale(const struct call_caller *caller, size_t limit, uint64_t now);
+struct call *call_table_stale(const struct call_caller *caller, size_t limit, uint64_t now_us);
 
 void call_table_drop(struct call_table *table, struct call *call);
 

@@ -19,13 +19,17 @@ static void on_accept(void *owner, int fd, const char *peer) {
     struct admission_ticket ticket = {0};
     const char *reason = NULL;
     struct reactor *reactor = door->bridge->reactor;
+    struct counters *counters = &door->bridge->counters;
+    counter_up(counters, COUNTER_ACCEPTED);
     if (admission_enter(door->bridge->admission, peer, reactor, reactor_now(reactor), &ticket, &reason) < 0) {
+        counter_up(counters, COUNTER_REFUSED_LIMIT);
         log_peer(CONFIG_LOG_WARNING, "refused a connection from %s: %s", peer, reason);
         close(fd);
         return;
     }
     int status = door_open_visit(door, fd, peer, &ticket);
     if (status < 0) {
+        counter_up(counters, COUNTER_REFUSED_RESOURCES);
         log_peer(CONFIG_LOG_WARNING, "refused a connection from %s: %s", peer, strerror(-status));
         admission_leave(&ticket);
     }
@@ -73,6 +77,7 @@ int door_new(const struct door_setup *setup, struct door **ret_door) {
         door_free(door);
         return status;
     }
+    listener_on_pause(door->listener, door_on_pause);
     door->tls = setup->tls;
     make_rule(door);
     *ret_door = door;

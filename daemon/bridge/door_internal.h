@@ -1,4 +1,4 @@
-/* What door.c (the door itself) and door_visit.c (who is inside) share. */
+/* What door.c (the door itself), door_visit.c (who is inside) and door_account.c (what is counted) share. */
 #ifndef DOOR_INTERNAL_H
 #define DOOR_INTERNAL_H
 
@@ -19,6 +19,27 @@ struct door {
     bool is_freed; /* as soon as there are none */
 };
 
+enum visit_state {
+    VISIT_NEW,        /* its first bytes are to come, or its stream is still shaking hands */
+    VISIT_READING,    /* a request is to come */
+    VISIT_FORWARDING, /* the site is being asked; nothing is read */
+    VISIT_DRAINING,   /* answers are to go out before another is made; nothing is read */
+    VISIT_ENDING,
+};
+
+struct door_visit {
+    struct reactor_retired retired;
+    struct door_visit *next, *previous; /* of bridge->visits */
+    struct door *door;
+    enum visit_state state;
+    struct visitor visitor;
+    struct timer deadline; /* NEW, READING */
+    struct forward *forward;
+    uint64_t since; /* ms */
+    size_t requests;
+    bool is_tls, is_open; /* its stream: is TLS, has shaken hands */
+};
+
 /* Frees it. */
 void door_release(struct door *door);
 
@@ -27,5 +48,11 @@ int door_open_visit(struct door *door, int fd, const char *address, const struct
 
 /* Ends the connections of `door` that are not sessions, or of all doors for NULL. */
 void door_end_visits_of(struct bridge *bridge, const struct door *door);
+
+/* -- door_account.c: what is counted and written down -- */
+
+void door_count(const struct door_visit *visit, enum counter which);
+void door_account_end(const struct door_visit *visit, const char *detail); /* it closes, nobody has taken it over */
+void door_on_pause(void *owner, int error); /* of the listener: no descriptor is left, or no memory */
 
 #endif

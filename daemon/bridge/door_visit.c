@@ -12,24 +12,6 @@
 #include "bridge/ws_peer.h"
 #include "ops/log.h"
 
-enum visit_state {
-    VISIT_NEW,        /* its first bytes are to come, or its stream is still shaking hands */
-    VISIT_READING,    /* a request is to come */
-    VISIT_FORWARDING, /* the site is being asked; nothing is read */
-    VISIT_DRAINING,   /* answers are to go out before another is made; nothing is read */
-    VISIT_ENDING,
-};
-
-struct door_visit {
-    struct reactor_retired retired;
-    struct door_visit *next, *previous; /* of bridge->visits */
-    struct door *door;
-    enum visit_state state;
-    struct visitor visitor;
-    struct timer deadline; /* NEW, READING */
-    struct forward *forward;
-};
-
 /* -- the end -- */
 
 static void release(struct reactor_retired *retired) {
@@ -56,6 +38,7 @@ static void forget_visit(struct door_visit *visit) {
     } else {
         bridge->visits = visit->next;
     }
+    bridge_leave_kind(bridge, BRIDGE_VISITOR);
     visit->retired.release = release;
     reactor_retire(bridge->reactor, &visit->retired);
 }
@@ -67,6 +50,7 @@ static void on_closed(void *owner, int reason, const char *detail) {
         log_peer(reason == -ECANCELED ? CONFIG_LOG_WARNING : CONFIG_LOG_DEBUG, "connection from %s ended: %s",
                  visit->visitor.address, detail);
     }
+    door_account_end(visit, detail);
     visit->state = VISIT_ENDING;
     admission_leave(&visit->visitor.ticket);
     bridge_forget_connection(bridge);
@@ -138,8 +122,10 @@ static size_t take_native(struct door_visit *visit, struct daffi_span in) {
     const char *wrong = NULL;
     if (probes < DAFFI_PROBE_BYTES) {
         wrong = "its first bytes are neither HTTP nor daffi's probe";
+        door_count(visit, COUNTER_REFUSED_PROTOCOL);
     } else if (!takes_native(door, visit->visitor.address)) {
         wrong = "this listener takes no native daffi peers from there (--native)";
+        door_count(visit, COUNTER_REFUSED_NATIVE);
     } else if (native_peer_new(door->bridge, backend_at(door, door->config->upstreams[0]), &visit->visitor) <
                0) {
         wrong = "out of memory";
@@ -177,6 +163,7 @@ static void take_upgrade(struct door_visit *visit, const struct request_head *he
     int status = door_route_find(door->bridge->config, door->config, &door->rule, head, &route, &refusal);
     if (status < 0) {
         if (status == -EACCES) {
+            door_count(visit, COUNTER_REFUSED_ORIGIN);
             log_peer(CONFIG_LOG_WARNING, "refused a page from %s: %s", visit->visitor.address, route.text);
         }
         refuse(visit, &refusal, false);
@@ -263,6 +250,7 @@ static void take_page(struct door_visit *visit, const struct request_head *head)
     char text[DOOR_ROUTE_TEXT_MAX];
     struct request_refusal refusal;
     if (door_route_check_page(&visit->door->rule, head, text, &refusal) < 0) {
+        door_count(visit, COUNTER_REFUSED_ORIGIN);
         log_peer(CONFIG_LOG_WARNING, "refused a request from %s: %s", visit->visitor.address, text);
         refuse(visit, &refusal, head->method == REQUEST_HEAD);
         return;
@@ -272,13 +260,16 @@ static void take_page(struct door_visit *visit, const struct request_head *head)
 
 /* Assets are for everybody, under any name: there is nothing in them that is not public. */
 static void take_request(struct door_visit *visit, const struct request_head *head) {
+    visit->requests++;
     if (ws_upgrade_is_asked(head)) {
+        door_count(visit, COUNTER_HTTP_UPGRADES);
         take_upgrade(visit, head);
         return;
     }
     admission_serve(&visit->visitor.ticket);
     const struct response_sink sink = sink_of(visit);
     int status = assets_answer(visit->door->assets, head, &sink);
+    door_count(visit, status == -ENOENT ? COUNTER_HTTP_PAGES : COUNTER_HTTP_ASSETS);
     if (status == -ENOENT) {
         take_page(visit, head);
     } else {
@@ -298,6 +289,7 @@ static size_t take_head(struct door_visit *visit, struct daffi_span in, bool *re
         return 0;
     }
     if (status < 0) {
+        door_count(visit, COUNTER_REFUSED_REQUEST);
         log_peer(CONFIG_LOG_INFO, "refused a request from %s: %d %s", visit->visitor.address, refusal.status,
                  refusal.text);
         refuse(visit, &refusal, false);
@@ -331,6 +323,10 @@ static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
 
 static void on_open(void *owner) {
     struct door_visit *visit = owner;
+    visit->is_open = true;
+    if (visit->is_tls) {
+        door_count(visit, COUNTER_TLS_DONE);
+    }
     if (visit->state == VISIT_NEW) {
         set_deadline(visit);
     }
@@ -382,6 +378,9 @@ int door_open_visit(struct door *door, int fd, const char *address, const struct
     bridge->visits = visit;
     door->visits++;
     admission_bind(&visit->visitor.ticket, visit->visitor.connection);
+    visit->since = reactor_now(bridge->reactor);
+    visit->is_tls = door->tls != NULL;
+    bridge_enter_kind(bridge, BRIDGE_VISITOR, visit->visitor.connection);
     bridge->connections++;
     return 0;
 fail:

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { REFUSED_MS = 1000 }; /* for a refused peer to read why, see transport_close */
+enum { CLOSE_NORMAL = 1000, REFUSED_MS = 1000 }; /* for a refused peer to read why, see transport_close */
 
 enum native_peer_state {
     NATIVE_PEER_NEW,
@@ -103,6 +103,12 @@ static void transport_on_open(void *owner) {
     admission_settle(&peer->visitor.ticket);
 }
 
+static void transport_measure(const void *owner, uint64_t *ret_received, uint64_t *ret_sent) {
+    const struct native_peer *peer = owner;
+    *ret_received = connection_bytes_read(peer->visitor.connection);
+    *ret_sent = connection_bytes_written(peer->visitor.connection);
+}
+
 static const struct session_transport transport = {
     .send = transport_send,
     .close = transport_close,
@@ -112,6 +118,7 @@ static const struct session_transport transport = {
     .on_open = transport_on_open,
     .queued = transport_queued,
     .ping = transport_ignore,
+    .measure = transport_measure,
 };
 
 /* -- what comes -- */
@@ -185,6 +192,9 @@ static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
 
 static void on_end(void *owner) {
     struct native_peer *peer = owner;
+    if (peer->session != NULL) {
+        session_note_close(peer->session, CLOSE_NORMAL);
+    }
     end_session(peer, "by the peer");
     end_connection(peer);
 }
@@ -198,6 +208,7 @@ static void on_closed(void *owner, int reason, const char *detail) {
     struct native_peer *peer = owner;
     peer->state = NATIVE_PEER_ENDING;
     end_session(peer, detail);
+    bridge_leave_kind(peer->bridge, BRIDGE_NATIVE);
     timer_clear(reactor_timers(peer->bridge->reactor), &peer->goodbye);
     admission_leave(&peer->visitor.ticket);
     bridge_forget_connection(peer->bridge);
@@ -229,6 +240,7 @@ int native_peer_new(struct bridge *bridge, struct backend *backend, const struct
     peer->bridge = bridge;
     peer->visitor = *visitor;
     peer->goodbye.on_due = on_goodbye;
+    bridge_enter_kind(bridge, BRIDGE_NATIVE, visitor->connection);
     connection_set_handler(visitor->connection, &handler, peer);
     return 0;
 }

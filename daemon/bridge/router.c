@@ -311,7 +311,11 @@ int router_add_branch(struct router *router, struct bridge *bridge, struct backe
         free(branch);
         return status;
     }
-    branch->backend = (struct backend){.operations = &operations, .name = router->name, .answers = true};
+    branch->backend = (struct backend){.operations = &operations,
+                                       .name = router->name,
+                                       .counters = counters_of_upstream(&bridge->counters, router->name),
+                                       .answers = true};
+    branch->calls.waiting = &bridge->counters.cells[COUNTER_WAITING_CALLS];
     branch->router = router;
     branch->bridge = bridge;
     branch->calm.on_due = on_calm;

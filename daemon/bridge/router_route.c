@@ -63,6 +63,9 @@ static int make_error(uint16_t uuid, struct daffi_span caller, struct daffi_span
 static int refuse_call(struct attachment *from, const struct daffi_message *request,
                        enum daffi_error_code code, const char *text) {
     log_peer(CONFIG_LOG_DEBUG, "router: a call was not passed on: %s", text);
+    if (from->session != NULL) {
+        session_account_own_answer(from->session, request, code, 0);
+    }
     if (!request->return_result) {
         return 0;
     }
@@ -95,13 +98,15 @@ static struct attachment *caller_of(const struct call *call) {
     return (struct attachment *)(void *)((char *)call->caller - offsetof(struct attachment, calls));
 }
 
-/* Whether `worker` may answer that call; it is over with this. */
-static bool take_call(struct attachment *caller, uint16_t uuid, struct attachment *worker) {
+/* Whether `worker` may answer that call, passed on at *ret_since_us; it is over with this. */
+static bool take_call(struct attachment *caller, uint16_t uuid, struct attachment *worker,
+                      uint64_t *ret_since_us) {
     struct router_branch *branch = caller->home;
     struct call *call = call_table_find(&branch->calls, &caller->calls, uuid);
     if (call == NULL || call->worker != &worker->shares[branch->place].seat.calls) {
         return false;
     }
+    *ret_since_us = call->since_us;
     call_table_drop(&branch->calls, call);
     return true;
 }
@@ -111,6 +116,10 @@ void router_answer_for_leaver(struct router_branch *branch, struct router_seat *
         struct call *call = seat->calls.calls;
         struct attachment *caller = caller_of(call);
         uint16_t uuid = call->uuid;
+        const struct daffi_message request = {.uuid = uuid, .receiver = seat->member->name};
+        if (caller->session != NULL) {
+            session_account_own_answer(caller->session, &request, DAFFI_ERROR_DISCONNECTED, call->since_us);
+        }
         call_table_drop(&branch->calls, call);
         struct own_message error = {0};
         if (caller->session == NULL ||
@@ -144,10 +153,13 @@ static void hand_over(struct attachment *to, struct attachment *from, const stru
         return; /* it has left: its callers will be told with the news of it */
     }
     if (parcel->message.flag != DAFFI_REQUEST) {
-        if (!take_call(to, parcel->message.uuid, from)) {
+        uint64_t since_us = 0;
+        if (!take_call(to, parcel->message.uuid, from, &since_us)) {
             log_peer(CONFIG_LOG_DEBUG, "router: an answer was dropped: no call waits for it");
+            counter_up(&to->home->bridge->counters, COUNTER_DROPPED_ANSWERS);
             return;
         }
+        session_account_answer(to->session, &parcel->message, since_us);
     } else if (is_full(to, parcel_size(parcel))) {
         answer_busy(to, from, &parcel->message, "the member has too much waiting for it: try again later");
         return;
@@ -177,7 +189,8 @@ static int refuse_for_room(struct attachment *from, struct attachment *to, const
         return replace_answer(from, to, &parcel->message);
     }
     if (parcel->message.return_result) {
-        (void)take_call(from, parcel->message.uuid, to);
+        uint64_t ignored;
+        (void)take_call(from, parcel->message.uuid, to, &ignored);
     }
     return refuse_call(from, &parcel->message, DAFFI_ERROR_BUSY, text);
 }
@@ -199,8 +212,8 @@ static int forward(struct attachment *from, struct attachment *to, const struct 
 }
 
 /* A call that makes way is answered. */
-static void give_up_oldest(struct attachment *from, size_t limit, uint64_t now) {
-    struct call *oldest = call_table_stale(&from->calls, limit, now);
+static void give_up_oldest(struct attachment *from, size_t limit, uint64_t now_us) {
+    struct call *oldest = call_table_stale(&from->calls, limit, now_us);
     if (oldest == NULL) {
         return;
     }
@@ -218,9 +231,9 @@ static int open_call(struct attachment *from, struct router_seat *seat, const st
     struct router_branch *branch = from->home;
     size_t limit = from->session != NULL ? session_calls_limit(from->session)
                                          : branch->bridge->config->limits.calls_in_flight;
-    uint64_t now = reactor_now(branch->bridge->reactor);
-    give_up_oldest(from, limit, now);
-    return call_table_open(&branch->calls, &from->calls, request->uuid, &seat->calls, limit, now);
+    uint64_t now_us = reactor_now_us(branch->bridge->reactor);
+    give_up_oldest(from, limit, now_us);
+    return call_table_open(&branch->calls, &from->calls, request->uuid, &seat->calls, limit, now_us);
 }
 
 /* A receiver that has just come may be known to its caller, by whatever way, before this branch has read of it: but the news

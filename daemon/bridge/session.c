@@ -56,7 +56,8 @@ void session_close(struct session *session, uint16_t code, const char *reason) {
         return;
     }
     session->state = SESSION_CLOSING;
-    snprintf(session->ending, sizeof session->ending, "%u %s", (unsigned)code, reason);
+    snprintf(session->ending, sizeof session->ending, "%s", reason);
+    session_note_close(session, code);
     timer_clear(reactor_timers(session->bridge->reactor), &session->deadline);
     detach(session);
     session->transport->close(session->transport_owner, code, reason);
@@ -100,7 +101,7 @@ static void release(struct reactor_retired *retired) {
 
 void session_on_closed(struct session *session, const char *detail) {
     struct reactor *reactor = session->bridge->reactor;
-    LOG_SESSION(session, CONFIG_LOG_INFO, "closed", session->ending[0] == '\0' ? detail : session->ending);
+    session_account_end(session, session->ending[0] == '\0' ? detail : session->ending);
     session->state = SESSION_CLOSING;
     timer_clear(reactor_timers(reactor), &session->deadline);
     detach(session);
@@ -140,6 +141,7 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     session->transport = setup->transport;
     session->transport_owner = setup->transport_owner;
     session->deadline.on_due = on_deadline;
+    session->since = reactor_now(setup->bridge->reactor);
     session->probe_timer.on_due = session_on_probes_due;
     session->policy = setup->policy;
     if (setup->grant != NULL) {
@@ -184,7 +186,7 @@ void session_send_own(struct session *session, int made, struct own_message *mes
         session_close(session, CLOSE_INTERNAL, "the bridge is out of memory");
         return;
     }
-    session->transport->send(session->transport_owner, message->head, message->payload);
+    (void)session_send_down(session, message->head, message->payload);
     own_message_clear(message);
 }
 
@@ -218,6 +220,7 @@ void session_update_reading(struct session *session) {
         return;
     }
     session->paused = congested;
+    session_count_pause(session, congested);
     if (congested) {
         session->transport->pause(session->transport_owner);
     } else {
@@ -252,6 +255,7 @@ void session_refuse(struct session *session, uint16_t code, const char *reason) 
         made = own_message_error(&envelope, &error, &answer);
     }
     LOG_SESSION(session, CONFIG_LOG_WARNING, "refused", reason);
+    session_count_handshake(session, false);
     session_send_own(session, made, &answer);
     session_close(session, code, reason);
 }
@@ -347,6 +351,7 @@ static const char *sentence_of(const struct session *session, const struct guard
 void session_answer_peer(struct session *session, const struct daffi_message *request,
                          enum daffi_error_code code, const char *text) {
     LOG_SESSION(session, CONFIG_LOG_WARNING, "refused a call of", text);
+    session_account_own_answer(session, request, code, 0);
     if (!request->return_result) {
         return;
     }
@@ -377,6 +382,8 @@ static void pass_up(struct session *session, const struct daffi_message *message
         session_forget_call(session, message);
         session_answer_peer(session, message, DAFFI_ERROR_BUSY,
                             "too many messages are waiting for the upstream");
+    } else if (status == 0 && is_call) {
+        session_account_call(session);
     }
 }
 
@@ -409,6 +416,7 @@ static void apply_to_peer(struct session *session, const struct guard_verdict *v
 void session_on_message(struct session *session, const struct daffi_message *message,
                         struct daffi_span bytes) {
     const struct config_limits *limits = &session->config->limits;
+    session_count_received(session);
     switch (session->state) {
     case SESSION_AWAITING_HANDSHAKE:
         take_first_message(session, message);
@@ -450,6 +458,7 @@ void session_on_oversize(struct session *session, const struct daffi_message *me
     if (session->state == SESSION_CLOSING) {
         return;
     }
+    session_count_received(session);
     char text[SESSION_REASON_MAX];
     if (session->state != SESSION_OPEN) {
         snprintf(text, sizeof text,

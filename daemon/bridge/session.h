@@ -29,6 +29,8 @@ struct session_transport {
     void (*on_open)(void *transport);        /* the peer has proved itself and is attached */
     size_t (*queued)(const void *transport); /* bytes that wait to go out to the peer */
     void (*ping)(void *transport);           /* asks for a sign of life: session_on_alive. Browsers only */
+    /* Bytes of its connection; NULL: nobody knows. */
+    void (*measure)(const void *transport, uint64_t *ret_received, uint64_t *ret_sent);
 };
 
 struct session_setup {
@@ -67,6 +69,8 @@ void session_on_oversize(struct session *session, const struct daffi_message *me
 void session_on_malformed(struct session *session, const char *text);
 void session_on_drained(struct session *session);
 void session_on_alive(struct session *session); /* the peer has answered a ping */
+/* The close code that the peer gave, for the books: before session_on_closed. Ours is known. */
+void session_note_close(struct session *session, uint16_t code);
 /* The peer is gone, or about to go: nothing can be sent to it any more. `detail` says why, for the log. The session
  * is freed at the end of the turn. */
 void session_on_closed(struct session *session, const char *detail);
@@ -97,6 +101,7 @@ struct backend_operations {
 struct backend {
     const struct backend_operations *operations;
     const char *name;
+    struct upstream_counters *counters; /* on this reactor; NULL: nobody counts */
     bool answers; /* calls that can't be delivered, and those whose member has left; else the session does */
     size_t place; /* names of members: of backends with the same place they are the same */
     size_t users; /* sessions and attachments; the backend's reactor's alone */
@@ -131,6 +136,12 @@ void session_on_backend_lost(struct session *session, uint16_t code, const char 
 void session_on_backend_drained(struct session *session);
 /* A rejoin came to nothing: `attachment`, the one before it, holds as it did. */
 void session_on_backend_kept(struct session *session, struct attachment *attachment, const char *reason);
+
+/* For the books: an answer to a call of the peer, passed on at `since_us`; and one that the bridge gives itself, with what
+ * is known of the call. */
+void session_account_answer(struct session *session, const struct daffi_message *answer, uint64_t since_us);
+void session_account_own_answer(struct session *session, const struct daffi_message *request,
+                                enum daffi_error_code code, uint64_t since_us);
 
 const char *session_address(const struct session *session);    /* of its peer */
 struct daffi_span session_name(const struct session *session); /* of its peer; empty before the handshake */

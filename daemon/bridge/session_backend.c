@@ -45,6 +45,7 @@ static void open_session(struct session *session) {
     session->state = SESSION_OPEN;
     timer_clear(reactor_timers(session->bridge->reactor), &session->deadline);
     LOG_SESSION(session, CONFIG_LOG_INFO, "open", "attached");
+    session_count_handshake(session, true);
     session->transport->on_open(session->transport_owner);
 }
 
@@ -174,7 +175,7 @@ static void pass_down(struct session *session, const struct daffi_message *messa
                            "too many calls wait for this member's answers: try again later");
             break;
         }
-        session->transport->send(session->transport_owner, session_head_of(message, bytes), message->payload);
+        (void)session_send_down(session, session_head_of(message, bytes), message->payload);
         break;
     case GUARD_ANSWER:
         answer_backend(session, message, verdict.error, verdict.text);
@@ -231,7 +232,7 @@ void session_on_backend_message(struct session *session, const struct daffi_mess
 
 static void send_whole(struct session *session, struct daffi_span bytes) {
     const struct daffi_span nothing = daffi_span_of(bytes.data + bytes.length, 0);
-    session->transport->send(session->transport_owner, bytes, nothing);
+    (void)session_send_down(session, bytes, nothing);
 }
 
 void session_on_backend_welcome(struct session *session, const struct daffi_message *message,

@@ -49,13 +49,14 @@ static void give_up(struct session *session, struct call *call, struct daffi_spa
     const struct daffi_remote_error error = own_error(code, text);
     struct own_message answer = {0};
     int made = own_message_error(&envelope, &error, &answer);
+    session_account_own_answer(session, &request, code, call->since_us);
     call_table_drop(table_of(session), call);
     LOG_SESSION(session, CONFIG_LOG_DEBUG, "answered a call of", text);
     session_send_own(session, made, &answer);
 }
 
-static void make_way(struct session *session, size_t limit, uint64_t now) {
-    struct call *oldest = call_table_stale(&session->waiting, limit, now);
+static void make_way(struct session *session, size_t limit, uint64_t now_us) {
+    struct call *oldest = call_table_stale(&session->waiting, limit, now_us);
     if (oldest != NULL) {
         const struct roster_entry *entry = entry_of(oldest);
         give_up(session, oldest, entry != NULL ? entry->name : daffi_span_of(NULL, 0), DAFFI_ERROR_BUSY,
@@ -65,11 +66,11 @@ static void make_way(struct session *session, size_t limit, uint64_t now) {
 
 static int open_call(struct session *session, uint16_t uuid, struct call_worker *worker) {
     const size_t limit = session_calls_limit(session);
-    const uint64_t now = reactor_now(session->bridge->reactor);
-    make_way(session, limit, now);
+    const uint64_t now_us = reactor_now_us(session->bridge->reactor);
+    make_way(session, limit, now_us);
     return session->state != SESSION_OPEN
                ? -EPIPE
-               : call_table_open(table_of(session), &session->waiting, uuid, worker, limit, now);
+               : call_table_open(table_of(session), &session->waiting, uuid, worker, limit, now_us);
 }
 
 /* What nobody can be called, nor any function. */
@@ -223,8 +224,10 @@ bool session_take_answer(struct session *session, const struct daffi_message *an
     struct call *call = call_table_find(table_of(session), &session->waiting, answer->uuid);
     if (call == NULL) {
         LOG_SESSION(session, CONFIG_LOG_DEBUG, "dropped an answer for", "no call waits for it");
+        session_count_dropped_answer(session);
         return false;
     }
+    session_account_answer(session, answer, call->since_us);
     call_table_drop(table_of(session), call);
     return true;
 }

@@ -143,6 +143,7 @@ bool session_pay_answer(struct session *session, const struct daffi_message *ans
         return true;
     }
     LOG_SESSION(session, CONFIG_LOG_WARNING, "dropped an answer of", "no call waits for it");
+    session_count_dropped_answer(session);
     return false;
 }
 

@@ -10,6 +10,7 @@
 
 enum {
     CLOSE_PROTOCOL = 1002,
+    CLOSE_NONE = 1006, /* the connection ended without a word */
     CLOSE_POLICY = 1008,
     CLOSE_TOO_LARGE = 1009,
     CLOSE_INTERNAL = 1011,
@@ -61,6 +62,9 @@ struct session {
     char address[ADDRESS_MAX];
     char *no_backend;        /* NULL where there is one */
     char ending[ENDING_MAX]; /* why it closes, for the log */
+    uint64_t since;          /* ms */
+    uint64_t received, sent; /* messages */
+    uint16_t close_code;     /* of a WebSocket close, either side's, the first; 0: not yet */
 };
 
 /* A macro, as the log's rate is bounded by format: `what` is a literal. */
@@ -100,6 +104,18 @@ int session_set_deadline(struct session *session, uint64_t in_ms);
 
 /* Joins the backend with the handshake. */
 void session_attach(struct session *session);
+
+/* -- session_account.c: what is counted and written down -- */
+
+/* One whole message to the peer, as the transport's send. */
+int session_send_down(struct session *session, struct daffi_span head, struct daffi_span payload);
+
+void session_count_received(struct session *session);
+void session_count_handshake(struct session *session, bool is_accepted);
+void session_count_pause(struct session *session, bool is_paused);
+void session_count_dropped_answer(struct session *session);
+void session_account_call(struct session *session); /* it was passed on */
+void session_account_end(struct session *session, const char *reason);
 
 /* -- session_name.c -- */
 

@@ -7,6 +7,7 @@
 
 #include "bridge/name_hash.h"
 #include "bridge/upstream_internal.h"
+#include "ops/log.h"
 
 enum {
     CLOSE_INTERNAL = 1011,
@@ -31,6 +32,20 @@ static void release(struct reactor_retired *retired) {
 static void retire(struct attachment *attachment) {
     attachment->retired.release = release;
     reactor_retire(attachment->upstream->bridge->reactor, &attachment->retired);
+}
+
+/* What a connect has told of the upstream. */
+static void tell_connect(struct upstream *upstream, bool is_up, const char *detail) {
+    counter_up_of_upstream(upstream->backend.counters,
+                           is_up ? COUNTER_UPSTREAM_CONNECTS_DONE : COUNTER_UPSTREAM_CONNECTS_FAILED);
+    if (!upstream_health_tell(upstream->health, is_up, detail)) {
+        return;
+    }
+    if (is_up) {
+        log_peer(CONFIG_LOG_INFO, "upstream %s is there", upstream->config->name);
+    } else {
+        log_peer(CONFIG_LOG_WARNING, "upstream %s can't be reached: %s", upstream->config->name, detail);
+    }
 }
 
 /* Tells the session, which detaches; but of two of one session the other one goes on. */
@@ -113,6 +128,7 @@ static void on_open(void *owner) {
         return;
     }
     attachment->state = ATTACHMENT_OPEN;
+    tell_connect(attachment->upstream, true, "");
     if (attachment->rejoining) {
         const struct upstream *upstream = attachment->upstream;
         rejoins_put(upstream->bridge->rejoins, upstream->config->name, session_name(attachment->session),
@@ -209,6 +225,7 @@ static void on_end(void *owner) {
     if (attachment->state == ATTACHMENT_LINGERING) {
         end_lingering(attachment);
     } else if (attachment->state != ATTACHMENT_ENDING) {
+        counter_up_of_upstream(attachment->upstream->backend.counters, COUNTER_UPSTREAM_LOSSES);
         lose(attachment, CLOSE_UPSTREAM_LOST, "closed the connection", "it ended, or dropped this member");
     }
 }
@@ -216,14 +233,17 @@ static void on_end(void *owner) {
 static void on_closed(void *owner, int reason, const char *detail) {
     (void)reason;
     struct attachment *attachment = owner;
+    bridge_leave_kind(attachment->upstream->bridge, BRIDGE_UPSTREAM);
     bridge_forget_connection(attachment->upstream->bridge);
     stop_lingering(attachment);
     enum attachment_state state = attachment->state;
     attachment->connection = NULL;
     attachment->owed = 0;
     if (state == ATTACHMENT_OPENING) {
+        tell_connect(attachment->upstream, false, detail);
         lose(attachment, CLOSE_TRY_LATER, "can't be reached", detail);
     } else if (state == ATTACHMENT_OPEN) {
+        counter_up_of_upstream(attachment->upstream->backend.counters, COUNTER_UPSTREAM_LOSSES);
         lose(attachment, CLOSE_UPSTREAM_LOST, "was lost", detail);
     }
     if (state == ATTACHMENT_ENDING) {
@@ -255,6 +275,7 @@ static int open_connection(struct attachment *attachment, int fd) {
     status = connection_new(bridge->reactor, stream, &limits, &handler, attachment, &attachment->connection);
     if (status == 0) {
         bridge->connections++;
+        bridge_enter_kind(bridge, BRIDGE_UPSTREAM, attachment->connection);
         attachment->state = ATTACHMENT_OPENING;
     }
     return status;
@@ -265,6 +286,7 @@ static void on_connected(void *owner, int fd, const char *detail) {
     connector_free(attachment->connector);
     attachment->connector = NULL;
     if (fd < 0) {
+        tell_connect(attachment->upstream, false, detail);
         lose(attachment, CLOSE_TRY_LATER, "can't be reached", detail);
         return;
     }
@@ -413,8 +435,11 @@ int upstream_new(struct bridge *bridge, const struct config_upstream *config, st
     if (upstream == NULL) {
         return -ENOMEM;
     }
-    upstream->backend =
-        (struct backend){.operations = &operations, .name = config->name, .on_unused = on_unused};
+    upstream->backend = (struct backend){.operations = &operations,
+                                         .name = config->name,
+                                         .counters = counters_of_upstream(&bridge->counters, config->name),
+                                         .on_unused = on_unused};
+    upstream->health = upstream_health_of(bridge->health, config->name);
     upstream->backend.place = (size_t)name_hash(0, daffi_span_text(config->url.text));
     upstream->bridge = bridge;
     upstream->whole = config_hold(bridge->config);

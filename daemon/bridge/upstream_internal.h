@@ -5,6 +5,7 @@
 #include "bridge/own_message.h"
 #include "bridge/rejoins.h"
 #include "bridge/upstream.h"
+#include "bridge/upstream_health.h"
 #include "net/connector.h"
 
 struct upstream {
@@ -14,7 +15,8 @@ struct upstream {
     const struct config_upstream *config;
     struct tls_context *tls;
     struct endpoint *endpoint;
-    size_t lingering; /* attachments in that state */
+    struct upstream_health *health; /* NULL: nobody asks */
+    size_t lingering;               /* attachments in that state */
     bool is_freed;    /* as soon as nobody uses it */
 };
 

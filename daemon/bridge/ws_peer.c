@@ -269,6 +269,12 @@ static void transport_on_open(void *owner) {
     }
 }
 
+static void transport_measure(const void *owner, uint64_t *ret_received, uint64_t *ret_sent) {
+    const struct ws_peer *peer = owner;
+    *ret_received = connection_bytes_read(peer->visitor.connection);
+    *ret_sent = connection_bytes_written(peer->visitor.connection);
+}
+
 static const struct session_transport transport = {
     .send = transport_send,
     .close = transport_close,
@@ -278,6 +284,7 @@ static const struct session_transport transport = {
     .on_open = transport_on_open,
     .queued = transport_queued,
     .ping = transport_ping,
+    .measure = transport_measure,
 };
 
 /* -- what comes -- */
@@ -339,6 +346,9 @@ static void take_oversize(struct ws_peer *peer, struct daffi_span data) {
 static void take_close(struct ws_peer *peer, uint16_t code) {
     if (peer->state == WS_PEER_OPEN) {
         send_close(peer, code, "");
+    }
+    if (peer->session != NULL) {
+        session_note_close(peer->session, code);
     }
     end_session(peer, "by the page");
     end_connection(peer);
@@ -436,6 +446,7 @@ static void on_closed(void *owner, int reason, const char *detail) {
     struct reactor *reactor = peer->bridge->reactor;
     peer->state = WS_PEER_ENDING;
     end_session(peer, detail);
+    bridge_leave_kind(peer->bridge, BRIDGE_PAGE);
     timer_clear(reactor_timers(reactor), &peer->timer);
     buffer_clear(reactor_pool(reactor), &peer->batch);
     admission_leave(&peer->visitor.ticket);
@@ -481,6 +492,7 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
     peer->wants_offer = setup->wants_offer;
     peer->timer.on_due = on_timer;
     peer->flush.run = run_flush;
+    bridge_enter_kind(setup->bridge, BRIDGE_PAGE, visitor->connection);
     connection_set_handler(visitor->connection, &handler, peer);
     return 0;
 }

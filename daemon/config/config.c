@@ -81,6 +81,7 @@ void config_free(struct config *config) {
     config_policy_clear(&config->policy);
     config_secrets_clear(config);
     free(config->secrets_file);
+    config_url_clear(&config->admin);
     config_source_free(config->source);
     free(config);
 }
@@ -173,6 +174,19 @@ static int add_router(struct config *config, char *ret_error) {
     return 0;
 }
 
+/* What /metrics says is nobody else's: an address of the loopback, or a socket of the file system, unless told otherwise. */
+static int check_admin(const struct config *config, char *ret_error) {
+    const char *host = config->admin.host;
+    if (host == NULL || config->admin_public || strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+        strncmp(host, "127.", 4) == 0) {
+        return 0;
+    }
+    return config_refuse_at(config->source, "admin.listen", ret_error,
+                            "%.150s can be reached from other machines; http://127.0.0.1:PORT or unix:/PATH "
+                            "is expected, or \"public\": true beside it",
+                            config->admin.text);
+}
+
 int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
     const char *file = config->source != NULL ? config->source->file : "the file";
     if (config->listeners_count == 0) {
@@ -183,6 +197,9 @@ int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
     int result = config->upstreams_count == 0 ? add_router(config, ret_error) : 0;
     if (result == 0) {
         result = check_orders(config, ret_error);
+    }
+    if (result == 0) {
+        result = check_admin(config, ret_error);
     }
     for (size_t i = 0; i < config->listeners_count && result == 0; i++) {
         result = finish_listener(config, i, ret_error);

@@ -13,6 +13,7 @@ enum { CONFIG_LIST_MAX = 64, CONFIG_ERROR_MAX = 512, CONFIG_SECRETS_MAX = 8 };
 enum config_scheme { CONFIG_HTTP, CONFIG_HTTPS, CONFIG_UNIX, CONFIG_TCP, CONFIG_TLS, CONFIG_ROUTER };
 enum config_native { CONFIG_NATIVE_LOOPBACK, CONFIG_NATIVE_ALL, CONFIG_NATIVE_NONE };
 enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
+enum config_log_access { CONFIG_LOG_ACCESS_NONE, CONFIG_LOG_ACCESS_CONNECTIONS, CONFIG_LOG_ACCESS_CALLS };
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 
 struct config_url {
@@ -103,6 +104,10 @@ struct config {
     size_t secrets_count;
     enum config_log_level log_level;
     enum config_log_format log_format;
+    enum config_log_access log_access;
+    size_t log_access_per_second;
+    struct config_url admin;      /* all NULL: there is no admin listener */
+    bool admin_public;            /* it may be reached from other machines */
     struct config_source *source; /* NULL: no file */
     bool listeners_are_given;     /* by the command line, in the file's place */
 };

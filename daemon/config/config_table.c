@@ -5,6 +5,7 @@
 
 static const char *const level_words[] = {"error", "warning", "info", "debug", NULL};
 static const char *const format_words[] = {"text", "json", NULL};
+static const char *const access_words[] = {"none", "connections", "calls", NULL};
 static const char *const native_words[] = {"loopback", "all", "none", NULL};
 static const char *const serde_words[] = {
     [CONFIG_RAW] = "raw",         [CONFIG_JSON] = "json",     [CONFIG_PICKLE] = "pickle",
@@ -12,6 +13,7 @@ static const char *const serde_words[] = {
 };
 
 #define LISTEN_SCHEMES   (1U << CONFIG_HTTPS | 1U << CONFIG_HTTP | 1U << CONFIG_UNIX)
+#define ADMIN_SCHEMES    (1U << CONFIG_HTTP | 1U << CONFIG_UNIX)
 #define UPSTREAM_SCHEMES (1U << CONFIG_TCP | 1U << CONFIG_TLS | 1U << CONFIG_UNIX | 1U << CONFIG_ROUTER)
 
 /* clang-format off */
@@ -115,10 +117,19 @@ const struct config_row config_table[] = {
     {"auth", "secrets", CONFIG_FILE, 0, CONFIG(secrets_file), 0, 0, 0, 0, NULL,
      "a file of secrets, a line each, of mode 0600 or 0640; then pages need a token that one of them has signed: see docs/tokens.md"},
 
+    {"admin", "listen", CONFIG_URL, ADMIN_SCHEMES, CONFIG(admin), 0, 0, 0, 0, NULL,
+     "where /healthz, /readyz and /metrics are answered: http://127.0.0.1:9443 or unix:/PATH; nowhere when left out"},
+    {"admin", "public", CONFIG_BOOL, 0, CONFIG(admin_public), 0, 0, 1, 0, NULL,
+     "let it listen where other machines can reach it; whoever does learns the names and addresses in its numbers"},
+
     {"log", "level", CONFIG_CHOICE, 0, CONFIG(log_level), 0, 0, 3, CONFIG_LOG_INFO, level_words,
      "the least serious kind of line that is logged"},
     {"log", "format", CONFIG_CHOICE, 0, CONFIG(log_format), 0, 0, 1, CONFIG_LOG_TEXT, format_words,
      "a line of text or a JSON object for each record"},
+    {"log", "access", CONFIG_CHOICE, 0, CONFIG(log_access), 0, 0, 2, CONFIG_LOG_ACCESS_CONNECTIONS, access_words,
+     "what has a line of its own when it is over: no connection, each connection, or each call as well"},
+    {"log", "access_per_second", CONFIG_SIZE, 0, CONFIG(log_access_per_second), 0, 1, 1000000, 1000, NULL,
+     "such lines in a second, of connections and of calls each; those past it are counted"},
 };
 const size_t config_table_rows = sizeof config_table / sizeof config_table[0];
 
@@ -126,7 +137,7 @@ const struct config_section config_sections[] = {
     {"limits", false, "what is accepted, at most"},
     {"timeouts_ms", false, "how long is waited, in milliseconds"},
     {"auth", false, "who may come in"},
-    {"admin", true, "metrics and control"},
+    {"admin", false, "health and numbers for whoever runs it"},
     {"assets", true, "where the client's files come from"},
     {"log", false, "lines on standard error"},
 };

@@ -325,6 +325,11 @@ struct reactor *connection_reactor(const struct connection *connection) {
     return connection->reactor;
 }
 
+void connection_set_meters(struct connection *connection, _Atomic uint64_t *read, _Atomic uint64_t *written) {
+    connection->read_meter = read;
+    connection->written_meter = written;
+}
+
 uint64_t connection_bytes_read(const struct connection *connection) {
     return connection->bytes_read;
 }

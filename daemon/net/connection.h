@@ -80,13 +80,16 @@ void connection_abort_all(struct reactor *reactor, int reason, const char *detai
 
 struct reactor *connection_reactor(const struct connection *connection);
 
-/* Bytes in and out since it opened. */
 /* When the last byte came, by the reactor's clock, also of what on_input has not been given yet; 0: none has. */
 uint64_t connection_read_at(const struct connection *connection);
 
 /* Bytes queued, and bytes that the system has sent and the peer's not acknowledged (TLS's included); asks the system. */
 size_t connection_unacknowledged(const struct connection *connection);
 
+/* Bytes that are read and written from now on are added there too, by the reactor's thread alone; NULL: nowhere. */
+void connection_set_meters(struct connection *connection, _Atomic uint64_t *read, _Atomic uint64_t *written);
+
+/* Bytes in and out since it opened, TLS's own not counted. */
 uint64_t connection_bytes_read(const struct connection *connection);
 uint64_t connection_bytes_written(const struct connection *connection);
 

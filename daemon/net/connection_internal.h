@@ -36,7 +36,8 @@ struct connection {
     struct buffer in, out;
     size_t expected; /* on_input is not called below this many bytes */
     uint64_t bytes_read, bytes_written;
-    uint64_t read_at; /* when the last byte came */
+    _Atomic uint64_t *read_meter, *written_meter; /* NULL: nobody counts */
+    uint64_t read_at;                             /* when the last byte came */
     int reason;
     char *detail; /* NULL: the reason's own words */
 };

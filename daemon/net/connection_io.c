@@ -121,6 +121,14 @@ static int reserve(struct connection *connection, struct buffer *buffer, size_t 
     return may ? buffer_reserve_above(pool, buffer, more) : -ENOBUFS;
 }
 
+/* No other thread writes there: a load and a store. */
+static void add_to_meter(_Atomic uint64_t *meter, size_t bytes) {
+    if (meter) {
+        atomic_store_explicit(meter, atomic_load_explicit(meter, memory_order_relaxed) + bytes,
+                              memory_order_relaxed);
+    }
+}
+
 /* --- reading --------------------------------------------------------------------------------------------------- */
 
 void connection_deliver(struct connection *connection) {
@@ -206,6 +214,7 @@ static ssize_t read_some(struct connection *connection, bool *ret_full) {
     ssize_t n = stream_read(connection->stream, room, capacity);
     if (n > 0) {
         connection->bytes_read += (size_t)n;
+        add_to_meter(connection->read_meter, (size_t)n);
         connection->read_at = reactor_now(connection->reactor);
         if (!discard) {
             connection->in.end += (size_t)n;
@@ -318,6 +327,7 @@ void connection_flush(struct connection *connection) {
     }
     size_t taken = n > 0 ? (size_t)n : 0;
     connection->bytes_written += taken;
+    add_to_meter(connection->written_meter, taken);
     if (length > 0) {
         buffer_consume(reactor_pool(connection->reactor), &connection->out, taken);
     }

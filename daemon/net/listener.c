@@ -186,6 +186,7 @@ struct listener {
     struct timer pause;
     struct reactor *reactor;
     listener_accept_callback on_accept;
+    listener_pause_callback on_pause; /* NULL: nobody wants to know */
     void *owner;
     bool freed;
 };
@@ -237,6 +238,9 @@ static void accept_ready(struct reactor_source *source, uint32_t events) {
         case ENFILE:
         case ENOBUFS:
         case ENOMEM:
+            if (listener->on_pause) {
+                listener->on_pause(listener->owner, errno);
+            }
             pause_accepting(listener);
             return;
         case EAGAIN:
@@ -278,6 +282,10 @@ int listener_new(struct reactor *reactor, const struct listener_socket *socket,
     }
     *ret_listener = listener;
     return 0;
+}
+
+void listener_on_pause(struct listener *listener, listener_pause_callback on_pause) {
+    listener->on_pause = on_pause;
 }
 
 void listener_free(struct listener *listener) {

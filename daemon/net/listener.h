@@ -27,9 +27,14 @@ struct listener;
  * Takes over `fd` (non-blocking, close-on-exec, TCP_NODELAY). */
 typedef void (*listener_accept_callback)(void *owner, int fd, const char *peer);
 
+/* Accepting pauses: `error` (EMFILE, ENOBUFS …) says what there is no more of. Those that come wait in the kernel. */
+typedef void (*listener_pause_callback)(void *owner, int error);
+
 /* Accepts on `reactor`. When descriptors run out it pauses for a while instead of spinning. 0 or -errno. */
 int listener_new(struct reactor *reactor, const struct listener_socket *socket,
                  listener_accept_callback on_accept, void *owner, struct listener **ret_listener);
-void listener_free(struct listener *listener); /* NULL-safe; does not close the socket */
+void listener_on_pause(struct listener *listener,
+                       listener_pause_callback on_pause); /* its owner wants to know */
+void listener_free(struct listener *listener);            /* NULL-safe; does not close the socket */
 
 #endif

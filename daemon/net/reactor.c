@@ -21,8 +21,8 @@ struct post {
 struct reactor {
     int epoll_fd;
     struct reactor_source wake; /* an eventfd: something was posted, or stop */
-    uint64_t now;
-    uint64_t (*clock)(void *argument);
+    uint64_t now, now_us;
+    uint64_t (*clock)(void *argument); /* NULL: the system's */
     void *clock_argument;
     struct timers *timers;
     struct buffer_pool *pool;
@@ -57,11 +57,18 @@ static void leave_budget(struct reactor *reactor) {
     }
 }
 
-static uint64_t monotonic_ms(void *argument) {
-    (void)argument;
+static uint64_t read_clock_us(const struct reactor *reactor) {
+    if (reactor->clock) {
+        return reactor->clock(reactor->clock_argument) * 1000;
+    }
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void take_time(struct reactor *reactor) {
+    reactor->now_us = read_clock_us(reactor);
+    reactor->now = reactor->now_us / 1000;
 }
 
 static void wake_ready(struct reactor_source *source, uint32_t events) {
@@ -102,8 +109,7 @@ int reactor_new(struct memory_budget *memory, struct reactor **ret_reactor) {
     pthread_mutex_init(&reactor->posts_lock, NULL);
     reactor->posts_end = &reactor->posts;
     reactor->tasks_end = &reactor->tasks;
-    reactor->clock = monotonic_ms;
-    reactor->now = monotonic_ms(NULL);
+    take_time(reactor);
     reactor->trim.on_due = trim_pool;
     reactor->wake = (struct reactor_source){.fd = -1, .on_ready = wake_ready};
     int r = 0;
@@ -184,7 +190,7 @@ void reactor_free(struct reactor *reactor) {
 
 int reactor_turn(struct reactor *reactor, int wait_ms) {
     struct epoll_event events[EVENTS_PER_TURN];
-    int wait = timers_wait(reactor->timers, reactor->clock(reactor->clock_argument));
+    int wait = timers_wait(reactor->timers, read_clock_us(reactor) / 1000);
     if (wait < 0 || (wait_ms >= 0 && wait_ms < wait)) {
         wait = wait_ms;
     }
@@ -195,7 +201,7 @@ int reactor_turn(struct reactor *reactor, int wait_ms) {
     if (count < 0 && errno != EINTR) {
         return -errno;
     }
-    reactor->now = reactor->clock(reactor->clock_argument);
+    take_time(reactor);
     for (int i = 0; i < count; i++) {
         struct reactor_source *source = events[i].data.ptr;
         /* An earlier event of this turn may have taken it out, or asked for less. */
@@ -254,10 +260,14 @@ uint64_t reactor_now(const struct reactor *reactor) {
     return reactor->now;
 }
 
+uint64_t reactor_now_us(const struct reactor *reactor) {
+    return reactor->now_us;
+}
+
 void reactor_set_clock(struct reactor *reactor, uint64_t (*clock)(void *argument), void *argument) {
     reactor->clock = clock;
     reactor->clock_argument = argument;
-    reactor->now = clock(argument);
+    take_time(reactor);
 }
 
 struct timers *reactor_timers(struct reactor *reactor) {

@@ -42,6 +42,7 @@ int reactor_watch(struct reactor *reactor, struct reactor_source *source, uint32
 
 /* Milliseconds of CLOCK_MONOTONIC as this turn began: the `now` that is passed on. */
 uint64_t reactor_now(const struct reactor *reactor);
+uint64_t reactor_now_us(const struct reactor *reactor); /* the same in microseconds, for what is measured */
 
 /* For tests: `clock` in place of CLOCK_MONOTONIC; read now, then as each turn waits and wakes. */
 void reactor_set_clock(struct reactor *reactor, uint64_t (*clock)(void *argument), void *argument);

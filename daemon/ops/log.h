@@ -6,19 +6,25 @@
  *   json  {"time":"2026-01-31T12:34:56.789Z","level":"warning","message":"…"}
  *
  * One write(2) a line of at most LOG_LINE_MAX bytes, so that lines of several threads do not mix; a longer record is
- * cut and ends with "...". A standard error that takes nothing (a full pipe that is not waited for) loses lines, never
- * stops the daemon. */
+ * cut and ends with "...". A standard error that takes nothing (a full disk, a pipe that nobody reads) loses lines, never
+ * stops the daemon: a pipe is waited for a moment, LOG_PATIENCE_MS, then not any more until it takes something. How many
+ * were lost is said once it does. */
 #ifndef LOG_H
 #define LOG_H
+
+#include <stdint.h>
 
 #include "config/config.h"
 
 enum {
     LOG_PER_PEER_BURST = 100, /* lines a second of one kind, that is of one format */
     LOG_LINE_MAX = 2048,      /* bytes, line feed included; less than PIPE_BUF */
+    LOG_PATIENCE_MS = 200,
 };
 
-/* Before it, the level is info and the format text. May be called again, for a new configuration. */
+/* Before it, the level is info and the format text. May be called again, for a new configuration. Where standard error is
+ * the journal's (JOURNAL_STREAM, systemd.exec(5)), lines begin with their level as sd-daemon(3) has it, and a line of text has
+ * no time of its own. */
 void log_start(enum config_log_level level, enum config_log_format format);
 
 #if defined(__GNUC__)
@@ -33,6 +39,24 @@ void log_write(enum config_log_level level, const char *format, ...) LOG_FORMAT;
 /* What a peer caused: bounded. Text from a peer must be passed through log_quote. `format` is a literal: it is what the
  * rate is bounded by. */
 void log_peer(enum config_log_level level, const char *format, ...) LOG_FORMAT;
+
+/* A record with parts: in JSON they are its fields, in text the sentence says all of it. At level info; at most
+ * `per_second` of one `format`, a literal. */
+struct log_field {
+    const char *name;
+    const char *text; /* NULL: the number */
+    uint64_t number;
+};
+#if defined(__GNUC__)
+__attribute__((format(printf, 4, 5)))
+#endif
+void log_fields(size_t per_second, const struct log_field *fields, size_t count, const char *format, ...);
+
+/* Lines so far: written, by level; left out for their rate; lost, as standard error took them not. */
+struct log_numbers {
+    uint64_t written[CONFIG_LOG_DEBUG + 1], left_out, lost;
+};
+struct log_numbers log_numbers(void);
 
 /* Says what log_peer left out so far; for the end of the program. Otherwise it is said by the first line of a later second. */
 void log_flush(void);

@@ -118,8 +118,9 @@ static inline void transport_ping(void *owner) {
 }
 
 static const struct session_transport transport = {
-    transport_send,         transport_close,   transport_pause,  transport_resume,
-    transport_is_congested, transport_on_open, transport_queued, transport_ping};
+    transport_send,   transport_close,        transport_pause,
+    transport_resume, transport_is_congested, transport_on_open,
+    transport_queued, transport_ping,         NULL};
 
 /* -- the backend -- */
 

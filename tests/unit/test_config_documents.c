@@ -93,8 +93,9 @@ static json_t *row_schema(const struct config_row *row) {
         break;
     case CONFIG_URL:
         schema = json_pack("{ss ss}", "type", "string", "pattern",
-                           strcmp(row->section, "listen") == 0 ? "^(https://|http://|unix:/)"
-                                                               : "^(tcp://|tls://|unix:/|router:)");
+                           strcmp(row->section, "listen") == 0  ? "^(https://|http://|unix:/)"
+                           : strcmp(row->section, "admin") == 0 ? "^(http://|unix:/)"
+                                                                : "^(tcp://|tls://|unix:/|router:)");
         break;
     case CONFIG_ORIGINS:
     case CONFIG_HOSTS:

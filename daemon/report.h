@@ -1,0 +1,55 @@
+/* What the daemon says of itself: the text of /metrics, and the JSON that the playground draws. Reads what others count, from
+ * any thread. */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "bridge/upstream_health.h"
+#include "config/config.h"
+#include "net/buffer.h"
+#include "ops/counters.h"
+
+enum { REPORT_REACTORS_MAX = 64 };
+
+/* Made by report_init; what is in it is report.c's. */
+struct report {
+    const struct counters *counters[REPORT_REACTORS_MAX];
+    size_t counters_count;
+    struct memory_budget *memory;
+    struct upstream_health_table *health;
+    _Atomic bool is_stopping;
+    /* of the configuration, under the lock */
+    pthread_mutex_t lock;
+    const struct config *config; /* held; NULL: none yet */
+    int64_t expires[CONFIG_LIST_MAX];
+    size_t connections_limit;
+};
+
+/* The two are borrowed. 0 or -errno. */
+int report_init(struct report *report, struct memory_budget *memory, struct upstream_health_table *health);
+void report_clear(struct report *report); /* all zero is fine */
+
+/* One reactor's; borrowed. Before anything is told. */
+void report_add(struct report *report, const struct counters *counters);
+
+/* From now on it tells of this configuration, which is held. `expires`: of its listeners' certificates, by their places, in
+ * seconds since 1970; 0: it has none. */
+void report_configure(struct report *report, const struct config *config, const int64_t *expires,
+                      size_t connections_limit);
+
+void report_stopping(struct report *report);
+
+/* Whether a Host without its port, in any case, is a name of the configuration. */
+bool report_is_own_host(struct report *report, const char *host);
+
+/* Whether the bridge is ready to be sent pages: it listens, does not stop, and its upstreams are as they should be; with
+ * `upstream` (else NULL) that one alone. Says why, a line each, on `out`. -1: there is no such upstream. */
+int report_readiness(struct report *report, const char *upstream, FILE *out);
+
+void report_metrics(struct report *report, FILE *out);
+void report_json(struct report *report, FILE *out);
+
+#endif
