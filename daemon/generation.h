@@ -23,11 +23,11 @@ struct generation_part {
 };
 
 struct generation {
-    const struct config *config;                        /* held */
-    size_t listener_from[CONFIG_LIST_MAX];              /* places in the generation before; SIZE_MAX: new */
-    size_t upstream_from[CONFIG_LIST_MAX];              /* likewise */
-    size_t routers[CONFIG_LIST_MAX];                    /* places in server->routers; SIZE_MAX: it is none */
-    int64_t expires[CONFIG_LIST_MAX];                   /* of the listeners' certificates, s since 1970; 0: none */
+    const struct config *config;           /* held */
+    size_t listener_from[CONFIG_LIST_MAX]; /* places in the generation before; SIZE_MAX: new */
+    size_t upstream_from[CONFIG_LIST_MAX]; /* likewise */
+    size_t routers[CONFIG_LIST_MAX];       /* places in server->routers; SIZE_MAX: it is none */
+    int64_t expires[CONFIG_LIST_MAX];      /* of the listeners' certificates, s since 1970; 0: none */
     struct generation_socket *sockets[CONFIG_LIST_MAX]; /* after generation_bind */
     size_t parts_count;
     struct generation_part parts[];

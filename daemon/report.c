@@ -130,8 +130,7 @@ static int tell_readiness(const struct report *report, const char *upstream, FIL
         const struct upstream_health *health = upstream_health_of(report->health, name);
         enum upstream_state state = upstream_health_read(health, reason);
         is_ready = is_ready && upstream_health_is_good(health);
-        fprintf(out, "upstream %s: %s%s%s\n", name, states[state],
-                reason[0] != '\0' ? ": " : "", reason);
+        fprintf(out, "upstream %s: %s%s%s\n", name, states[state], reason[0] != '\0' ? ": " : "", reason);
     }
     fputs(is_ready ? "ready\n" : "not ready\n", out);
     return is_known ? (int)is_ready : -1;

@@ -52,7 +52,8 @@ void door_end_visits_of(struct bridge *bridge, const struct door *door);
 /* -- door_account.c: what is counted and written down -- */
 
 void door_count(const struct door_visit *visit, enum counter which);
-void door_account_end(const struct door_visit *visit, const char *detail); /* it closes, nobody has taken it over */
+void door_account_end(const struct door_visit *visit,
+                      const char *detail);  /* it closes, nobody has taken it over */
 void door_on_pause(void *owner, int error); /* of the listener: no descriptor is left, or no memory */
 
 #endif

@@ -17,7 +17,7 @@ struct upstream {
     struct endpoint *endpoint;
     struct upstream_health *health; /* NULL: nobody asks */
     size_t lingering;               /* attachments in that state */
-    bool is_freed;    /* as soon as nobody uses it */
+    bool is_freed;                  /* as soon as nobody uses it */
 };
 
 enum attachment_state {

@@ -21,7 +21,8 @@ enum { ADMIN_CONNECTIONS_MAX = 32, ADMIN_HEAD_MAX = 8192, ADMIN_TIMEOUT_MS = 100
 struct admin_setup {
     const struct listener_socket *socket; /* borrowed */
     void *source;
-    bool (*is_own_host)(void *source, const char *host); /* without its port; besides addresses and localhost */
+    bool (*is_own_host)(void *source,
+                        const char *host); /* without its port; besides addresses and localhost */
     /* 1: ready, 0: not, -1: no such upstream; NULL: all of them. Why, as text, in each case. */
     int (*write_readiness)(void *source, const char *upstream, FILE *out);
     void (*write_metrics)(void *source, FILE *out);

@@ -114,6 +114,20 @@ void session_close(struct session *session, uint16_t code, const char *reason) {
     session_detach(session);
 }
 
+void session_account_answer(struct session *session, const struct daffi_message *answer, uint64_t since_us) {
+    (void)session;
+    (void)answer;
+    (void)since_us;
+}
+
+void session_account_own_answer(struct session *session, const struct daffi_message *request,
+                                enum daffi_error_code code, uint64_t since_us) {
+    (void)session;
+    (void)request;
+    (void)code;
+    (void)since_us;
+}
+
 enum guard_kind session_kind(const struct session *session) {
     return session->kind;
 }

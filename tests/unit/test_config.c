@@ -160,8 +160,8 @@ static void unknown_keys_name_the_nearest(void **state) {
         {"{\"allow_origin\": []}", "line 1: allow_origin: unknown key; did you mean \"allow_origins\"?"},
         {"{\"limits\": {\n\"message_bites\": 1}}",
          "line 2: limits.message_bites: unknown key; did you mean \"message_bytes\"?"},
-        {"{\"log\": {\"lvl\": \"info\"}}",
-         "line 1: log.lvl: unknown key; \"level\" or \"format\" is known here"},
+        {"{\"log\": {\"lvl\": \"info\"}}", "line 1: log.lvl: unknown key; \"level\", \"format\", \"access\" "
+                                           "or \"access_per_second\" is known here"},
         {"{\"listen\": [\n {},\n {\"certt\": \"x\"}]}",
          "line 2: listen.0: \"url\" is missing; {\"url\": \"https://HOST:PORT\", ...} is expected"},
         {"{\"listen\": [\n {\"url\": \"http://127.0.0.1:1\"},\n {\n\"certt\": \"x\"}]}",
@@ -171,8 +171,17 @@ static void unknown_keys_name_the_nearest(void **state) {
         {"{\"a\\nb\": 1}",
          "line 1: a?b: unknown key; \"upstreams\", \"listen\", \"allow_origins\", \"hosts\", \"playground\", "
          "\"policy\", \"limits\", \"timeouts_ms\", \"auth\", \"admin\", \"assets\" or \"log\" is known here"},
+        {"{\"assets\": {\n\"functions\": []}}",
+         "line 1: assets: nothing can be set here in this version; {} is expected"},
         {"{\"admin\": {\n\"functions\": []}}",
-         "line 1: admin: nothing can be set here in this version; {} is expected"},
+         "line 2: admin.functions: unknown key; \"listen\" or \"public\" is known here"},
+        {"{\"admin\": {\"listen\": \"https://127.0.0.1:1\"}}",
+         "line 1: admin.listen: \"https://127.0.0.1:1\" can't be listened on; http:// or unix:/ is "
+         "expected"},
+        {"{\"listen\": [{\"url\": \"http://127.0.0.1:1\"}],\n\"admin\": {\"listen\": \"http://0.0.0.0:1\"}}",
+         "line 2: admin.listen: http://0.0.0.0:1 can be reached from other machines; http://127.0.0.1:PORT "
+         "or "
+         "unix:/PATH is expected, or \"public\": true beside it"},
         {"{\"auth\": 1}", "line 1: auth: 1 can't be taken; an object { ... } is expected"},
     };
     ASSERT_ALL_REFUSED(refusals);
