@@ -187,10 +187,10 @@ def test_one_connection_that_sends_nothing(world):
 
 def test_a_peer_that_stops_reading(world):
     """Its worker's answers pile up: 60 MB of them, and the worker goes on answering everybody else."""
-    slow = Page(world.url, "culprit", max_queue=1)
+    slow = Page(world.url, "slow", max_queue=1)
     data = b"\0" * 4_000_000
 
-    feeder = feed(slow, [wire.Message(5, wire.REQUEST, wire.OPAQUE, 1, 1, "culprit", "w1", "echo", data)] * 15)
+    feeder = feed(slow, [wire.Message(5, wire.REQUEST, wire.OPAQUE, 1, 1, "slow", "w1", "echo", data)] * 15)
     began = time.monotonic()
     while time.monotonic() - began < 2.5:  # a worker that is not read dies after one second
         world.check()
@@ -203,9 +203,9 @@ def test_a_peer_that_stops_reading(world):
 
 def test_a_peer_that_stops_reading_does_not_freeze_a_service(make_world):
     world = make_world("service")
-    slow = Page(world.url, "culprit", max_queue=1)
+    slow = Page(world.url, "slow", max_queue=1)
     data = b"\0" * 4_000_000
-    feeder = feed(slow, [wire.Message(5, wire.REQUEST, wire.OPAQUE, 1, 1, "culprit", "service", "echo", data)] * 8)
+    feeder = feed(slow, [wire.Message(5, wire.REQUEST, wire.OPAQUE, 1, 1, "slow", "service", "echo", data)] * 8)
     began = time.monotonic()
     while time.monotonic() - began < 1.5:
         world.check()
