@@ -40,6 +40,7 @@ export function decodeRequest(core, { decoder, payload, caller }, method) {
   if (decoder === PICKLE) throw new DaffiError("refused", `${method}: a page takes no pickle: call it with serde JSON, MSGPACK or OPAQUE`);
   try {
     const [args, named] = decoder === MSGPACK ? decodeMsgpack(core, payload) : listOf(decodeJson(payload));
+    if (!Array.isArray(args) || tagOf(named) !== "[object Object]") throw new Error("no arguments in it");
     return Object.keys(named).length > 0 ? [...args, kwargs(named)] : args;
   } catch (error) {
     throw undecodable(error, "call", { member: caller, method });

@@ -5,10 +5,10 @@ export const [HANDSHAKE, REQUEST, RESPONSE, ERROR, EVENTS] = [0, 1, 2, 3, 4];
 export const [RAW, JSON_SERDE, PICKLE, MSGPACK] = [0, 1, 2, 3];
 
 /** The bytes of a message, written independently of the client's own code (protocol.md, "Message"). */
-export function encode({ uuid = 0, flag, decoder = JSON_SERDE, isBytes = false, metadata = "||", payload = Buffer.alloc(0) }) {
+export function encode({ uuid = 0, flag, decoder = JSON_SERDE, isBytes = false, returnResult = false, metadata = "||", payload = Buffer.alloc(0) }) {
   const body = Buffer.isBuffer(payload) || payload instanceof Uint8Array ? Buffer.from(payload) : Buffer.from(typeof payload === "string" ? payload : JSON.stringify(payload));
   const names = Buffer.from(metadata);
-  const header = BigInt(uuid) | BigInt(flag) << 16n | BigInt(decoder) << 20n | BigInt(isBytes) << 22n |
+  const header = BigInt(uuid) | BigInt(flag) << 16n | BigInt(decoder) << 20n | BigInt(isBytes) << 22n | BigInt(returnResult) << 23n |
     BigInt(names.length + body.length) << 24n | BigInt(names.length) << 49n | 1n << 64n | 1n << 71n;
   const bytes = Buffer.from(Array.from({ length: 9 }, (_, at) => Number(header >> BigInt(8 * at) & 255n)));
   return Buffer.concat([bytes, names, body]);

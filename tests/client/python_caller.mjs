@@ -1,0 +1,69 @@
+// A real daffi client in Python that calls what others expose, and says what its user gets.
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { join } from "node:path";
+import { ROOT } from "./peers.mjs";
+
+const PROGRAM = `
+import json, os, sys, time
+from daffi import Client, SerdeFormat
+JSON, MSGPACK, RAW, PICKLE = SerdeFormat.JSON, SerdeFormat.MSGPACK, SerdeFormat.OPAQUE, SerdeFormat.PICKLE
+conn = Client(app_name=sys.argv[1], host="127.0.0.1", port=int(sys.argv[2])).connect()
+
+def once(call):
+    """What it gives as soon as the function is known here."""
+    end = time.monotonic() + 5
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            if type(error).__name__ != "TransmissionFailure" or time.monotonic() > end:
+                raise
+            time.sleep(0.002)
+
+def fails(call):
+    """How it fails as soon as the function is known here no more; within the call's own time."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        begin = time.monotonic()
+        try:
+            call()
+        except Exception as error:
+            return [type(error).__name__, time.monotonic() - begin < 1]
+    return "it was answered all the time"
+
+print("ready", flush=True)
+for line in sys.stdin:
+    try:
+        print(json.dumps(eval(line), default=repr), flush=True)
+    except Exception as error:
+        print(json.dumps({"module": type(error).__module__, "type": type(error).__name__, "text": str(error)}), flush=True)
+os._exit(0)
+`;
+
+/** Resolves to { run(expression) → its value, or { module, type, text } of what it raised; stop() }. */
+export async function startCaller(name, port) {
+  const child = spawn(process.env.DAFFI_PYTHON ?? join(ROOT, ".venv/bin/python"), ["-c", PROGRAM, name, String(port)], { stdio: ["pipe", "pipe", "inherit"] });
+  child.stdin.on("error", () => {});
+  const lines = createInterface({ input: child.stdout });
+  const waiting = [];
+  const gone = new Promise((done) => child.once("close", done));
+  gone.then(() => { for (const { failed } of waiting) failed(new Error("the Python caller has ended")); });
+  lines.on("line", (line) => waiting.shift().done(line));
+  const next = () => new Promise((done, failed) => waiting.push({ done, failed }));
+  const late = setTimeout(() => child.kill("SIGKILL"), 20000);
+  await next();
+  clearTimeout(late);
+  return {
+    run(expression) {
+      child.stdin.write(`${expression}\n`);
+      return next().then(JSON.parse);
+    },
+    async stop() {
+      child.stdin.end();
+      const hard = setTimeout(() => child.kill("SIGKILL"), 2000);
+      await gone;
+      clearTimeout(hard);
+    },
+  };
+}
