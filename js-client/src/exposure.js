@@ -9,6 +9,10 @@ import { ERROR, JSON_SERDE, RESPONSE } from "./wire.js";
 const TEXT_MAX = 16384;
 const MODULE = "javascript"; // Python shows a class by module and name
 
+function checkFunctionName(call, name) {
+  if (!isName(name)) throw refused(`${call}: a function's name`, name, NAMES);
+}
+
 export class Exposure {
   #functions = new Map();
 
@@ -18,10 +22,10 @@ export class Exposure {
 
   /** Adds them; → a function that takes back what was added. */
   add(functions) {
-    if (functions === null || typeof functions !== "object") throw refused("expose: functions", functions, "an object is accepted: { name: function, … }");
+    if (functions === null || typeof functions !== "object" || Array.isArray(functions)) throw refused("expose: functions", functions, "an object is accepted: { name: function, … }");
     const entries = Object.entries(functions);
     for (const [name, run] of entries) {
-      if (!isName(name)) throw refused("expose: a function's name", name, NAMES);
+      checkFunctionName("expose", name);
       if (typeof run !== "function") throw refused(`expose: ${name}`, run, "a function is accepted");
     }
     const before = new Map(this.#functions);
@@ -36,6 +40,7 @@ export class Exposure {
   }
 
   remove(names) {
+    for (const name of names) checkFunctionName("unexpose", name);
     for (const name of names) this.#functions.delete(name);
   }
 

@@ -20,11 +20,13 @@ const ofKind = (kind) => blocks.filter((block) => block.kind === kind);
 /** What the comments say is printed: those behind a statement, and those that follow one on a line of their own. */
 const promises = (text) => [...text.matchAll(/(?:^|[;{] )\/\/ (.*)$/gm)].map(([, said]) => said);
 
-let browser, site, router, port, folder;
+let browser, site, router, port, folder, allowing;
 const workers = [];
 const pages = { "/page.html": '<!DOCTYPE html><meta charset="utf-8"><title>test</title><script src="daffi.js"></script>' };
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "daffi-document-"));
+  allowing = join(folder, "bridge.json");
+  writeFileSync(allowing, JSON.stringify({ policy: { expose: ["*"] } }));
   port = await freePort();
   router = await startRouter(port);
   const worker = join(folder, "worker.py");
@@ -45,10 +47,20 @@ for (const bridged of [true, false]) {
   describe(bridged ? "through the bridge" : "straight to the Router", () => {
     let bridge, wsUrl;
     before(async () => {
-      if (bridged) bridge = await startBridge(`tcp://127.0.0.1:${port}`, ["--allow-origin", site.url]);
+      if (bridged) bridge = await startBridge(`tcp://127.0.0.1:${port}`, ["-c", allowing, "--allow-origin", site.url]);
       wsUrl = bridge?.wsUrl ?? `ws://127.0.0.1:${port}/`;
     });
     after(() => bridge?.stop());
+
+    test("Python calls a page", async () => {
+      const [{ text }] = ofKind("js").filter(({ text }) => text.includes("expose("));
+      const page = await openPage(browser, `${site.url}/page.html`);
+      await page.evaluate(async (code) => { await (async () => {}).constructor("DaffiClient", code)(DaffiClient); }, real(text.slice(0, text.indexOf("await conn."))));
+      const [{ text: caller }] = ofKind("python caller");
+      const { stdout } = await run(PYTHON, ["-c", `${caller.replace("port=5000", `port=${port}`)}\nimport os, sys; sys.stdout.flush(); os._exit(0)`], { timeout: 30000 });
+      assert.deepEqual(stdout.trim().split("\n"), [...caller.matchAll(/ {2}# (.*)$/gm)].map(([, said]) => said));
+      await page.context().close();
+    });
 
     const real = (text) => text.replaceAll("wss://bridge.example/", wsUrl).replaceAll("ws://127.0.0.1:5000/", `ws://127.0.0.1:${port}/`)
       .replaceAll("https://bridge.example/", `${site.url}/`);
@@ -152,7 +164,7 @@ test("its tables are the code's own: errors, states, options", () => {
 test("every public call has an example", () => {
   const code = blocks.map(({ text }) => text).join("\n");
   for (const call of ["new DaffiClient(", ".connect()", ".stop()", ".rpc(", ".rpc_nowait(", ".cast(", ".cast_nowait(", ".stream(", ".stream_nowait(", ".waitForMembers(",
-    ".members()", ".addEventHandler(", ".events()", "statechange", ".state", "DaffiClient.kwargs(", "DaffiClient.text(", "DaffiError", "signal"]) {
+    ".members()", ".addEventHandler(", ".events()", ".expose(", ".unexpose(", "statechange", ".state", "DaffiClient.kwargs(", "DaffiClient.text(", "DaffiError", "signal"]) {
     assert.ok(code.includes(call), `docs/client.md has no example of ${call}`);
   }
 });

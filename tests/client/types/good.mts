@@ -23,6 +23,12 @@ const version: string = DaffiClient.version;
 
 const conn: Connection = await client.connect();
 
+// Functions of one's own.
+const told: Promise<void> = client.expose({ add: (a: number, b: number) => a + b, later: async () => "x", none() {} });
+client.expose({ named: (...args: unknown[]) => (args.at(-1) as Kwargs).values });
+await client.unexpose("add", "later");
+await client.unexpose();
+
 // Typed methods.
 const sum = await conn.rpc<Worker>().add(3, 4);
 is<Equal<typeof sum, number>>();

@@ -21,6 +21,14 @@ new DaffiClient({ wsUrl: "ws://127.0.0.1", wasmPath: "x" });
 new DaffiClient({ wsUrl: "ws://127.0.0.1", reconnectDelay: "2s" });
 // @ts-expect-error no class of a WebSocket
 new DaffiClient({ wsUrl: "ws://127.0.0.1", WebSocket: class {} });
+// @ts-expect-error it needs functions
+client.expose();
+// @ts-expect-error what is exposed is no function
+client.expose({ answer: 42 });
+// @ts-expect-error a function without a name
+client.expose(() => 1);
+// @ts-expect-error a name is text
+client.unexpose(() => 1);
 // @ts-expect-error a function that the worker has not
 conn.rpc<Worker>().subtract(1, 2);
 // @ts-expect-error an argument of another type
