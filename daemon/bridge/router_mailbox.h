@@ -26,7 +26,7 @@ struct router_letter {
     struct attachment *from,
         *to; /* referenced by messages and errors, which are freed when they have been read */
     size_t length;
-    uint8_t bytes[]; /* one whole daffi message, of the latter three */
+    uint8_t *bytes; /* one whole daffi message, of the latter three: in the letter's own allocation */
 };
 
 struct router_mailbox {

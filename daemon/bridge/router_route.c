@@ -26,7 +26,8 @@ static struct router_letter *new_letter(enum router_letter_kind kind, struct att
     if (letter == NULL) {
         return NULL;
     }
-    *letter = (struct router_letter){.kind = kind, .from = from, .to = to, .length = length};
+    *letter = (struct router_letter){
+        .kind = kind, .from = from, .to = to, .length = length, .bytes = (uint8_t *)(letter + 1)};
     memcpy(letter->bytes, head.data, head.length);
     if (payload.length > 0) {
         memcpy(letter->bytes + head.length, payload.data, payload.length);
