@@ -11,8 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "ops/access_log.h"
 #include "ops/log.h"
 #include "ops/log_limit.h"
 
@@ -236,8 +239,185 @@ static void test_threads_do_not_mix_lines(void **state) {
     }
 }
 
+static const struct access_connection gone = {
+    .who = "page",
+    .name = "a\"b",
+    .address = "192.0.2.1",
+    .upstream = "default",
+    .duration_ms = 61007,
+    .bytes_received = 10,
+    .bytes_sent = 20,
+    .messages_received = 3,
+    .messages_sent = 4,
+    .code = 1000,
+    .reason = "by the page",
+};
+static const struct access_call called = {
+    .who = "page",
+    .name = "p",
+    .address = "192.0.2.1",
+    .upstream = "default",
+    .receiver = "w1...",
+    .receiver_length = 2,
+    .function = "add\nx",
+    .function_length = 5,
+    .result = "response",
+    .duration_us = 1234,
+    .bytes_sent = 7,
+};
+
+static void test_access_lines(void **state) {
+    (void)state;
+    log_start(CONFIG_LOG_INFO, CONFIG_LOG_TEXT);
+    capture_begin();
+    access_log_connection(&gone); /* not started */
+    access_log_start(CONFIG_LOG_ACCESS_CONNECTIONS, 1000);
+    access_log_connection(&gone);
+    access_log_call(&called); /* not wanted */
+    access_log_start(CONFIG_LOG_ACCESS_CALLS, 1000);
+    access_log_call(&called);
+    access_log_start(CONFIG_LOG_ACCESS_NONE, 1000);
+    access_log_connection(&gone);
+    capture_end();
+    assert_int_equal(count_lines("\n"), 2);
+    assert_non_null(strstr(captured, " info     closed page \"a\\\"b\" from 192.0.2.1, upstream default: "
+                                     "1000 by the page; 61.007 s, received 3 messages, 10 bytes, sent 4 "
+                                     "messages, 20 bytes\n"));
+    assert_non_null(strstr(captured, " info     call of page \"p\" from 192.0.2.1, upstream default: "
+                                     "\"add\\x0ax\" at \"w1\": response in 1.234 ms, 7 bytes\n"));
+}
+
+static void test_access_fields(void **state) {
+    (void)state;
+    log_start(CONFIG_LOG_INFO, CONFIG_LOG_JSON);
+    access_log_start(CONFIG_LOG_ACCESS_CALLS, 1000);
+    capture_begin();
+    access_log_connection(&gone);
+    access_log_call(&called);
+    capture_end();
+    assert_non_null(
+        strstr(captured,
+               "\"event\":\"connection\",\"who\":\"page\",\"name\":\"a\\\\\\\"b\",\"address\":\"192.0.2.1\","
+               "\"upstream\":\"default\",\"duration_ms\":61007,\"received_bytes\":10,\"sent_bytes\":20,"
+               "\"received_messages\":3,\"sent_messages\":4,\"code\":1000,\"reason\":\"by the page\"}\n"));
+    assert_non_null(strstr(captured,
+                           "\"receiver\":\"w1\",\"function\":\"add\\\\x0ax\",\"result\":\"response\","
+                           "\"duration_us\":1234,\"sent_bytes\":7}\n"));
+    assert_int_equal(count_lines("{\"time\":\""), 2);
+    access_log_start(CONFIG_LOG_ACCESS_NONE, 1000);
+}
+
+static void test_access_is_bounded(void **state) {
+    (void)state;
+    const struct log_numbers before = log_numbers();
+    log_start(CONFIG_LOG_INFO, CONFIG_LOG_TEXT);
+    access_log_start(CONFIG_LOG_ACCESS_CONNECTIONS, 5);
+    capture_begin();
+    for (int i = 0; i < 100; i++) {
+        access_log_connection(&gone);
+    }
+    log_flush();
+    capture_end();
+    access_log_start(CONFIG_LOG_ACCESS_NONE, 1000);
+    assert_in_range(count_lines("closed page"), 1,
+                    20); /* of one second, or two; the tests before have had some */
+    assert_true(count_lines("more lines of this kind were left out: closed %s") >= 1);
+    const struct log_numbers behind = log_numbers();
+    assert_in_range(behind.left_out - before.left_out, 80, 99);
+}
+
+/* A disk that is full: lines are lost and counted, the first that finds room says how many. */
+static void test_lost_lines_are_told_of(void **state) {
+    (void)state;
+    const struct log_numbers before = log_numbers();
+    log_start(CONFIG_LOG_INFO, CONFIG_LOG_TEXT);
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    int kept = dup(STDERR_FILENO);
+    assert_true(full >= 0 && kept >= 0);
+    dup2(full, STDERR_FILENO);
+    for (int i = 0; i < 3; i++) {
+        log_write(CONFIG_LOG_WARNING, "lost");
+    }
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(full);
+    capture_begin();
+    log_write(CONFIG_LOG_INFO, "found");
+    capture_end();
+    assert_int_equal(count_lines("\n"), 2);
+    assert_non_null(strstr(captured, " info     found\n"));
+    assert_non_null(strstr(captured, "warning  3 lines of the log could not be written and are lost\n"));
+    assert_int_equal(log_numbers().lost - before.lost, 3);
+}
+
+/* A pipe that nobody reads: it is waited for a moment once, not once a line. */
+static void test_a_pipe_that_nobody_reads_holds_up_nobody(void **state) {
+    (void)state;
+    enum { LINES = 2000 };
+    int ends[2];
+    char text[900];
+    struct timespec from, to;
+    const struct log_numbers before = log_numbers();
+    log_start(CONFIG_LOG_INFO, CONFIG_LOG_TEXT);
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    assert_int_equal(pipe(ends), 0);
+    int kept = dup(STDERR_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    for (int i = 0; i < LINES; i++) {
+        log_write(CONFIG_LOG_INFO, "%s", text);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(ends[0]);
+    close(ends[1]);
+    const struct log_numbers behind = log_numbers();
+    assert_true(behind.lost - before.lost > LINES / 2);
+    assert_true(behind.written[CONFIG_LOG_INFO] > before.written[CONFIG_LOG_INFO]);
+    assert_true((to.tv_sec - from.tv_sec) * 1000 < 20 * LOG_PATIENCE_MS);
+    capture_begin();
+    log_write(CONFIG_LOG_INFO, "again"); /* what was lost is told now, not by a later test's line */
+    capture_end();
+    assert_int_equal(count_lines("could not be written"), 1);
+}
+
+/* To the journal each line begins with its level, and a line of text has no time of its own. */
+static void test_journal(void **state) {
+    (void)state;
+    struct stat status;
+    char named[64];
+    capture_begin();
+    fstat(STDERR_FILENO, &status);
+    snprintf(named, sizeof named, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    setenv("JOURNAL_STREAM", named, 1);
+    log_start(CONFIG_LOG_DEBUG, CONFIG_LOG_TEXT);
+    log_write(CONFIG_LOG_ERROR, "one");
+    log_write(CONFIG_LOG_WARNING, "two");
+    log_write(CONFIG_LOG_INFO, "three");
+    log_write(CONFIG_LOG_DEBUG, "four");
+    log_start(CONFIG_LOG_INFO, CONFIG_LOG_JSON);
+    log_write(CONFIG_LOG_INFO, "five");
+    setenv("JOURNAL_STREAM", "1:1", 1); /* somebody else's */
+    log_start(CONFIG_LOG_INFO, CONFIG_LOG_TEXT);
+    log_write(CONFIG_LOG_INFO, "six");
+    unsetenv("JOURNAL_STREAM");
+    log_start(CONFIG_LOG_INFO, CONFIG_LOG_TEXT);
+    capture_end();
+    assert_memory_equal(captured, "<3>one\n<4>two\n<6>three\n<7>four\n<6>{\"time\":\"", 43);
+    assert_int_equal(count_lines("<"), 5);
+    assert_int_equal(count_lines("Z info     six\n"), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_access_lines),
+        cmocka_unit_test(test_access_fields),
+        cmocka_unit_test(test_access_is_bounded),
+        cmocka_unit_test(test_lost_lines_are_told_of),
+        cmocka_unit_test(test_a_pipe_that_nobody_reads_holds_up_nobody),
+        cmocka_unit_test(test_journal),
         cmocka_unit_test(test_text_line),
         cmocka_unit_test(test_json_line),
         cmocka_unit_test(test_levels),
