@@ -114,17 +114,28 @@ static int find_routers(struct generation *generation, struct server *server, ch
 
 /* -- certificates -- */
 
+static int load_listener_tls(const struct config_listener *listener, struct tls_context **ret_context,
+                             char *ret_error) {
+    struct tls_key_pair pairs[1 + CONFIG_CERTIFICATES_MAX] = {{.cert = listener->cert, .key = listener->key}};
+    for (size_t i = 0; i < listener->certificates_count; i++) {
+        pairs[1 + i] = (struct tls_key_pair){.cert = listener->certificates[i].cert,
+                                             .key = listener->certificates[i].key};
+    }
+    const struct tls_server_setup setup = {
+        .pairs = pairs,
+        .pairs_count = 1 + listener->certificates_count,
+        .client_ca = listener->client_ca,
+    };
+    return tls_context_new(&setup, ret_context, ret_error, CONFIG_ERROR_MAX);
+}
+
 static int load_part_tls(struct generation_part *part, char *ret_error) {
     const struct config *config = part->generation->config;
     int status = 0;
     for (size_t i = 0; i < config->listeners_count && status == 0; i++) {
         const struct config_listener *listener = &config->listeners[i];
         if (listener->url.scheme == CONFIG_HTTPS) {
-            status = tls_context_new_server(listener->cert, listener->key, &part->listener_tls[i], ret_error,
-                                            CONFIG_ERROR_MAX);
-        }
-        if (status == 0 && part->listener_tls[i] != NULL) {
-            part->generation->expires[i] = (int64_t)tls_context_expires(part->listener_tls[i]);
+            status = load_listener_tls(listener, &part->listener_tls[i], ret_error);
         }
     }
     for (size_t i = 0; i < config->upstreams_count && status == 0; i++) {
@@ -136,6 +147,28 @@ static int load_part_tls(struct generation_part *part, char *ret_error) {
     return status;
 }
 
+/* Those of one floor: all have the same. */
+static int list_certificates(struct generation *generation) {
+    const struct config *config = generation->config;
+    generation->certificates = calloc(CERTIFICATES_MAX, sizeof *generation->certificates);
+    if (generation->certificates == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < config->listeners_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        for (size_t j = 0; j <= listener->certificates_count && generation->parts[0].listener_tls[i] != NULL;
+             j++) {
+            struct certificate *one = &generation->certificates[generation->certificates_count++];
+            one->file = j == 0 ? listener->cert : listener->certificates[j - 1].cert;
+            tls_context_validity(generation->parts[0].listener_tls[i], j, &one->begins, &one->ends);
+            if (j == 0 || one->ends < generation->expires[i]) {
+                generation->expires[i] = one->ends;
+            }
+        }
+    }
+    return 0;
+}
+
 int generation_new(struct server *server, const struct config *config, struct generation **ret_generation,
                    char ret_error[CONFIG_ERROR_MAX]) {
     const struct config *before = server->generation != NULL ? server->generation->config : NULL;
@@ -145,6 +178,7 @@ int generation_new(struct server *server, const struct config *config, struct ge
         return server_describe(-ENOMEM, "the configuration can't be prepared", ret_error);
     }
     generation->config = config_hold(config);
+    generation->files = certificates_signature(config);
     generation->parts_count = server->floors_count;
     find_listeners(generation, before);
     find_upstreams(generation, before);
@@ -153,6 +187,9 @@ int generation_new(struct server *server, const struct config *config, struct ge
         generation->parts[i].floor = &server->floors[i];
         generation->parts[i].generation = generation;
         status = load_part_tls(&generation->parts[i], ret_error);
+    }
+    if (status == 0 && (status = list_certificates(generation)) < 0) {
+        server_describe(status, "the configuration can't be prepared", ret_error);
     }
     if (status == 0) {
         status = find_routers(generation, server, ret_error);
@@ -333,6 +370,7 @@ void generation_free(struct generation *generation) {
             free(socket);
         }
     }
+    free(generation->certificates);
     config_drop(generation->config);
     free(generation);
 }

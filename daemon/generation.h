@@ -5,6 +5,7 @@
 #ifndef GENERATION_H
 #define GENERATION_H
 
+#include "certificates.h"
 #include "net/listener.h"
 #include "server_internal.h"
 
@@ -27,8 +28,12 @@ struct generation {
     size_t listener_from[CONFIG_LIST_MAX]; /* places in the generation before; SIZE_MAX: new */
     size_t upstream_from[CONFIG_LIST_MAX]; /* likewise */
     size_t routers[CONFIG_LIST_MAX];       /* places in server->routers; SIZE_MAX: it is none */
-    int64_t expires[CONFIG_LIST_MAX];      /* of the listeners' certificates, s since 1970; 0: none */
+    int64_t expires
+        [CONFIG_LIST_MAX]; /* the first of each listener's certificates to end, s since 1970; 0: none */
     struct generation_socket *sockets[CONFIG_LIST_MAX]; /* after generation_bind */
+    uint64_t files;                   /* certificates_signature, from before they were read */
+    struct certificate *certificates; /* that its listeners show */
+    size_t certificates_count;
     size_t parts_count;
     struct generation_part parts[];
 };

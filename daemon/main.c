@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "config/cli.h"
 #include "net/tls_memory.h"
@@ -47,12 +48,23 @@ static void reload(struct server *server, int argc, char **argv) {
     notify_ready("listening");
 }
 
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /* Until a signal ends it. */
 static void serve(struct server *server, const sigset_t *awaited, int argc, char **argv) {
+    static const struct timespec tick = {.tv_sec = SERVER_TICK_MS / 1000};
     int caught = 0;
     notify_ready("listening");
-    while (sigwait(awaited, &caught) != 0 || caught == SIGHUP) {
-        reload(server, argc, argv);
+    while (caught != SIGTERM && caught != SIGINT) {
+        server_tick(server, now_ms());
+        caught = sigtimedwait(awaited, NULL, &tick);
+        if (caught == SIGHUP) {
+            reload(server, argc, argv);
+        }
     }
     notify_stopping();
     log_write(CONFIG_LOG_INFO, "shutting down");

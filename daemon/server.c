@@ -193,6 +193,7 @@ int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
         server_stop(server);
         return status;
     }
+    server->files = (struct certificates_watch){.read = generation->files, .seen = generation->files};
     generation_say_listening(generation);
     return 0;
 }

@@ -20,6 +20,11 @@ int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]);
  * configuration they came with. What takes effect only at the next start is said in the log. 0, or -errno and one line. */
 int server_reload(struct server *server, const struct config *config, char ret_error[CONFIG_ERROR_MAX]);
 
+/* What is done from time to time: the caller's thread has it done each SERVER_TICK_MS, between reloads. New certificates are
+ * noticed and taken over, old ones warned of, and session tickets get new keys. `now` in ms, monotonic. */
+enum { SERVER_TICK_MS = 1000 };
+void server_tick(struct server *server, uint64_t now);
+
 /* Whether an event loop has ended by itself; its end sends the process SIGTERM. */
 bool server_has_failed(const struct server *server);
 

@@ -10,6 +10,7 @@
 #include "bridge/rejoins.h"
 #include "bridge/router.h"
 #include "bridge/upstream.h"
+#include "certificates.h"
 #include "http/admin.h"
 #include "http/site.h"
 #include "report.h"
@@ -37,7 +38,9 @@ struct server_router {
 struct generation;
 
 struct server {
-    struct generation *generation; /* the present one; main's thread */
+    struct generation *generation;             /* the present one; main's thread */
+    struct certificates_watch files;           /* main's thread, as the next three */
+    uint64_t looked_at, warned_at, rotated_at; /* ms */
     atomic_bool failed;
     struct memory_budget memory;
     struct admission *admission;

@@ -7,25 +7,32 @@
 
 #include "config/config_table.h"
 #include "generation.h"
+#include "net/tls_tickets.h"
 #include "ops/log.h"
 
 /* What is made once, at the start. */
-static const char *const only_at_start[] = {"playground"};
+static const struct {
+    const char *section, *name;
+} only_at_start[] = {{CONFIG_TOP, "playground"}, {"admin", "listen"}};
+
+static bool is_same(const struct config_row *row, const struct config *a, const struct config *b) {
+    const char *one = (const char *)a + row->offset, *other = (const char *)b + row->offset;
+    if (row->type == CONFIG_URL) {
+        const char *text = ((const struct config_url *)(const void *)one)->text;
+        const char *other_text = ((const struct config_url *)(const void *)other)->text;
+        return text == other_text || (text != NULL && other_text != NULL && strcmp(text, other_text) == 0);
+    }
+    return memcmp(one, other, sizeof(bool)) == 0;
+}
 
 static void say_what_waits(const struct config *before, const struct config *config) {
     for (size_t i = 0; i < sizeof only_at_start / sizeof *only_at_start; i++) {
-        const struct config_row *row = config_row_find(CONFIG_TOP, only_at_start[i]);
-        if (memcmp((const char *)before + row->offset, (const char *)config + row->offset, sizeof(bool)) !=
-            0) {
-            log_write(CONFIG_LOG_WARNING, "\"%s\" has changed: that takes effect at the next start",
-                      row->name);
+        const char *section = only_at_start[i].section;
+        const struct config_row *row = config_row_find(section, only_at_start[i].name);
+        if (!is_same(row, before, config)) {
+            log_write(CONFIG_LOG_WARNING, "\"%s%s%s\" has changed: that takes effect at the next start",
+                      section != NULL ? section : "", section != NULL ? "." : "", row->name);
         }
-    }
-    const char *admin_before = before->admin.text == NULL ? "" : before->admin.text;
-    const char *admin = config->admin.text == NULL ? "" : config->admin.text;
-    if (strcmp(admin_before, admin) != 0) {
-        log_write(CONFIG_LOG_WARNING, "\"%s\" has changed: that takes effect at the next start",
-                  "admin.listen");
     }
 }
 
@@ -109,6 +116,8 @@ static void swap(struct server *server, struct generation *generation, struct er
     sem_destroy(&errands->done);
     server->generation = generation;
     server_report(server, generation, &limits);
+    server->files = (struct certificates_watch){.read = generation->files, .seen = generation->files};
+    server->warned_at = 0; /* certificates are looked at anew */
     generation_say_listening(generation);
     say_what_waits(before->config, config);
     generation_free(before);
@@ -133,4 +142,38 @@ int server_reload(struct server *server, const struct config *config, char ret_e
     server_warn_of_policies(config);
     swap(server, generation, errands);
     return 0;
+}
+
+/* Other files under the same names: the same configuration once more. */
+static void take_new_files(struct server *server) {
+    char error[CONFIG_ERROR_MAX];
+    if (server_reload(server, server->generation->config, error) < 0) {
+        log_write(CONFIG_LOG_ERROR, "certificates have changed, but can't be used, those before stay: %s",
+                  error);
+    } else {
+        log_write(CONFIG_LOG_INFO, "certificates have changed and are used from now on");
+    }
+}
+
+/* Whether it is time for what is done once in `period`; the first time at once. */
+static bool is_due(uint64_t *last, uint64_t period, uint64_t now) {
+    if (*last != 0 && now - *last < period) {
+        return false;
+    }
+    *last = now;
+    return true;
+}
+
+void server_tick(struct server *server, uint64_t now) {
+    if (is_due(&server->looked_at, CERTIFICATES_LOOK_MS, now) &&
+        certificates_look(&server->files, certificates_signature(server->generation->config))) {
+        take_new_files(server);
+    }
+    if (is_due(&server->warned_at, CERTIFICATES_WARN_EVERY_MS, now)) {
+        certificates_warn(server->generation->certificates, server->generation->certificates_count,
+                          time(NULL));
+    }
+    if (is_due(&server->rotated_at, TLS_TICKETS_PERIOD_MS, now) && tls_tickets_rotate() < 0) {
+        log_write(CONFIG_LOG_ERROR, "session tickets get no new key: the system has no random numbers");
+    }
 }

@@ -37,6 +37,7 @@ struct visitor {
     struct connection *connection;
     struct admission_ticket ticket;
     char address[ADDRESS_MAX];
+    const char *bound_name; /* what it has to be called; NULL: as it likes */
 };
 
 /* Who is on the other side of a connection, as it is counted. */

@@ -19,6 +19,8 @@ struct door {
     bool is_freed; /* as soon as there are none */
 };
 
+enum { BOUND_NAME_MAX = 256 };
+
 enum visit_state {
     VISIT_NEW,        /* its first bytes are to come, or its stream is still shaking hands */
     VISIT_READING,    /* a request is to come */
@@ -37,7 +39,8 @@ struct door_visit {
     struct forward *forward;
     uint64_t since; /* ms */
     size_t requests;
-    bool is_tls, is_open; /* its stream: is TLS, has shaken hands */
+    bool is_tls, is_open;            /* its stream: is TLS, has shaken hands */
+    char bound_name[BOUND_NAME_MAX]; /* where the door asks for it */
 };
 
 /* Frees it. */

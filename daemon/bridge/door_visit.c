@@ -47,7 +47,8 @@ static void on_closed(void *owner, int reason, const char *detail) {
     struct door_visit *visit = owner;
     struct bridge *bridge = visit->door->bridge;
     if (reason < 0 && visit->state != VISIT_ENDING) {
-        log_peer(reason == -ECANCELED ? CONFIG_LOG_WARNING : CONFIG_LOG_DEBUG, "connection from %s ended: %s",
+        bool is_told = reason == -ECANCELED || (reason == -EPROTO && visit->door->config->client_ca != NULL);
+        log_peer(is_told ? CONFIG_LOG_WARNING : CONFIG_LOG_DEBUG, "connection from %s ended: %s",
                  visit->visitor.address, detail);
     }
     door_account_end(visit, detail);
@@ -326,6 +327,10 @@ static void on_open(void *owner) {
     visit->is_open = true;
     if (visit->is_tls) {
         door_count(visit, COUNTER_TLS_DONE);
+    }
+    if (visit->door->config->client_name) {
+        (void)connection_peer_name(visit->visitor.connection, visit->bound_name, sizeof visit->bound_name);
+        visit->visitor.bound_name = visit->bound_name;
     }
     if (visit->state == VISIT_NEW) {
         set_deadline(visit);

@@ -229,6 +229,7 @@ int native_peer_new(struct bridge *bridge, struct backend *backend, const struct
         .kind = GUARD_NATIVE,
         .backend = backend,
         .address = visitor->address,
+        .bound_name = visitor->bound_name,
         .transport = &transport,
         .transport_owner = peer,
     };
@@ -239,6 +240,7 @@ int native_peer_new(struct bridge *bridge, struct backend *backend, const struct
     }
     peer->bridge = bridge;
     peer->visitor = *visitor;
+    peer->visitor.bound_name = NULL; /* the session has copied it */
     peer->goodbye.on_due = on_goodbye;
     bridge_enter_kind(bridge, BRIDGE_NATIVE, visitor->connection);
     connection_set_handler(visitor->connection, &handler, peer);

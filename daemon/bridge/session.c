@@ -95,6 +95,7 @@ static void release(struct reactor_retired *retired) {
     backend_drop(session->backend);
     config_drop(session->config);
     free(session->no_backend);
+    free(session->bound_name);
     free(session->name);
     free(session);
 }
@@ -154,6 +155,9 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     if (setup->backend == NULL && (session->no_backend = strdup(setup->no_backend)) == NULL) {
         goto fail;
     }
+    if (setup->bound_name != NULL && (session->bound_name = strdup(setup->bound_name)) == NULL) {
+        goto fail;
+    }
     status = session_set_deadline(session, session->config->timeouts.handshake);
     if (status < 0) {
         goto fail;
@@ -168,6 +172,7 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     return 0;
 fail:
     free(session->no_backend);
+    free(session->bound_name);
     backend_drop(session->backend);
     config_drop(session->config);
     free(session);
@@ -293,6 +298,8 @@ static const char *read_handshake(const struct session *session, const struct da
     const char *wrong = NULL;
     if (!daffi_span_equal(message->transmitter, daffi_span_text(member->name))) {
         wrong = "the transmitter of a HANDSHAKE must be the name of its member";
+    } else if (session->bound_name != NULL && strcmp(session->bound_name, member->name) != 0) {
+        wrong = "the name is not that of the certificate that was shown (client_name)";
     } else {
         wrong = session_check_functions(session, member, out, SESSION_REASON_MAX);
     }

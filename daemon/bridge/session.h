@@ -44,6 +44,7 @@ struct session_setup {
     struct auth_grant *grant; /* of its token, taken over where session_new returns 0; NULL: none is needed */
     const char *tab;          /* copied; the secret of its tab, NAMES_TAB_BYTES; NULL: none was sent */
     const char *address;      /* copied */
+    const char *bound_name; /* copied; its peer has to be called so, empty: it can't be. NULL: as it likes */
     const struct session_transport *transport;
     void *transport_owner;
 };

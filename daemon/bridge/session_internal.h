@@ -61,6 +61,7 @@ struct session {
     void *transport_owner;
     char address[ADDRESS_MAX];
     char *no_backend;        /* NULL where there is one */
+    char *bound_name;        /* of its peer's certificate; NULL: it is not bound to one */
     char ending[ENDING_MAX]; /* why it closes, for the log */
     uint64_t since;          /* ms */
     uint64_t received, sent; /* messages */

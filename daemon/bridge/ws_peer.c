@@ -473,6 +473,7 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
         .grant = setup->grant,
         .tab = setup->tab,
         .address = visitor->address,
+        .bound_name = visitor->bound_name,
         .transport = &transport,
         .transport_owner = peer,
     };
@@ -489,6 +490,7 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
     ws_reader_init(&peer->reader, WS_SERVER, &limits);
     peer->bridge = setup->bridge;
     peer->visitor = *visitor;
+    peer->visitor.bound_name = NULL; /* the session has copied it */
     peer->wants_offer = setup->wants_offer;
     peer->timer.on_due = on_timer;
     peer->flush.run = run_flush;

@@ -365,7 +365,8 @@ int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_
 static void print_key(FILE *out, const struct config_row *row) {
     char left[64], words[128];
     bool listed = row->section != NULL &&
-                  (strcmp(row->section, "listen") == 0 || strcmp(row->section, "upstreams") == 0);
+                  (strcmp(row->section, "listen") == 0 || strcmp(row->section, "upstreams") == 0 ||
+                   strcmp(row->section, "certificates") == 0);
     snprintf(left, sizeof left, "%s%s%s%s", row->section != NULL ? row->section : "", listed ? "[]" : "",
              row->section != NULL ? "." : "", row->name);
     fprintf(out, "  %-32s %s", left, row->help);

@@ -31,6 +31,11 @@ void config_clear_listeners(struct config *config) {
         config_url_clear(&listener->url);
         free(listener->cert);
         free(listener->key);
+        for (size_t j = 0; j < listener->certificates_count; j++) {
+            free(listener->certificates[j].cert);
+            free(listener->certificates[j].key);
+        }
+        free(listener->client_ca);
         config_policy_clear(&listener->policy);
         *listener = (struct config_listener){0};
     }
@@ -110,11 +115,21 @@ static int finish_listener(struct config *config, size_t place, char *ret_error)
         return refuse_listener(config, place, "--key FILE", "key",
                                "has a certificate, but not its private key", ret_error);
     }
-    if (!https && (listener->cert != NULL || listener->key != NULL)) {
-        char path[64];
-        snprintf(path, sizeof path, "listen.%zu.%s", place, listener->cert != NULL ? "cert" : "key");
+    const char *tls_key = listener->cert != NULL             ? "cert"
+                          : listener->key != NULL            ? "key"
+                          : listener->certificates_count > 0 ? "certificates"
+                          : listener->client_ca != NULL      ? "client_ca"
+                                                             : NULL;
+    char path[64];
+    if (!https && tls_key != NULL) {
+        snprintf(path, sizeof path, "listen.%zu.%s", place, tls_key);
         return config_refuse_at(config->source, path, ret_error,
                                 "%.150s takes no certificate; https:// is expected", listener->url.text);
+    }
+    if (listener->client_name && listener->client_ca == NULL) {
+        snprintf(path, sizeof path, "listen.%zu.client_name", place);
+        return config_refuse_at(config->source, path, ret_error,
+                                "no certificates are asked for; \"client_ca\" is expected beside it");
     }
     for (size_t i = 0; listener->upstreams_count == 0 && i < config->upstreams_count; i++) {
         listener->upstreams[i] = i;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CONFIG_LIST_MAX = 64, CONFIG_ERROR_MAX = 512, CONFIG_SECRETS_MAX = 8 };
+enum { CONFIG_LIST_MAX = 64, CONFIG_CERTIFICATES_MAX = 16, CONFIG_ERROR_MAX = 512, CONFIG_SECRETS_MAX = 8 };
 
 enum config_scheme { CONFIG_HTTP, CONFIG_HTTPS, CONFIG_UNIX, CONFIG_TCP, CONFIG_TLS, CONFIG_ROUTER };
 enum config_native { CONFIG_NATIVE_LOOPBACK, CONFIG_NATIVE_ALL, CONFIG_NATIVE_NONE };
@@ -56,9 +56,17 @@ struct config_policy {
     size_t calls_in_flight;
 };
 
+struct config_certificate {
+    char *cert, *key; /* PEM files */
+};
+
 struct config_listener {
     struct config_url url;
-    char *cert, *key; /* PEM files; NULL for http and unix */
+    char *cert, *key;                                                /* PEM files; NULL for http and unix */
+    struct config_certificate certificates[CONFIG_CERTIFICATES_MAX]; /* further ones */
+    size_t certificates_count;
+    char *client_ca; /* PEM file; NULL: clients need no certificate */
+    bool client_name;
     enum config_native native;
     size_t upstreams[CONFIG_LIST_MAX]; /* places in config.upstreams; the first is the one of path "/" */
     size_t upstreams_count;

@@ -231,6 +231,32 @@ static int read_names(const struct reader *reader, struct config_listener *liste
     return 0;
 }
 
+static int read_certificates(const struct reader *reader, struct config_listener *listener, const char *path,
+                             const json_t *list) {
+    char shown[FOUND_MAX];
+    if (!json_is_array(list) || json_array_size(list) > CONFIG_CERTIFICATES_MAX) {
+        return REFUSE(
+            reader, path,
+            "%s can't be taken; a list of at most %d {\"cert\": \"FILE\", \"key\": \"FILE\"} is expected",
+            reader_found(list, shown), CONFIG_CERTIFICATES_MAX);
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        struct config_certificate *certificate = &listener->certificates[listener->certificates_count++];
+        char inner[KEY_PATH_MAX];
+        reader_join_place(inner, path, i);
+        int result = read_object(reader, "certificates", certificate, inner, json_array_get(list, i));
+        if (result == 0 && (certificate->cert == NULL || certificate->key == NULL)) {
+            result = REFUSE(reader, inner,
+                            "\"%s\" is missing; {\"cert\": \"FILE\", \"key\": \"FILE\"} is expected",
+                            certificate->cert == NULL ? "cert" : "key");
+        }
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
 static int read_listeners(const struct reader *reader, const char *path, const json_t *list) {
     struct config *config = reader->config;
     char shown[FOUND_MAX];
@@ -297,6 +323,8 @@ static int read_row(const struct reader *reader, const struct config_row *row, v
         return read_policy(reader, row, owner, path, value);
     case CONFIG_UPSTREAMS:
         return read_upstreams(reader, path, value);
+    case CONFIG_CERTIFICATES:
+        return read_certificates(reader, owner, path, value);
     case CONFIG_LISTENERS:
         return read_listeners(reader, path, value);
     }

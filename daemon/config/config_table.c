@@ -19,6 +19,7 @@ static const char *const serde_words[] = {
 /* clang-format off */
 #define LISTENER(key) offsetof(struct config_listener, key)
 #define UPSTREAM(key) offsetof(struct config_upstream, key)
+#define CERTIFICATE(key) offsetof(struct config_certificate, key)
 #define CONFIG(key)   offsetof(struct config, key)
 #define POLICY(key)   offsetof(struct config_policy, key)
 #define PATTERNS(key, text) { "policy", #key, CONFIG_PATTERNS, 0, POLICY(key), 0, 0, 0, 0, NULL, text }
@@ -49,12 +50,21 @@ const struct config_row config_table[] = {
     {"listen", "cert", CONFIG_FILE, 0, LISTENER(cert), 0, 0, 0, 0, NULL,
      "the certificate of an https:// listener: PEM, chain included"},
     {"listen", "key", CONFIG_FILE, 0, LISTENER(key), 0, 0, 0, 0, NULL, "the certificate's private key: PEM"},
+    {"listen", "certificates", CONFIG_CERTIFICATES, 0, LISTENER(certificates), LISTENER(certificates_count), 0, 0, 0, NULL,
+     "further certificates: a client that asks for a name of one of them is shown that one, all others that of cert"},
+    {"listen", "client_ca", CONFIG_FILE, 0, LISTENER(client_ca), 0, 0, 0, 0, NULL,
+     "certificates of CAs: PEM; whoever connects has to show a certificate that one of them has signed"},
+    {"listen", "client_name", CONFIG_BOOL, 0, LISTENER(client_name), 0, 0, 1, 0, NULL,
+     "pages and Python peers have to be called as the common name of that certificate says"},
     {"listen", "native", CONFIG_CHOICE, 0, LISTENER(native), 0, 0, 2, CONFIG_NATIVE_LOOPBACK, native_words,
      "whether Python peers are taken: on loopback addresses and Unix sockets only, on all, on none; their messages may hold PICKLE"},
     {"listen", "upstreams", CONFIG_NAMES, 0, LISTENER(upstreams), LISTENER(upstreams_count), 0, 0, 0, NULL,
      "names of the upstreams that can be reached through it, the first is the one of the path /; all when left out"},
     {"listen", "policy", CONFIG_POLICY, 0, LISTENER(policy), 0, 0, 0, 0, NULL,
      "what pages may do that come through it; the other policies hold as well"},
+
+    {"certificates", "cert", CONFIG_FILE, 0, CERTIFICATE(cert), 0, 0, 0, 0, NULL, "PEM, chain included"},
+    {"certificates", "key", CONFIG_FILE, 0, CERTIFICATE(key), 0, 0, 0, 0, NULL, "its private key: PEM"},
 
     {"upstreams", "url", CONFIG_URL, UPSTREAM_SCHEMES, UPSTREAM(url), 0, 0, 0, 0, NULL,
      "tcp://HOST:PORT, tls://HOST:PORT or unix:/PATH of a Python Router or Service; router: for the router inside"},
@@ -150,7 +160,7 @@ static bool same_section(const char *a, const char *b) {
 
 bool config_section_is_outer(const char *section) {
     return !same_section(section, "listen") && !same_section(section, "upstreams") &&
-           !same_section(section, "policy");
+           !same_section(section, "policy") && !same_section(section, "certificates");
 }
 
 const struct config_row *config_row_find(const char *section, const char *name) {

@@ -6,25 +6,26 @@
 #include "config/config.h"
 
 enum config_type {
-    CONFIG_SIZE,      /* size_t */
-    CONFIG_MS,        /* uint64_t, milliseconds */
-    CONFIG_BOOL,      /* bool */
-    CONFIG_CHOICE,    /* enum, by its place in `choices` */
-    CONFIG_FILE,      /* char *, a file's path; a relative one starts at the configuration file's folder */
-    CONFIG_URL,       /* struct config_url, of one of `schemes` */
-    CONFIG_ORIGINS,   /* char *[CONFIG_LIST_MAX], how many at `count_offset` */
-    CONFIG_HOSTS,     /* the same, in lower case */
-    CONFIG_NAMES,     /* of upstreams: size_t[CONFIG_LIST_MAX], places; how many at `count_offset` */
-    CONFIG_PATTERNS,  /* struct config_patterns */
-    CONFIG_SERDES,    /* unsigned, bits of enum config_serde by their places in `choices` */
-    CONFIG_PINS,      /* object of function and serdes: struct config_pin *, how many at `count_offset` */
-    CONFIG_POLICY,    /* struct config_policy: object of section "policy" */
-    CONFIG_UPSTREAMS, /* object of name and URL or section "upstreams" */
-    CONFIG_LISTENERS, /* list of section "listen" */
+    CONFIG_SIZE,         /* size_t */
+    CONFIG_MS,           /* uint64_t, milliseconds */
+    CONFIG_BOOL,         /* bool */
+    CONFIG_CHOICE,       /* enum, by its place in `choices` */
+    CONFIG_FILE,         /* char *, a file's path; a relative one starts at the configuration file's folder */
+    CONFIG_URL,          /* struct config_url, of one of `schemes` */
+    CONFIG_ORIGINS,      /* char *[CONFIG_LIST_MAX], how many at `count_offset` */
+    CONFIG_HOSTS,        /* the same, in lower case */
+    CONFIG_NAMES,        /* of upstreams: size_t[CONFIG_LIST_MAX], places; how many at `count_offset` */
+    CONFIG_PATTERNS,     /* struct config_patterns */
+    CONFIG_SERDES,       /* unsigned, bits of enum config_serde by their places in `choices` */
+    CONFIG_PINS,         /* object of function and serdes: struct config_pin *, how many at `count_offset` */
+    CONFIG_POLICY,       /* struct config_policy: object of section "policy" */
+    CONFIG_UPSTREAMS,    /* object of name and URL or section "upstreams" */
+    CONFIG_CERTIFICATES, /* list of section "certificates": struct config_certificate[CONFIG_CERTIFICATES_MAX] */
+    CONFIG_LISTENERS,    /* list of section "listen" */
 };
 
 /* The sections. A row's offset is in struct config, of "listen" in config_listener, of "upstreams" in config_upstream,
- * of "policy" in config_policy. */
+ * of "certificates" in config_certificate, of "policy" in config_policy. */
 #define CONFIG_TOP NULL
 
 struct config_row {

@@ -20,7 +20,7 @@ struct reactor;
 /* Past the limit the connection that holds most is closed. Until its blocks are back, and for what is small, there is
  * an eighth of the limit above it. */
 struct memory_budget {
-    atomic_size_t used; /* bytes in blocks that hold data */
+    atomic_size_t used;  /* bytes in blocks that hold data */
     atomic_size_t limit; /* bytes; past it buffer_reserve refuses with -ENOBUFS */
     _Atomic(struct reactor *) sharers[BUDGET_SHARERS_MAX]; /* reactor.c's */
 };

@@ -330,6 +330,11 @@ void connection_set_meters(struct connection *connection, _Atomic uint64_t *read
     connection->written_meter = written;
 }
 
+bool connection_peer_name(const struct connection *connection, char *out, size_t size) {
+    out[0] = '\0';
+    return connection->stream && stream_tls_peer_name(connection->stream, out, size);
+}
+
 uint64_t connection_bytes_read(const struct connection *connection) {
     return connection->bytes_read;
 }

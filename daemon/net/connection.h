@@ -80,6 +80,9 @@ void connection_abort_all(struct reactor *reactor, int reason, const char *detai
 
 struct reactor *connection_reactor(const struct connection *connection);
 
+/* As stream_tls_peer_name. */
+bool connection_peer_name(const struct connection *connection, char *out, size_t size);
+
 /* When the last byte came, by the reactor's clock, also of what on_input has not been given yet; 0: none has. */
 uint64_t connection_read_at(const struct connection *connection);
 

@@ -66,6 +66,9 @@ int stream_tcp_new(int fd, struct stream **ret_stream);
 
 struct tls_context; /* net/tls_context.h */
 int stream_tls_accept(struct tls_context *context, int fd, struct stream **ret_stream);
+/* The common name of the certificate that the peer has shown; false, and *out empty: there is none that fits into `size`
+ * bytes, NUL included, and holds none. Of a stream that is ready for data. */
+bool stream_tls_peer_name(const struct stream *stream, char *out, size_t size);
 /* `server_name`: a name or an address literal without brackets; checked against the certificate, and sent as
  * SNI when it is a name. */
 int stream_tls_connect(struct tls_context *context, int fd, const char *server_name,

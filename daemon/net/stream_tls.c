@@ -76,6 +76,12 @@ static void describe_failure(struct stream_tls *tls) {
         } else {
             snprintf(text, sizeof text, "certificate of %s not trusted: %s", tls->server_name, why);
         }
+    } else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+        snprintf(text, sizeof text,
+                 "the peer showed no certificate; one that client_ca has signed is expected");
+    } else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        snprintf(text, sizeof text, "the peer's certificate is not trusted: %s",
+                 X509_verify_cert_error_string(verify));
     } else if (reason == SSL_R_HTTP_REQUEST) {
         snprintf(text, sizeof text, "the peer spoke plain HTTP where TLS is expected");
     } else if (reason == SSL_R_WRONG_VERSION_NUMBER) {
@@ -340,6 +346,29 @@ int stream_tls_accept(struct tls_context *context, int fd, struct stream **ret_s
     SSL_set_accept_state(tls->ssl);
     *ret_stream = &tls->stream;
     return 0;
+}
+
+bool stream_tls_peer_name(const struct stream *stream, char *out, size_t size) {
+    out[0] = '\0';
+    if (stream->operations != &tls_operations) {
+        return false;
+    }
+    X509 *certificate = SSL_get1_peer_certificate(tls_of_const(stream)->ssl);
+    const X509_NAME *subject = certificate ? X509_get_subject_name(certificate) : NULL;
+    unsigned char *text = NULL;
+    int place = subject ? X509_NAME_get_index_by_NID(subject, NID_commonName, -1) : -1;
+    int length =
+        place < 0 ? -1
+                  : ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place)));
+    bool fits = length > 0 && (size_t)length < size && memchr(text, 0, (size_t)length) == NULL;
+    if (fits) {
+        memcpy(out, text, (size_t)length);
+        out[length] = '\0';
+    }
+    OPENSSL_free(text);
+    X509_free(certificate);
+    ERR_clear_error();
+    return fits;
 }
 
 /* 0, -ENOMEM, -EPROTO. */

@@ -1,13 +1,10 @@
 #include "net/tls_context.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
-#include <openssl/x509v3.h>
-#include <pthread.h>
+#include <openssl/x509.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "net/tls_clients.h"
 #include "net/tls_context_internal.h"
+#include "net/tls_names.h"
 
 /* What RFC 9325 recommends for TLS 1.2; those of TLS 1.3 are OpenSSL's. */
 static const char ciphers_tls12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
@@ -23,8 +22,6 @@ static const char groups[] = "X25519:P-256:P-384";
 
 /* Several records in one read; freed whenever it is empty (SSL_MODE_RELEASE_BUFFERS). */
 enum { READ_AHEAD = 4 * (SSL3_RT_MAX_PLAIN_LENGTH + 512) };
-
-enum { TICKET_KEYS_SIZE = 80 }; /* what SSL_CTX_set_tlsext_ticket_keys takes: name, HMAC and AES keys */
 
 const char *tls_error_reason(void) {
     unsigned long code = ERR_get_error();
@@ -36,35 +33,13 @@ const char *tls_error_reason(void) {
     return reason ? reason : "no reason given";
 }
 
-/* --- tickets: one key for all contexts of the process, so that any reactor resumes what another began ------ */
-
-static unsigned char ticket_keys[TICKET_KEYS_SIZE];
-static bool ticket_keys_made;
-
-static void make_ticket_keys(void) {
-    ticket_keys_made = RAND_bytes(ticket_keys, sizeof ticket_keys) == 1;
-}
-
-static int use_ticket_keys(SSL_CTX *ssl_ctx) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_ticket_keys);
-    return ticket_keys_made && SSL_CTX_set_tlsext_ticket_keys(ssl_ctx, ticket_keys, sizeof ticket_keys) == 1
-               ? 0
-               : -EIO;
-}
-
 /* --- what both kinds have in common -------------------------------------------------------------------------- */
 
-static int context_new(const SSL_METHOD *method, struct tls_context **ret_context) {
-    struct tls_context *context = calloc(1, sizeof *context);
-    if (!context) {
-        return -ENOMEM;
-    }
-    context->ssl_ctx = SSL_CTX_new(method);
-    SSL_CTX *ctx = context->ssl_ctx;
+static int ssl_ctx_new(const SSL_METHOD *method, SSL_CTX **ret_ctx) {
+    SSL_CTX *ctx = SSL_CTX_new(method);
     if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_cipher_list(ctx, ciphers_tls12) != 1 || SSL_CTX_set1_groups_list(ctx, groups) != 1) {
-        tls_context_free(context);
+        SSL_CTX_free(ctx);
         return -ENOMEM;
     }
     SSL_CTX_set_security_level(ctx, 2);
@@ -75,7 +50,7 @@ static int context_new(const SSL_METHOD *method, struct tls_context **ret_contex
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_default_read_buffer_len(ctx, READ_AHEAD);
-    *ret_context = context;
+    *ret_ctx = ctx;
     return 0;
 }
 
@@ -87,8 +62,7 @@ void tls_context_free(struct tls_context *context) {
     free(context);
 }
 
-/* Opens a PEM file so that what is wrong with the file itself is said in the system's words. */
-static int open_pem(const char *what, const char *file, BIO **ret_bio, char *ret_error, size_t error_size) {
+int tls_open_pem(const char *what, const char *file, BIO **ret_bio, char *ret_error, size_t error_size) {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0) {
@@ -137,10 +111,9 @@ static int select_protocol(SSL *ssl, const unsigned char **ret_name, unsigned ch
 }
 
 /* The certificate and the chain behind it. */
-static int use_certificates(struct tls_context *context, const char *file, char *ret_error,
-                            size_t error_size) {
+static int use_certificates(SSL_CTX *ssl_ctx, const char *file, char *ret_error, size_t error_size) {
     BIO *bio = NULL;
-    int r = open_pem("certificate", file, &bio, ret_error, error_size);
+    int r = tls_open_pem("certificate", file, &bio, ret_error, error_size);
     if (r < 0) {
         return r;
     }
@@ -153,7 +126,7 @@ static int use_certificates(struct tls_context *context, const char *file, char 
         r = -EINVAL;
         goto done;
     }
-    if (SSL_CTX_use_certificate(context->ssl_ctx, certificate) != 1) {
+    if (SSL_CTX_use_certificate(ssl_ctx, certificate) != 1) {
         snprintf(ret_error, error_size, "certificate %s cannot be used: %s", file, tls_error_reason());
         r = -EINVAL;
         goto done;
@@ -163,7 +136,7 @@ static int use_certificates(struct tls_context *context, const char *file, char 
         if (!next) {
             break;
         }
-        if (SSL_CTX_add0_chain_cert(context->ssl_ctx, next) != 1) {
+        if (SSL_CTX_add0_chain_cert(ssl_ctx, next) != 1) {
             X509_free(next);
             snprintf(ret_error, error_size, "certificate %s: its chain cannot be used: %s", file,
                      tls_error_reason());
@@ -177,7 +150,6 @@ static int use_certificates(struct tls_context *context, const char *file, char 
         r = -EINVAL;
         goto done;
     }
-    context->certificate = SSL_CTX_get0_certificate(context->ssl_ctx);
 
 done:
     ERR_clear_error();
@@ -196,10 +168,10 @@ static int refuse_passphrase(char *out, int size, int writing, /* NOLINT(readabi
     return -1;
 }
 
-static int use_key(struct tls_context *context, const char *cert_file, const char *file, char *ret_error,
+static int use_key(SSL_CTX *ssl_ctx, const char *cert_file, const char *file, char *ret_error,
                    size_t error_size) {
     BIO *bio = NULL;
-    int r = open_pem("key", file, &bio, ret_error, error_size);
+    int r = tls_open_pem("key", file, &bio, ret_error, error_size);
     if (r < 0) {
         return r;
     }
@@ -212,10 +184,10 @@ static int use_key(struct tls_context *context, const char *cert_file, const cha
         snprintf(ret_error, error_size,
                  "key %s: no private key in it; a PEM key (-----BEGIN PRIVATE KEY-----) is expected", file);
         r = -EINVAL;
-    } else if (X509_check_private_key(context->certificate, key) != 1) {
+    } else if (X509_check_private_key(SSL_CTX_get0_certificate(ssl_ctx), key) != 1) {
         snprintf(ret_error, error_size, "key %s does not match certificate %s", file, cert_file);
         r = -EINVAL;
-    } else if (SSL_CTX_use_PrivateKey(context->ssl_ctx, key) != 1) {
+    } else if (SSL_CTX_use_PrivateKey(ssl_ctx, key) != 1) {
         snprintf(ret_error, error_size, "key %s cannot be used: %s", file, tls_error_reason());
         r = -EINVAL;
     }
@@ -225,44 +197,106 @@ static int use_key(struct tls_context *context, const char *cert_file, const cha
     return r;
 }
 
-int tls_context_new_server(const char *cert_file, const char *key_file, struct tls_context **ret_context,
-                           char *ret_error, size_t error_size) {
-    static const unsigned char session_id_context[] = "daffi-bridge";
-    struct tls_context *context = NULL;
-    ERR_clear_error();
-    int r = context_new(TLS_server_method(), &context);
+/* What keeps sessions apart that are not to be resumed in each other's place. */
+static int set_session_context(SSL_CTX *ctx, const unsigned char *digest) {
+    static const unsigned char own[] = "daffi-bridge";
+    return SSL_CTX_set_session_id_context(ctx, digest ? digest : own,
+                                          digest ? TLS_DIGEST_SIZE : sizeof own - 1) == 1
+               ? 0
+               : -EIO;
+}
+
+static int pair_new(const struct tls_key_pair *pair, const char *client_ca, SSL_CTX **ret_ctx,
+                    char *ret_error, size_t error_size) {
+    unsigned char digest[TLS_DIGEST_SIZE];
+    SSL_CTX *ctx = NULL;
+    int r = ssl_ctx_new(TLS_server_method(), &ctx);
     if (r < 0) {
         snprintf(ret_error, error_size, "TLS cannot be set up: %s", tls_error_reason());
         return r;
     }
-    if ((r = use_certificates(context, cert_file, ret_error, error_size)) < 0 ||
-        (r = use_key(context, cert_file, key_file, ret_error, error_size)) < 0) {
+    if ((r = use_certificates(ctx, pair->cert, ret_error, error_size)) < 0 ||
+        (r = use_key(ctx, pair->cert, pair->key, ret_error, error_size)) < 0 ||
+        (client_ca && (r = tls_clients_require(ctx, client_ca, digest, ret_error, error_size)) < 0)) {
         goto fail;
     }
-    SSL_CTX_set_alpn_select_cb(context->ssl_ctx, select_protocol, NULL);
-    if (use_ticket_keys(context->ssl_ctx) < 0 || SSL_CTX_set_num_tickets(context->ssl_ctx, 1) != 1 ||
-        SSL_CTX_set_session_id_context(context->ssl_ctx, session_id_context, sizeof session_id_context - 1) !=
-            1) {
+    SSL_CTX_set_alpn_select_cb(ctx, select_protocol, NULL);
+    if (tls_tickets_use(ctx) < 0 || SSL_CTX_set_num_tickets(ctx, 1) != 1 ||
+        set_session_context(ctx, client_ca ? digest : NULL) < 0) {
         snprintf(ret_error, error_size, "TLS session tickets cannot be set up: %s", tls_error_reason());
         r = -EIO;
         goto fail;
     }
-    *ret_context = context;
+    *ret_ctx = ctx;
     return 0;
 
 fail:
-    tls_context_free(context);
+    SSL_CTX_free(ctx);
     return r;
+}
+
+/* The certificates behind the first. */
+static int add_names(struct tls_context *context, const struct tls_server_setup *setup, char *ret_error,
+                     size_t error_size) {
+    struct tls_names *names = calloc(1, sizeof *names);
+    int r = names ? 0 : -ENOMEM;
+    for (size_t i = 1; i < setup->pairs_count && r == 0; i++) {
+        r = pair_new(&setup->pairs[i], setup->client_ca, &names->each[names->count], ret_error, error_size);
+        if (r == 0) {
+            context->certificates[context->certificates_count++] =
+                SSL_CTX_get0_certificate(names->each[names->count++]);
+        }
+    }
+    if (r < 0 && names) {
+        tls_names_free(names);
+        return r;
+    }
+    if (r == 0) {
+        r = tls_names_use(context->ssl_ctx, names);
+    }
+    if (r < 0) {
+        snprintf(ret_error, error_size, "TLS cannot be set up: out of memory");
+    }
+    return r;
+}
+
+int tls_context_new(const struct tls_server_setup *setup, struct tls_context **ret_context, char *ret_error,
+                    size_t error_size) {
+    struct tls_context *context = calloc(1, sizeof *context);
+    ERR_clear_error();
+    if (!context) {
+        snprintf(ret_error, error_size, "TLS cannot be set up: out of memory");
+        return -ENOMEM;
+    }
+    int r = pair_new(&setup->pairs[0], setup->client_ca, &context->ssl_ctx, ret_error, error_size);
+    if (r == 0) {
+        context->certificates[context->certificates_count++] = SSL_CTX_get0_certificate(context->ssl_ctx);
+        r = setup->pairs_count > 1 ? add_names(context, setup, ret_error, error_size) : 0;
+    }
+    if (r < 0) {
+        tls_context_free(context);
+        return r;
+    }
+    *ret_context = context;
+    return 0;
+}
+
+int tls_context_new_server(const char *cert_file, const char *key_file, struct tls_context **ret_context,
+                           char *ret_error, size_t error_size) {
+    const struct tls_key_pair pair = {.cert = cert_file, .key = key_file};
+    const struct tls_server_setup setup = {.pairs = &pair, .pairs_count = 1};
+    return tls_context_new(&setup, ret_context, ret_error, error_size);
 }
 
 /* --- client --------------------------------------------------------------------------------------------------- */
 
 int tls_context_new_client(const char *ca_file, struct tls_context **ret_context, char *ret_error,
                            size_t error_size) {
-    struct tls_context *context = NULL;
+    struct tls_context *context = calloc(1, sizeof *context);
     ERR_clear_error();
-    int r = context_new(TLS_client_method(), &context);
+    int r = context ? ssl_ctx_new(TLS_client_method(), &context->ssl_ctx) : -ENOMEM;
     if (r < 0) {
+        free(context);
         snprintf(ret_error, error_size, "TLS cannot be set up: %s", tls_error_reason());
         return r;
     }
@@ -275,7 +309,7 @@ int tls_context_new_client(const char *ca_file, struct tls_context **ret_context
         }
     } else {
         BIO *bio = NULL;
-        r = open_pem("ca", ca_file, &bio, ret_error, error_size);
+        r = tls_open_pem("ca", ca_file, &bio, ret_error, error_size);
         BIO_free(bio);
         if (r == 0 && SSL_CTX_load_verify_file(context->ssl_ctx, ca_file) != 1) {
             snprintf(
@@ -297,24 +331,22 @@ int tls_context_new_client(const char *ca_file, struct tls_context **ret_context
 /* --- what a certificate says -------------------------------------------------------------------------------------- */
 
 bool tls_context_names_host(const struct tls_context *context, const char *host) {
-    if (!context->certificate || !*host) {
-        return false;
+    for (size_t i = 0; i < context->certificates_count; i++) {
+        if (tls_names_has(context->certificates[i], host)) {
+            return true;
+        }
     }
-    unsigned char address[sizeof(struct in6_addr)];
-    bool is_address = inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
-    int r = is_address
-                ? X509_check_ip_asc(context->certificate, host, 0)
-                : X509_check_host(context->certificate, host, 0,
-                                  X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
-                                  NULL);
-    ERR_clear_error();
-    return r == 1;
+    return false;
 }
 
-time_t tls_context_expires(const struct tls_context *context) {
-    struct tm end;
-    if (!context->certificate || ASN1_TIME_to_tm(X509_get0_notAfter(context->certificate), &end) != 1) {
-        return 0;
-    }
-    return timegm(&end);
+static time_t seconds_of(const ASN1_TIME *time) {
+    struct tm parts;
+    return ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;
+}
+
+void tls_context_validity(const struct tls_context *context, size_t place, time_t *ret_begins,
+                          time_t *ret_ends) {
+    const X509 *certificate = place < context->certificates_count ? context->certificates[place] : NULL;
+    *ret_begins = certificate ? seconds_of(X509_get0_notBefore(certificate)) : 0;
+    *ret_ends = certificate ? seconds_of(X509_get0_notAfter(certificate)) : 0;
 }

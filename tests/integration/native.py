@@ -19,7 +19,7 @@ class Native:
     `where` is a port of the loopback, the path of a Unix socket, or a port and the file of the CA for TLS."""
 
     def __init__(self, where: int | str | tuple[int, str], name: str, methods: list[str] | None = None, ca: str | None = None,
-                 shake: bool = True):
+                 shake: bool = True, client=None):
         self.name = name
         self.seen: list[wire.Message] = []
         self._buffer = b""
@@ -31,7 +31,10 @@ class Native:
         else:
             self.socket = socket.create_connection(("127.0.0.1", where))
         if ca is not None:
-            self.socket = ssl.create_default_context(cafile=ca).wrap_socket(self.socket, server_hostname="localhost")
+            context = ssl.create_default_context(cafile=ca)
+            if client is not None:
+                context.load_cert_chain(client.cert, client.key)
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self.socket.sendall(wire.PROBE)
         if shake:
             self.send(wire.handshake(name, 77, methods))

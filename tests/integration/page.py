@@ -54,7 +54,9 @@ class Page:
     """
 
     def __init__(self, url: str, name: str | None = "page", ca: str | None = None, origin: str | None = None, **options):
-        context = ssl.create_default_context(cafile=ca) if url.startswith("wss") else None
+        context = options.pop("context", None)
+        if context is None and url.startswith("wss"):
+            context = ssl.create_default_context(cafile=ca)
         if context is not None:
             context.sslsocket_class = OneAtATime
         self.socket = connect(url, ssl=context, origin=origin, compression=None, max_size=None, **options)

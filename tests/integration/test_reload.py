@@ -218,8 +218,9 @@ def test_the_level_of_the_log(configured):
 
 
 def test_what_waits_for_a_restart_is_said(configured):
-    configured.write(playground=True)
+    configured.write(playground=True, admin={"listen": "http://127.0.0.1:0"})
     assert "takes effect at the next start" in configured.signal('"playground" has changed')
+    assert "takes effect at the next start" in configured.bridge.wait_for('"admin.listen" has changed').string
     configured.bridge.wait_for("has been reloaded")
 
 

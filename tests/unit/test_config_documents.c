@@ -126,6 +126,11 @@ static json_t *row_schema(const struct config_row *row) {
                            "propertyNames", "pattern", "^[A-Za-z0-9._-]{1,64}$", "additionalProperties",
                            "anyOf", row_schema(config_row_find("upstreams", "url")), object_of("upstreams"));
         break;
+    case CONFIG_CERTIFICATES:
+        schema = json_pack("{ss si so}", "type", "array", "maxItems", CONFIG_CERTIFICATES_MAX, "items",
+                           object_of("certificates"));
+        json_object_set_new(json_object_get(schema, "items"), "required", json_pack("[ss]", "cert", "key"));
+        break;
     case CONFIG_LISTENERS:
         schema = json_pack("{ss si so}", "type", "array", "maxItems", CONFIG_LIST_MAX, "items",
                            object_of("listen"));
@@ -240,6 +245,7 @@ static void write_row(FILE *out, const struct config_row *row) {
     case CONFIG_UPSTREAMS:
         fputs("an object | ", out);
         break;
+    case CONFIG_CERTIFICATES:
     case CONFIG_LISTENERS:
         fputs("a list | ", out);
         break;
@@ -264,6 +270,7 @@ static void write_section(FILE *out, const char *section, const char *title, con
 static void write_keys(FILE *out) {
     write_section(out, CONFIG_TOP, "The outermost object", "");
     write_section(out, "listen", "`listen`: a list of objects", config_row_find(CONFIG_TOP, "listen")->help);
+    write_section(out, "certificates", "`certificates`, in a listener: a list of objects", "");
     write_section(out, "upstreams", "`upstreams`: by name, a URL or an object",
                   config_row_find(CONFIG_TOP, "upstreams")->help);
     write_section(out, "policy", "`policy`: here, in a listener, in an upstream",

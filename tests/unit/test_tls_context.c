@@ -10,8 +10,16 @@
 #include "net/stream.h"
 #include "net/tls_context.h"
 #include "net/tls_context_internal.h"
+#include "net/tls_tickets.h"
 
 static char error[512];
+
+static time_t ends_of(const struct tls_context *context) {
+    time_t begins = -1, ends = -1;
+    tls_context_validity(context, 0, &begins, &ends);
+    assert_true(ends == 0 ? begins == 0 : begins < ends);
+    return ends;
+}
 
 static int group_setup(void **state) {
     fixture_make(state);
@@ -86,7 +94,7 @@ static void test_client_refusals(void **state) {
     assert_non_null(strstr(error, "no certificate in it"));
     assert_null(context);
     assert_int_equal(tls_context_new_client(NULL, &context, error, sizeof error), 0);
-    assert_int_equal(tls_context_expires(context), 0);
+    assert_int_equal(ends_of(context), 0);
     assert_false(tls_context_names_host(context, "localhost"));
     tls_context_free(context);
     tls_context_free(NULL);
@@ -120,12 +128,12 @@ static void test_expiry(void **state) {
     (void)state;
     struct tls_context *context = load("chain.pem", "key.pem");
     const time_t day = 86400;
-    time_t left = tls_context_expires(context) - time(NULL);
+    time_t left = ends_of(context) - time(NULL);
     assert_true(left > 10 * day - 60 && left <= 10 * day);
     tls_context_free(context);
     context =
         load("expired.pem", "expired-key.pem"); /* loads: better an expired certificate than no service */
-    assert_true(tls_context_expires(context) < time(NULL));
+    assert_true(ends_of(context) < time(NULL));
     tls_context_free(context);
 }
 
@@ -136,8 +144,8 @@ struct meeting {
     int result; /* of the server's handshake */
 };
 
-static struct meeting meet(struct tls_context *server, SSL_CTX *ctx, SSL_SESSION *session,
-                           const unsigned char *alpn, unsigned alpn_length) {
+static struct meeting meet_as(struct tls_context *server, SSL_CTX *ctx, SSL_SESSION *session,
+                              const unsigned char *alpn, unsigned alpn_length, const char *asked) {
     int fds[2];
     struct meeting meeting = {.ssl = SSL_new(ctx), .result = -EAGAIN};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
@@ -150,6 +158,9 @@ static struct meeting meet(struct tls_context *server, SSL_CTX *ctx, SSL_SESSION
     if (alpn) {
         SSL_set_alpn_protos(meeting.ssl, alpn, alpn_length);
     }
+    if (asked) {
+        SSL_set_tlsext_host_name(meeting.ssl, asked);
+    }
     for (int i = 0; i < 10 && meeting.result == -EAGAIN; i++) {
         SSL_do_handshake(meeting.ssl);
         meeting.result = stream_handshake(meeting.server);
@@ -157,6 +168,11 @@ static struct meeting meet(struct tls_context *server, SSL_CTX *ctx, SSL_SESSION
     char byte;
     SSL_read(meeting.ssl, &byte, 1); /* takes the ticket in */
     return meeting;
+}
+
+static struct meeting meet(struct tls_context *server, SSL_CTX *ctx, SSL_SESSION *session,
+                           const unsigned char *alpn, unsigned alpn_length) {
+    return meet_as(server, ctx, session, alpn, alpn_length, NULL);
 }
 
 static void part(struct meeting *meeting) {
@@ -262,6 +278,183 @@ static void test_tickets(void **state) {
     tls_context_free(other);
 }
 
+/* What a client finds that shows `session`: whether it was resumed; the ticket it got is in `ticket`. */
+static bool resumes(struct tls_context *server, SSL_CTX *ctx, SSL_SESSION *session) {
+    struct meeting meeting = meet(server, ctx, session, NULL, 0);
+    assert_int_equal(meeting.result, 0);
+    bool reused = SSL_session_reused(meeting.ssl) == 1;
+    if (!ticket) { /* TLS 1.2 tells of a first one only */
+        ticket = SSL_get1_session(meeting.ssl);
+    }
+    part(&meeting);
+    return reused;
+}
+
+/* A key opens until the second rotation after it; what comes of a resumption is sealed with the present one. */
+static void test_tickets_rotate(void **state) {
+    (void)state;
+    struct tls_context *one = load("chain.pem", "key.pem"), *other = load("chain.pem", "key.pem");
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (int i = 0; i < 2; i++) {
+        SSL_CTX *ctx = bare_client(versions[i]);
+        SSL_CTX_sess_set_new_cb(ctx, keep_ticket);
+        assert_false(resumes(one, ctx, NULL));
+        SSL_SESSION *first = ticket;
+        ticket = NULL;
+        assert_int_equal(tls_tickets_rotate(), 0);
+        assert_true(resumes(other, ctx, first));
+        SSL_SESSION *second = ticket; /* a new one was given */
+        ticket = NULL;
+        assert_non_null(second);
+        assert_int_equal(tls_tickets_rotate(), 0);
+        assert_false(resumes(one, ctx, first));
+        assert_true(resumes(other, ctx, second));
+        SSL_SESSION_free(first);
+        SSL_SESSION_free(second);
+        SSL_SESSION_free(ticket);
+        ticket = NULL;
+        SSL_CTX_free(ctx);
+    }
+    tls_context_free(one);
+    tls_context_free(other);
+}
+
+/* The name in the certificate that a client gets which asks for `name`. */
+static void shown(struct tls_context *server, const char *name, const char *wanted) {
+    static const unsigned char http11[] = "\x08http/1.1";
+    SSL_CTX *ctx = bare_client(TLS1_3_VERSION);
+    struct meeting meeting = meet_as(server, ctx, NULL, http11, sizeof http11 - 1, name);
+    char found[64] = "";
+    const unsigned char *chosen = NULL;
+    unsigned length = 0;
+    assert_int_equal(meeting.result, 0);
+    X509_NAME_get_text_by_NID(X509_get_subject_name(SSL_get0_peer_certificate(meeting.ssl)), NID_commonName,
+                              found, sizeof found);
+    assert_string_equal(found, wanted);
+    SSL_get0_alpn_selected(meeting.ssl, &chosen, &length);
+    assert_int_equal(length, 8); /* whichever it is, the rest is the same */
+    part(&meeting);
+    SSL_CTX_free(ctx);
+}
+
+static void test_several_certificates(void **state) {
+    (void)state;
+    char paths[6][256];
+    static const char *const files[] = {"chain.pem",     "key.pem",  "other.pem",
+                                        "other-key.pem", "wild.pem", "wild-key.pem"};
+    struct fixture_pair other = fixture_issue("other", "DNS:other.example.org,DNS:bridge.test", -1, 10, NULL);
+    struct fixture_pair wild = fixture_issue("wild", "DNS:*.bridge.test", -1, 10, NULL);
+    fixture_save_certificates("other.pem", other.certificate, NULL);
+    fixture_save_key("other-key.pem", other.key, NULL);
+    fixture_save_certificates("wild.pem", wild.certificate, NULL);
+    fixture_save_key("wild-key.pem", wild.key, NULL);
+    for (size_t i = 0; i < 6; i++) {
+        snprintf(paths[i], sizeof paths[i], "%s", fixture_path(files[i]));
+    }
+    struct tls_key_pair pairs[] = {{paths[0], paths[1]}, {paths[2], paths[3]}, {paths[4], paths[5]}};
+    const struct tls_server_setup setup = {.pairs = pairs, .pairs_count = 3};
+    struct tls_context *context = NULL;
+    assert_int_equal(tls_context_new(&setup, &context, error, sizeof error), 0);
+    shown(context, NULL, "named.only.in.subject");
+    shown(context, "localhost", "named.only.in.subject");
+    shown(context, "other.example.org", "named.only.in.subject"); /* the first that has it */
+    shown(context, "BRIDGE.test", "other");
+    shown(context, "a.bridge.test", "wild");
+    shown(context, "a.b.bridge.test", "named.only.in.subject");
+    assert_true(tls_context_names_host(context, "bridge.test"));
+    assert_true(tls_context_names_host(context, "x.bridge.test"));
+    tls_context_free(context);
+    context = NULL;
+    pairs[2].key = paths[3];
+    assert_int_equal(tls_context_new(&setup, &context, error, sizeof error), -EINVAL);
+    assert_null(context);
+    assert_non_null(strstr(error, "wild.pem"));
+    fixture_pair_free(&other);
+    fixture_pair_free(&wild);
+}
+
+static int meets_with(struct tls_context *server, SSL_CTX *ctx, SSL_SESSION *session, const char *name,
+                      const char *words) {
+    struct meeting meeting = meet(server, ctx, session, NULL, 0);
+    char found[256];
+    int result = meeting.result;
+    if (result == 0) {
+        assert_int_equal(stream_tls_peer_name(meeting.server, found, sizeof found), name[0] != '\0');
+        assert_string_equal(found, name);
+        assert_false(stream_tls_peer_name(meeting.server, found, strlen(name)));
+        assert_string_equal(found, "");
+    } else {
+        assert_non_null(strstr(stream_error(meeting.server), words));
+    }
+    part(&meeting);
+    return result;
+}
+
+/* Clients need a certificate; a session that began without one, or under other CAs, is not resumed in its place. */
+static void test_clients(void **state) {
+    (void)state;
+    char paths[3][256];
+    struct fixture_pair ca = fixture_issue("clients' ca", NULL, -1, 30, NULL);
+    struct fixture_pair own = fixture_issue("alice", "DNS:alice", -1, 10, &ca);
+    struct fixture_pair old = fixture_issue("bob", "DNS:bob", -20, -10, &ca);
+    struct fixture_pair foreign = fixture_issue("mallory", "DNS:mallory", -1, 10, NULL);
+    fixture_save_certificates("clients.pem", ca.certificate, NULL);
+    snprintf(paths[0], sizeof paths[0], "%s", fixture_path("chain.pem"));
+    snprintf(paths[1], sizeof paths[1], "%s", fixture_path("key.pem"));
+    snprintf(paths[2], sizeof paths[2], "%s", fixture_path("clients.pem"));
+    const struct tls_key_pair pair = {paths[0], paths[1]};
+    struct tls_server_setup setup = {.pairs = &pair, .pairs_count = 1, .client_ca = paths[2]};
+    struct tls_context *strict = NULL, *open = load("chain.pem", "key.pem");
+    assert_int_equal(tls_context_new(&setup, &strict, error, sizeof error), 0);
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (int i = 0; i < 2; i++) {
+        SSL_CTX *ctx = bare_client(versions[i]);
+        SSL_CTX_sess_set_new_cb(ctx, keep_ticket);
+        assert_int_equal(meets_with(open, ctx, NULL, "", ""), 0);
+        SSL_SESSION *session = ticket;
+        ticket = NULL;
+        assert_int_equal(meets_with(strict, ctx, NULL, "", "the peer showed no certificate"), -EPROTO);
+        assert_int_equal(meets_with(strict, ctx, session, "", "the peer showed no certificate"), -EPROTO);
+        assert_int_equal(SSL_CTX_use_certificate(ctx, own.certificate), 1);
+        assert_int_equal(SSL_CTX_use_PrivateKey(ctx, own.key), 1);
+        assert_int_equal(meets_with(strict, ctx, NULL, "alice", ""), 0);
+        SSL_SESSION_free(session);
+        session = ticket;
+        ticket = NULL;
+        assert_int_equal(meets_with(strict, ctx, session, "alice", ""), 0); /* resumed, and still she */
+        assert_int_equal(SSL_CTX_use_certificate(ctx, old.certificate), 1);
+        assert_int_equal(SSL_CTX_use_PrivateKey(ctx, old.key), 1);
+        assert_int_equal(meets_with(strict, ctx, NULL, "", "not trusted: certificate has expired"), -EPROTO);
+        assert_int_equal(SSL_CTX_use_certificate(ctx, foreign.certificate), 1);
+        assert_int_equal(SSL_CTX_use_PrivateKey(ctx, foreign.key), 1);
+        assert_int_equal(meets_with(strict, ctx, NULL, "", "not trusted: self-signed certificate"), -EPROTO);
+        SSL_SESSION_free(session);
+        SSL_SESSION_free(ticket);
+        ticket = NULL;
+        SSL_CTX_free(ctx);
+    }
+    tls_context_free(strict);
+    tls_context_free(open);
+    static const struct {
+        const char *file, *words;
+    } wrong[] = {{"nowhere.pem", "cannot be read: No such file"},
+                 {"empty", "no certificate in it"},
+                 {"words", "no certificate in it"},
+                 {"bad-chain.pem", "cannot be used"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct tls_context *none = NULL;
+        setup.client_ca = fixture_path(wrong[i].file);
+        assert_true(tls_context_new(&setup, &none, error, sizeof error) < 0);
+        assert_null(none);
+        assert_non_null(strstr(error, wrong[i].words));
+        assert_non_null(strstr(error, "client_ca "));
+    }
+    fixture_pair_free(&ca);
+    fixture_pair_free(&own);
+    fixture_pair_free(&old);
+    fixture_pair_free(&foreign);
+}
+
 /* Reading makes TLS write: the answers to KeyUpdate go out, and one that only asks is not answered without bound. */
 static void test_key_updates(void **state) {
     (void)state;
@@ -297,6 +490,8 @@ int main(void) {
         cmocka_unit_test(test_names),           cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_versions),        cmocka_unit_test(test_alpn),
         cmocka_unit_test(test_tickets),         cmocka_unit_test(test_key_updates),
+        cmocka_unit_test(test_tickets_rotate),  cmocka_unit_test(test_several_certificates),
+        cmocka_unit_test(test_clients),
     };
     return cmocka_run_group_tests(tests, group_setup, fixture_remove);
 }
