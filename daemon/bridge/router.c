@@ -22,12 +22,13 @@ struct router {
 
 /* -- the news -- */
 
-static void tell_all(struct router_branch *branch, const struct own_message *news) {
+static void tell(struct router_branch *branch, const struct attachment *except,
+                 const struct own_message *news) {
     if (news->memory == NULL) {
         return;
     }
     for (struct attachment *member = branch->first; member != NULL; member = member->next) {
-        if (member->session != NULL) {
+        if (member != except && member->session != NULL) {
             session_on_backend_news(member->session, own_message_bytes(news));
         }
     }
@@ -83,8 +84,8 @@ static void await_calm(struct router_branch *branch) {
 }
 
 static void take_join(struct router_branch *branch, struct attachment *member) {
-    tell_all(branch, &member->shares[branch->place].seat.exposure->offer);
-    tell_all(branch, &member->connected);
+    tell(branch, member, &member->shares[branch->place].seat.exposure->offer);
+    tell(branch, member, &member->connected);
     router_seats_add(&branch->seats, &member->shares[branch->place].seat);
     await_calm(branch);
     if (member->home == branch) {
@@ -93,17 +94,15 @@ static void take_join(struct router_branch *branch, struct attachment *member) {
     }
 }
 
-/* To others it is a member of which something new is said: they keep what is under way with it. */
+/* To others it is a member of which something new is said: they keep what is under way with it. It is told as joins are, as
+ * an event is what wakes those who show a list. */
 static void take_change(struct router_branch *branch, struct router_letter *letter) {
     struct attachment *member = letter->from;
     struct router_seat *seat = &member->shares[branch->place].seat;
     router_exposure_drop(seat->exposure, 1);
     seat->exposure = router_exposure_told(letter);
-    for (struct attachment *other = branch->first; other != NULL; other = other->next) {
-        if (other->session != NULL && other != member) {
-            session_on_backend_news(other->session, own_message_bytes(&seat->exposure->offer));
-        }
-    }
+    tell(branch, member, &seat->exposure->offer);
+    tell(branch, member, &member->connected);
     if (member->home == branch) {
         welcome(member);
     }
@@ -124,7 +123,7 @@ static void take_leave(struct router_branch *branch, struct attachment *member) 
     router_answer_for_leaver(branch, seat);
     router_seats_remove(&branch->seats, seat);
     await_calm(branch);
-    tell_all(branch, &member->leaves[member->leaving]);
+    tell(branch, NULL, &member->leaves[member->leaving]);
     if (member->home == branch) {
         close_evicted(member);
         unlink_member(branch, member);

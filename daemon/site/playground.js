@@ -155,6 +155,23 @@ async function call() {
   }
 }
 
+/** Functions of this page: what others say to it is shown among the results. */
+async function offer() {
+  const started = performance.now();
+  try {
+    await client.expose({
+      say(text) {
+        addResult(`say(${JSON.stringify(text)})`, performance.now(), "good", "called by another member, shown here");
+        return "it is shown";
+      },
+    });
+    addResult("expose({ say })", started, "good", `others can call say of ${client.name}`);
+    showMembers();
+  } catch (error) {
+    addResult("expose({ say })", started, "bad", `${error.code ?? error.name}: ${error.message}`);
+  }
+}
+
 async function connect() {
   client?.stop();
   connection = null;
@@ -197,6 +214,7 @@ for (const tab of document.querySelectorAll("[role=tab]")) {
 }
 for (const radio of document.querySelectorAll("input[name=language]")) radio.addEventListener("change", showCode);
 $("copy").addEventListener("click", copyCode);
+$("offer").addEventListener("click", offer);
 $("clear").addEventListener("click", () => { $("results").replaceChildren(); $("results-empty").hidden = false; });
 for (const id of ["function", "receiver"]) $(id).addEventListener("input", markChosen);
 for (const radio of document.querySelectorAll("input[name=serde]")) {

@@ -171,6 +171,14 @@ describe("playground", () => {
     assert.equal(await call("add", "20, 22", "good"), "42");
   });
 
+  test("functions of this page are refused where the policy does not let it offer any, with the name of the option", async () => {
+    const before = await page.locator("#results > li").count();
+    await page.click("#offer");
+    await page.waitForFunction((count) => document.querySelectorAll("#results > li").length > count, before);
+    assert.equal(await firstResult().getAttribute("data-outcome"), "bad");
+    assert.match(await firstResult().locator("pre").innerText(), /^refused: .*"say" \(policy\.expose\)/);
+  });
+
   test("a picture for people to look at", async () => {
     mkdirSync(join(BUILD, "screenshots"), { recursive: true });
     await page.screenshot({ path: join(BUILD, "screenshots", "playground.png") });

@@ -42,7 +42,14 @@ test("scripts/run ends with a page in which Python answers, and Ctrl-C ends it a
     assert.match(await press("greet", '"world"', "json"), /^"Hello, world! /);
     assert.equal(await press("add", "3, 4", "msgpack"), "7");
     assert.equal(await press("multiply", "6, 7", "json"), "42");
-    assert.deepEqual(page.problems, []);
+    const other = await openPage(browser, run.url);
+    await page.click("#offer");
+    await other.locator('.functions button[data-function="say"]').click();
+    await other.fill("#arguments", '"hello"');
+    await other.click("#go");
+    assert.equal(await other.locator("#results > li").first().locator("pre").innerText(), '"it is shown"');
+    assert.match(await page.locator("#results > li").first().innerText(), /^say\("hello"\)/);
+    assert.deepEqual([...page.problems, ...other.problems], []);
     mkdirSync(join(BUILD, "screenshots"), { recursive: true });
     await page.screenshot({ path: join(BUILD, "screenshots", "run.png") });
   } finally {

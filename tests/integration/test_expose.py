@@ -15,14 +15,14 @@ from processes import free_port
 class World:
     """A bridge that lets pages expose all but `secret*`, before a real Router or with the router inside."""
 
-    def __init__(self, house, tmp_path, kind: str, expose=("f*", "g", "h")):
+    def __init__(self, house, tmp_path, kind: str, expose=("f*", "g", "h"), **policy):
         port = free_port()
         if kind == "router":
             house.router(port)
         file = tmp_path / "bridge.json"
         url = f"tcp://127.0.0.1:{port}" if kind == "router" else "router:"
         file.write_text(json.dumps({"listen": [{"url": "http://127.0.0.1:0"}], "upstreams": {"default": url},
-                                    "policy": {"expose": list(expose)} if expose else {}}))
+                                    "policy": {**({"expose": list(expose)} if expose else {}), **policy}}))
         self.bridge = house.bridge(None, "-c", str(file), listeners=())
         self.bridge.wait_for_listeners(1)
         self.url = self.bridge.ws_url
@@ -125,6 +125,22 @@ def test_what_is_exposed_no_longer_is_refused_at_once(world):
         caller.send(wire.request("caller", "tab", "g", uuid=4))
         answer(tab, next_call(tab), 1)
         assert shake(tab, uuid=10).flag == wire.HANDSHAKE
+
+
+def test_what_a_page_may_not_call_it_is_not_shown_as_it_changes(world):
+    place = world(allow_functions=["f*"])
+    with Native(place.port, "caller") as caller, open_page(place.url, "tab", "f", "g") as tab, Page(place.url, "other") as other:
+        assert other.members["tab"] == ["f"]
+        for uuid, functions, shown in ((20, ["g", "h"], []), (21, ["g", "f2", "f3"], ["f2", "f3"]), (22, [], [])):
+            assert shake(tab, *functions, uuid=uuid).flag == wire.HANDSHAKE
+            while sorted(other.members.get("tab") or []) != shown:
+                other.receive()
+        with pytest.raises(RemoteError) as refused:
+            other.call("f2", receiver="tab")
+        assert refused.value.args[0] == "NoSuchMethod"
+        if place.port == place.bridge.port:  # a Router drops such a call
+            caller.send(wire.request("caller", "tab", "g", uuid=4))
+            assert said(caller.wait_for(lambda message: message.uuid == 4))[0] == "NoSuchMethod"
 
 
 def test_a_page_whose_exposing_is_not_allowed_is_refused(world):

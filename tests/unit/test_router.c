@@ -114,7 +114,7 @@ static void functions_change_in_place(void **state) {
         mul.function = daffi_span_text("mul");
         assert_int_equal(session_say(a, &mul), 0);
         settle();
-        expect(a, JOINED("{\"name\":\"page\",\"methods\":[\"mul\"]}"));
+        expect(a, JOINED("{\"name\":\"page\",\"methods\":[\"mul\"]}") EVENT("connected", "page"));
         expect(page,
                "HANDSHAKE 78 page>  {\"meta\":{\"type\":\"router\",\"error\":null},\"members\":["
                "{\"name\":\"a\",\"methods\":[\"sub\",\"add\"]},{\"name\":\"page\",\"methods\":[\"mul\"]}]}\n"
@@ -129,8 +129,8 @@ static void functions_change_in_place(void **state) {
         expect(a, "ERROR 8 page>a add " OWN("NoSuchMethod", "the member does not expose that function"));
         assert_int_equal(session_shake(page, 80, NULL), 0);
         leave(page); /* before it is answered */
-        expect(a, JOINED("{\"name\":\"page\",\"methods\":null}") "ERROR 7 page>a  " LEFT EVENT("disconnected",
-                                                                                               "page"));
+        expect(a, JOINED("{\"name\":\"page\",\"methods\":null}")
+                      EVENT("connected", "page") "ERROR 7 page>a  " LEFT EVENT("disconnected", "page"));
         struct session *b = join(where, GUARD_NATIVE, "b", NULL);
         expect_welcome(b, WELCOME("{\"name\":\"a\",\"methods\":[\"sub\",\"add\"]},{\"name\":\"b\","
                                   "\"methods\":null}"));
