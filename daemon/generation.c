@@ -169,6 +169,23 @@ static int list_certificates(struct generation *generation) {
     return 0;
 }
 
+/* -- assets -- */
+
+static int load_assets(struct generation *generation, char *ret_error) {
+    const char *path = generation->config->assets_dir;
+    generation->assets = *assets_embedded();
+    if (path == NULL) {
+        return 0;
+    }
+    char error[ASSETS_DIR_ERROR_MAX];
+    int status = assets_dir_load(path, &generation->assets_dir, error);
+    generation->assets.others = generation->assets_dir;
+    if (status < 0) {
+        snprintf(ret_error, CONFIG_ERROR_MAX, "%s", error);
+    }
+    return status;
+}
+
 int generation_new(struct server *server, const struct config *config, struct generation **ret_generation,
                    char ret_error[CONFIG_ERROR_MAX]) {
     const struct config *before = server->generation != NULL ? server->generation->config : NULL;
@@ -193,6 +210,9 @@ int generation_new(struct server *server, const struct config *config, struct ge
     }
     if (status == 0) {
         status = find_routers(generation, server, ret_error);
+    }
+    if (status == 0) {
+        status = load_assets(generation, ret_error);
     }
     if (status < 0) {
         generation_free(generation);
@@ -304,14 +324,14 @@ static int adopt_listener(struct generation_part *part, struct door **before, si
     }
     struct door *door = TAKE(before, generation->listener_from[place]);
     if (door != NULL) {
-        door_configure(door, config, part->listener_tls[place]);
+        door_configure(door, config, part->listener_tls[place], &generation->assets);
     } else {
         const struct door_setup setup = {
             .bridge = &floor->bridge,
             .config = config,
             .socket = &generation->sockets[place]->socket,
             .tls = part->listener_tls[place],
-            .assets = assets_embedded(),
+            .assets = &generation->assets,
             .site = floor->site,
         };
         int status = door_new(&setup, &door);
@@ -371,6 +391,7 @@ void generation_free(struct generation *generation) {
         }
     }
     free(generation->certificates);
+    assets_dir_free(generation->assets_dir);
     config_drop(generation->config);
     free(generation);
 }

@@ -6,6 +6,7 @@
 #define GENERATION_H
 
 #include "certificates.h"
+#include "http/assets.h"
 #include "net/listener.h"
 #include "server_internal.h"
 
@@ -31,7 +32,9 @@ struct generation {
     int64_t expires
         [CONFIG_LIST_MAX]; /* the first of each listener's certificates to end, s since 1970; 0: none */
     struct generation_socket *sockets[CONFIG_LIST_MAX]; /* after generation_bind */
-    uint64_t files;                   /* certificates_signature, from before they were read */
+    uint64_t files; /* certificates_signature, from before they were read */
+    struct assets assets;
+    struct assets_dir *assets_dir;    /* NULL: none */
     struct certificate *certificates; /* that its listeners show */
     size_t certificates_count;
     size_t parts_count;

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "config/cli.h"
+#include "http/integrity.h"
 #include "net/tls_memory.h"
 #include "ops/access_log.h"
 #include "ops/log.h"
@@ -110,6 +111,9 @@ int main(int argc, char **argv) {
         break;
     case CLI_VERSION:
         puts("daffi-bridge " DAFFI_VERSION);
+        break;
+    case CLI_INTEGRITY:
+        status = integrity_print(assets_embedded(), cli.base, stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
         break;
     case CLI_CHECK:
     case CLI_RUN:

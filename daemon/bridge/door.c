@@ -84,12 +84,14 @@ int door_new(const struct door_setup *setup, struct door **ret_door) {
     return 0;
 }
 
-void door_configure(struct door *door, const struct config_listener *config, struct tls_context *tls) {
+void door_configure(struct door *door, const struct config_listener *config, struct tls_context *tls,
+                    const struct assets *assets) {
     const struct config *before = door->whole;
     door->whole = config_hold(door->bridge->config);
     door->config = config;
     tls_context_free(door->tls);
     door->tls = tls;
+    door->assets = assets;
     make_rule(door);
     config_drop(before);
 }

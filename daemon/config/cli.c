@@ -322,7 +322,23 @@ static int apply_rest(const struct given *given, struct config *config, char *re
     return result;
 }
 
+/* sri [URL] */
+static int parse_integrity(int argc, char **argv, struct cli *ret_cli, char *ret_error) {
+    const char *base = argc > 2 ? argv[2] : "https://localhost:8443";
+    if (argc > 3 || (strncmp(base, "https://", 8) != 0 && strncmp(base, "http://", 7) != 0) ||
+        strpbrk(base, "\"<>&' ") != NULL) {
+        return config_refuse(ret_error,
+                             "daffi-bridge sri takes the address that pages load the client from, as "
+                             "https://HOST:PORT, and nothing else");
+    }
+    *ret_cli = (struct cli){.action = CLI_INTEGRITY, .base = base};
+    return 0;
+}
+
 int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_ERROR_MAX]) {
+    if (argc > 1 && strcmp(argv[1], "sri") == 0) {
+        return parse_integrity(argc, argv, ret_cli, ret_error);
+    }
     struct given given = {.action = CLI_RUN};
     int result = read_arguments(argc, argv, &given, ret_error);
     if (result < 0) {
@@ -391,7 +407,9 @@ void cli_print_help(FILE *out) {
     fputs("daffi-bridge: web pages call Python, safely\n\n"
           "  daffi-bridge --listen https://127.0.0.1:8443 --cert cert.pem --key key.pem --upstream "
           "tcp://127.0.0.1:5000\n"
-          "  daffi-bridge -c FILE [-t]\n\n"
+          "  daffi-bridge -c FILE [-t]\n"
+          "  daffi-bridge sri [URL]      script lines with the hashes of the client, for pages that load it "
+          "from URL\n\n"
           "options\n",
           out);
     for (size_t i = 0; i < OPTION_COUNT; i++) {

@@ -6,11 +6,12 @@
 
 #include "config/config.h"
 
-enum cli_action { CLI_RUN, CLI_CHECK, CLI_HELP, CLI_VERSION };
+enum cli_action { CLI_RUN, CLI_CHECK, CLI_HELP, CLI_VERSION, CLI_INTEGRITY };
 
 struct cli {
     enum cli_action action;
-    struct config *config; /* finished; NULL for help and version. The caller's to free. */
+    struct config *config; /* finished; NULL for help, version and integrity. The caller's to free. */
+    const char *base;      /* CLI_INTEGRITY: the bridge's address; of argv, or static */
 };
 
 /* Reads argv (and the file it names). 0, or -EINVAL with one line in `ret_error`: exit status 2. */

@@ -85,6 +85,7 @@ void config_free(struct config *config) {
     }
     config_policy_clear(&config->policy);
     config_secrets_clear(config);
+    free(config->assets_dir);
     free(config->secrets_file);
     config_url_clear(&config->admin);
     config_source_free(config->source);

@@ -107,6 +107,7 @@ struct config {
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_policy policy; /* of all listeners and upstreams */
+    char *assets_dir;            /* NULL: our own client alone */
     char *secrets_file;          /* NULL: pages need no token */
     char *secrets[CONFIG_SECRETS_MAX];
     size_t secrets_count;

@@ -341,9 +341,6 @@ static const struct config_section *find_section(const char *name) {
 }
 
 static int read_section(const struct reader *reader, const struct config_section *section, json_t *object) {
-    if (section->is_reserved && json_is_object(object) && json_object_size(object) > 0) {
-        return REFUSE(reader, section->name, "nothing can be set here in this version; {} is expected");
-    }
     return read_object(reader, section->name, reader->config, section->name, object);
 }
 

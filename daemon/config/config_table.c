@@ -132,6 +132,9 @@ const struct config_row config_table[] = {
     {"admin", "public", CONFIG_BOOL, 0, CONFIG(admin_public), 0, 0, 1, 0, NULL,
      "let it listen where other machines can reach it; whoever does learns the names and addresses in its numbers"},
 
+    {"assets", "dir", CONFIG_FILE, 0, CONFIG(assets_dir), 0, 0, 0, 0, NULL,
+     "folder with further versions of the client, each in a folder of its name: pages that ask for them go on working"},
+
     {"log", "level", CONFIG_CHOICE, 0, CONFIG(log_level), 0, 0, 3, CONFIG_LOG_INFO, level_words,
      "the least serious kind of line that is logged"},
     {"log", "format", CONFIG_CHOICE, 0, CONFIG(log_format), 0, 0, 1, CONFIG_LOG_TEXT, format_words,
@@ -144,12 +147,12 @@ const struct config_row config_table[] = {
 const size_t config_table_rows = sizeof config_table / sizeof config_table[0];
 
 const struct config_section config_sections[] = {
-    {"limits", false, "what is accepted, at most"},
-    {"timeouts_ms", false, "how long is waited, in milliseconds"},
-    {"auth", false, "who may come in"},
-    {"admin", false, "health and numbers for whoever runs it"},
-    {"assets", true, "where the client's files come from"},
-    {"log", false, "lines on standard error"},
+    {"limits", "what is accepted, at most"},
+    {"timeouts_ms", "how long is waited, in milliseconds"},
+    {"auth", "who may come in"},
+    {"admin", "health and numbers for whoever runs it"},
+    {"assets", "where the client's files come from"},
+    {"log", "lines on standard error"},
 };
 const size_t config_section_count = sizeof config_sections / sizeof config_sections[0];
 /* clang-format on */

@@ -41,7 +41,6 @@ struct config_row {
 
 struct config_section {
     const char *name;
-    bool is_reserved; /* comes with a later version: nothing may stand in it yet */
     const char *help;
 };
 

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "http/range.h"
+
 const struct assets *assets_embedded(void) {
-    static const struct assets embedded = {&embedded_client, DAFFI_CLIENT_VERSION};
+    static const struct assets embedded = {&embedded_client, DAFFI_CLIENT_VERSION, NULL};
     return &embedded;
 }
 
@@ -56,14 +58,24 @@ static const struct embedded_file *find_file(const struct embedded_files *files,
 }
 
 static const char *type_of(const char *name) {
+    static const char *const types[][2] = {
+        {".js", "text/javascript; charset=utf-8"},
+        {".mjs", "text/javascript; charset=utf-8"},
+        {".wasm", "application/wasm"},
+        {".ts", "text/plain; charset=utf-8"},
+        {".mts", "text/plain; charset=utf-8"},
+        {".md", "text/plain; charset=utf-8"},
+        {".json", "application/json"},
+        {".map", "application/json"},
+        {".css", "text/css; charset=utf-8"},
+    };
     const char *end = strrchr(name, '.');
-    if (end != NULL && strcmp(end, ".wasm") == 0) {
-        return "application/wasm";
+    for (size_t i = 0; end != NULL && i < sizeof types / sizeof *types; i++) {
+        if (strcmp(end, types[i][0]) == 0) {
+            return types[i][1];
+        }
     }
-    if (end != NULL && strcmp(end, ".ts") == 0) {
-        return "text/plain; charset=utf-8";
-    }
-    return "text/javascript; charset=utf-8";
+    return "application/octet-stream";
 }
 
 /* The form with the best quality; of equal ones the smallest comes first: brotli, gzip, as it is. */
@@ -87,33 +99,70 @@ static const struct embedded_bytes *choose(const struct embedded_file *file, con
     return best;
 }
 
+/* The files that answer for a version, and whether they are that very one. */
+static const struct embedded_files *choose_version(const struct assets *assets, struct daffi_span version,
+                                                   bool *ret_exact) {
+    const struct embedded_files *other = NULL;
+    *ret_exact = version.length > 0 && daffi_span_equal(version, daffi_span_text(assets->version));
+    if (!*ret_exact) {
+        other = assets_dir_find(assets->others, version);
+        *ret_exact = other != NULL;
+    }
+    return other != NULL ? other : assets->files;
+}
+
+/* The whole, the part that is asked for, or that there is none such: status, body and, at the end of `fields`, Content-Range. */
+static void apply_range(const struct request_head *head, const struct embedded_bytes *bytes, char *fields,
+                        size_t capacity, struct response *response) {
+    struct range range = {0};
+    size_t length = strlen(fields);
+    switch (range_choose(head, bytes->etag, bytes->length, &range)) {
+    case RANGE_WHOLE:
+        break;
+    case RANGE_PART:
+        snprintf(fields + length, capacity - length, "Content-Range: bytes %zu-%zu/%zu\r\n", range.first,
+                 range.first + range.length - 1, bytes->length);
+        response->status = 206;
+        response->body = daffi_span_of(bytes->data + range.first, range.length);
+        break;
+    case RANGE_OUTSIDE:
+        snprintf(fields + length, capacity - length, "Content-Range: bytes */%zu\r\n", bytes->length);
+        response->status = 416;
+        response->body = daffi_span_of(NULL, 0);
+        break;
+    }
+}
+
 int assets_answer(const struct assets *assets, const struct request_head *head,
                   const struct response_sink *sink) {
     struct daffi_span name;
     struct daffi_span version;
+    bool is_exact;
     if (!split_path(head->path, &name, &version)) {
         return -ENOENT;
     }
-    const struct embedded_file *file = find_file(assets->files, name);
+    const struct embedded_file *file = find_file(choose_version(assets, version, &is_exact), name);
     if (file == NULL) {
         return -ENOENT;
     }
     const char *coding;
     const struct embedded_bytes *bytes = choose(file, head, &coding);
     bool encoded = bytes != &file->plain;
-    bool is_exact = version.length > 0 && daffi_span_equal(version, daffi_span_text(assets->version));
     char fields[512];
     snprintf(fields, sizeof fields,
-             "ETag: %s\r\nCache-Control: %s\r\nVary: Accept-Encoding\r\n%s%s%s"
+             "ETag: %s\r\nCache-Control: %s\r\nVary: Accept-Encoding\r\nAccept-Ranges: bytes\r\n%s%s%s"
              "Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
              "Timing-Allow-Origin: *\r\n",
              bytes->etag, is_exact ? "public, max-age=31536000, immutable" : "no-cache",
              encoded ? "Content-Encoding: " : "", encoded ? coding : "", encoded ? "\r\n" : "");
-    const struct response response = {.status = response_is_unchanged(head, bytes->etag) ? 304 : 200,
-                                      .type = type_of(file->name),
-                                      .fields = fields,
-                                      .body = daffi_span_of(bytes->data, bytes->length),
-                                      .to_head = head->method == REQUEST_HEAD,
-                                      .close = !response_keeps_alive(head)};
+    struct response response = {.status = response_is_unchanged(head, bytes->etag) ? 304 : 200,
+                                .type = type_of(file->name),
+                                .fields = fields,
+                                .body = daffi_span_of(bytes->data, bytes->length),
+                                .to_head = head->method == REQUEST_HEAD,
+                                .close = !response_keeps_alive(head)};
+    if (response.status == 200) {
+        apply_range(head, bytes, fields, sizeof fields, &response);
+    }
     return response_write(&response, sink);
 }

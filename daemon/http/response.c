@@ -13,6 +13,7 @@ const char *response_reason(int status) {
     } reasons[] = {
         {101, "Switching Protocols"},
         {200, "OK"},
+        {206, "Partial Content"},
         {301, "Moved Permanently"},
         {302, "Found"},
         {304, "Not Modified"},
@@ -24,6 +25,7 @@ const char *response_reason(int status) {
         {406, "Not Acceptable"},
         {408, "Request Timeout"},
         {414, "URI Too Long"},
+        {416, "Range Not Satisfiable"},
         {421, "Misdirected Request"},
         {426, "Upgrade Required"},
         {429, "Too Many Requests"},

@@ -14,7 +14,7 @@ from processes import BUILD
 from websockets.exceptions import InvalidStatus
 
 FILES = {"daffi.js": "text/javascript", "daffi.mjs": "text/javascript", "daffi.standalone.js": "text/javascript", "app.wasm": "application/wasm",
-         "daffi.d.ts": "text/"}
+         "daffi.d.ts": "text/", "daffi.d.mts": "text/"}
 
 
 @pytest.fixture(scope="module")

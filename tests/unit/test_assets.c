@@ -19,7 +19,7 @@ static const struct embedded_file files[] = {
     {"daffi.d.ts", FORM("types", "\"dts\""), {NULL, 0, NULL}, {NULL, 0, NULL}},
 };
 static const struct embedded_files table = {files, sizeof files / sizeof *files};
-static const struct assets assets = {&table, "3.0.1"};
+static const struct assets assets = {&table, "3.0.1", NULL};
 
 static int ask(const struct assets *of, const char *method, const char *path, const char *fields,
                struct sink *out) {
@@ -155,6 +155,51 @@ static void head_and_conditions(void **state) {
     assert_non_null(strstr(out.bytes, "Connection: close\r\n"));
 }
 
+static void a_range_is_a_part(void **state) {
+    (void)state;
+    static const struct {
+        const char *fields, *status, *part, *body; /* part: Content-Range, or NULL */
+    } cases[] = {
+        {"Range: bytes=0-4\r\n", "206 Partial Content", "bytes 0-4/12", "plain"},
+        {"Range: bytes=6-\r\n", "206 Partial Content", "bytes 6-11/12", "script"},
+        {"Range: bytes=-6\r\n", "206 Partial Content", "bytes 6-11/12", "script"},
+        {"Range: bytes=-600\r\n", "206 Partial Content", "bytes 0-11/12", "plain script"},
+        {"Range: bytes=11-99999999999999999999999999\r\n", "206 Partial Content", "bytes 11-11/12", "t"},
+        {"Range: bytes=0-0\r\nIf-Range: \"js\"\r\n", "206 Partial Content", "bytes 0-0/12", "p"},
+        {"Range: bytes=0-1\r\nAccept-Encoding: br\r\n", "206 Partial Content", "bytes 0-1/2", "br"},
+        {"Range: bytes=12-\r\n", "416 Range Not Satisfiable", "bytes */12", ""},
+        {"Range: bytes=99999999999999999999999999-\r\n", "416 Range Not Satisfiable", "bytes */12", ""},
+        {"Range: bytes=-0\r\n", "416 Range Not Satisfiable", "bytes */12", ""},
+        {"Range: bytes=0-4\r\nIf-Range: \"former\"\r\n", "200 OK", NULL, "plain script"},
+        {"Range: bytes=0-4\r\nIf-Range: W/\"js\"\r\n", "200 OK", NULL, "plain script"},
+        {"Range: bytes=0-4\r\nIf-Range: Sat, 29 Oct 1994 19:43:31 GMT\r\n", "200 OK", NULL, "plain script"},
+        {"Range: bytes=0-1,3-4\r\n", "200 OK", NULL, "plain script"},
+        {"Range: bytes=4-0\r\n", "200 OK", NULL, "plain script"},
+        {"Range: bytes=\r\n", "200 OK", NULL, "plain script"},
+        {"Range: bytes=-\r\n", "200 OK", NULL, "plain script"},
+        {"Range: bytes=--1\r\n", "200 OK", NULL, "plain script"},
+        {"Range: bytes=1\r\n", "200 OK", NULL, "plain script"},
+        {"Range: bytes=a-b\r\n", "200 OK", NULL, "plain script"},
+        {"Range: bytes=0-4x\r\n", "200 OK", NULL, "plain script"},
+        {"Range: lines=0-4\r\n", "200 OK", NULL, "plain script"},
+        {"Range: bytes=0-4\r\nIf-None-Match: \"js\"\r\n", "304 Not Modified", NULL, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char expected[128];
+        assert_int_equal(ask(&assets, "GET", "/daffi.js", cases[i].fields, &out), 0);
+        snprintf(expected, sizeof expected, "HTTP/1.1 %s\r\n", cases[i].status);
+        snprintf(expected + 64, 64, "\r\nContent-Range: %s\r\n", cases[i].part != NULL ? cases[i].part : "");
+        if (strstr(out.bytes, expected) != out.bytes ||
+            (strstr(out.bytes, expected + 64) != NULL) != (cases[i].part != NULL) ||
+            strcmp(strstr(out.bytes, "\r\n\r\n") + 4, cases[i].body) != 0) {
+            fail_msg("%s: %s", cases[i].fields, out.bytes);
+        }
+        assert_non_null(strstr(out.bytes, "\r\nAccept-Ranges: bytes\r\n"));
+    }
+    assert_int_equal(ask(&assets, "HEAD", "/daffi.js", "Range: bytes=0-4\r\n", &out), 0);
+    assert_non_null(strstr(out.bytes, "HTTP/1.1 200 OK\r\n"));
+}
+
 static void what_is_built_in_is_served(void **state) {
     (void)state;
     const struct assets *embedded = assets_embedded();
@@ -173,9 +218,8 @@ static void what_is_built_in_is_served(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_answer_has_its_headers),
-        cmocka_unit_test(only_the_exact_version_is_immutable),
-        cmocka_unit_test(head_and_conditions),
+        cmocka_unit_test(each_answer_has_its_headers), cmocka_unit_test(only_the_exact_version_is_immutable),
+        cmocka_unit_test(head_and_conditions),         cmocka_unit_test(a_range_is_a_part),
         cmocka_unit_test(what_is_built_in_is_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,7 +172,7 @@ static void unknown_keys_name_the_nearest(void **state) {
          "line 1: a?b: unknown key; \"upstreams\", \"listen\", \"allow_origins\", \"hosts\", \"playground\", "
          "\"policy\", \"limits\", \"timeouts_ms\", \"auth\", \"admin\", \"assets\" or \"log\" is known here"},
         {"{\"assets\": {\n\"functions\": []}}",
-         "line 1: assets: nothing can be set here in this version; {} is expected"},
+         "line 2: assets.functions: unknown key; \"dir\" is known here"},
         {"{\"admin\": {\n\"functions\": []}}",
          "line 2: admin.functions: unknown key; \"listen\" or \"public\" is known here"},
         {"{\"admin\": {\"listen\": \"https://127.0.0.1:1\"}}",

@@ -166,10 +166,7 @@ static void schema_is_made_from_the_table(void **state) {
     json_object_set_new(properties, "$schema", json_pack("{ss}", "type", "string"));
     for (size_t i = 0; i < config_section_count; i++) {
         json_t *section = object_of(config_sections[i].name);
-        json_object_set_new(
-            section, "description",
-            json_sprintf("%s%s", config_sections[i].help,
-                         config_sections[i].is_reserved ? "; comes with a later version" : ""));
+        json_object_set_new(section, "description", json_string(config_sections[i].help));
         json_object_set_new(properties, config_sections[i].name, section);
     }
     json_t *whole = json_pack("{ss ss}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title",
@@ -278,16 +275,7 @@ static void write_keys(FILE *out) {
     for (size_t i = 0; i < config_section_count; i++) {
         char title[64];
         snprintf(title, sizeof title, "`%s`", config_sections[i].name);
-        if (!config_sections[i].is_reserved) {
-            write_section(out, config_sections[i].name, title, config_sections[i].help);
-        }
-    }
-    fputs("### What comes later\n\n", out);
-    for (size_t i = 0; i < config_section_count; i++) {
-        if (config_sections[i].is_reserved) {
-            fprintf(out, "* `%s`: %s. Nothing but `{}` is taken yet.\n", config_sections[i].name,
-                    config_sections[i].help);
-        }
+        write_section(out, config_sections[i].name, title, config_sections[i].help);
     }
 }
 

@@ -1,0 +1,165 @@
+/* A folder of versions: what is read of it, what is answered out of it, and what is refused by name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "http/assets.h"
+#include "sink.h"
+
+static char root[64];
+static char error[ASSETS_DIR_ERROR_MAX];
+static struct sink out;
+
+static const char *path_of(const char *name) {
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    return path;
+}
+
+static void make_folder(const char *name) {
+    assert_int_equal(mkdir(path_of(name), 0700), 0);
+}
+
+static void write_file(const char *name, const char *text) {
+    FILE *file = fopen(path_of(name), "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int setup(void **state) {
+    (void)state;
+    snprintf(root, sizeof root, "/tmp/assets-XXXXXX");
+    error[0] = '\0';
+    return mkdtemp(root) != NULL ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk) {
+    (void)info;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static int teardown(void **state) {
+    (void)state;
+    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void answer(const struct assets *assets, const char *path, const char *fields, int status) {
+    static const struct request_limits limits = {.head_bytes = 4096, .headers = 20};
+    char text[1024];
+    struct request_head head;
+    size_t size;
+    struct request_refusal refusal;
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n", path, fields);
+    assert_int_equal(request_head_parse(daffi_span_text(text), &limits, &head, &size, &refusal), 0);
+    sink_clear(&out);
+    struct response_sink sink = sink_of(&out);
+    assert_int_equal(assets_answer(assets, &head, &sink), status);
+}
+
+static void versions_stand_side_by_side(void **state) {
+    (void)state;
+    static const struct embedded_file files[] = {
+        {"daffi.js", {(const uint8_t *)"ours", 4, "\"ours\""}, {NULL, 0, NULL}, {NULL, 0, NULL}}};
+    static const struct embedded_files table = {files, 1};
+    struct assets_dir *dir = NULL;
+    make_folder("2.0.0");
+    make_folder("2.0.0/examples");
+    write_file("2.0.0/daffi.js", "two two two");
+    write_file("2.0.0/daffi.js.br", "brotli");
+    write_file("2.0.0/daffi.js.gz", "gzip, but longer than it is");
+    write_file("2.0.0/.hidden", "secret");
+    write_file("README", "no version");
+    make_folder("3.1.0");
+    write_file("3.1.0/daffi.js", "not ours");
+    assert_int_equal(assets_dir_load(root, &dir, error), 0);
+    const struct assets assets = {&table, "3.1.0", dir};
+    answer(&assets, "/gh/600apples/daffi@2.0.0/js-client/daffi.js", "", 0);
+    assert_non_null(strstr(out.bytes, "two two two"));
+    assert_non_null(strstr(out.bytes, "max-age=31536000, immutable"));
+    assert_non_null(strstr(out.bytes, "Content-Type: text/javascript"));
+    answer(&assets, "/gh/600apples/daffi@2.0.0/js-client/daffi.js", "Accept-Encoding: br, gzip\r\n", 0);
+    assert_non_null(strstr(out.bytes, "Content-Encoding: br\r\n"));
+    assert_non_null(strstr(out.bytes, "\r\n\r\nbrotli"));
+    answer(&assets, "/gh/600apples/daffi@2.0.0/js-client/daffi.js", "Accept-Encoding: gzip\r\n", 0);
+    assert_null(strstr(out.bytes, "Content-Encoding"));
+    /* A version answers by itself or not at all. */
+    answer(&assets, "/gh/600apples/daffi@2.0.0/js-client/app.wasm", "", -ENOENT);
+    answer(&assets, "/gh/600apples/daffi@2.0.0/js-client/.hidden", "", -ENOENT);
+    answer(&assets, "/gh/600apples/daffi@2.0.0/js-client/daffi.js.br", "", -ENOENT);
+    /* Ours is ours, and answers for those that are not there. */
+    answer(&assets, "/gh/600apples/daffi@3.1.0/js-client/daffi.js", "", 0);
+    assert_non_null(strstr(out.bytes, "\r\n\r\nours"));
+    answer(&assets, "/gh/600apples/daffi@2.0.1/js-client/daffi.js", "", 0);
+    assert_non_null(strstr(out.bytes, "no-cache"));
+    assets_dir_free(dir);
+}
+
+static void refuse(int status, const char *text) {
+    struct assets_dir *dir = NULL;
+    assert_int_equal(assets_dir_load(root, &dir, error), status);
+    assert_null(dir);
+    if (strstr(error, text) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", error, text);
+    }
+}
+
+static void what_is_no_version_is_named(void **state) {
+    (void)state;
+    make_folder("2.0.0 beta");
+    refuse(-EINVAL, "2.0.0 beta: not the name of a version");
+}
+
+static void there_is_a_most(void **state) {
+    (void)state;
+    char name[32];
+    make_folder("1.0.0");
+    for (int i = 0; i <= ASSETS_DIR_FILES_MAX; i++) {
+        snprintf(name, sizeof name, "1.0.0/%d.js", i);
+        write_file(name, "x");
+    }
+    refuse(-E2BIG, "1.0.0: more than 64 files");
+    assert_int_equal(unlink(path_of("1.0.0/0.js")), 0);
+    assert_int_equal(truncate(path_of("1.0.0/1.js"), (off_t)ASSETS_DIR_BYTES_MAX + 1), 0);
+    refuse(-EFBIG, "1.0.0/1.js: all versions together have more than 256 MiB");
+}
+
+static void a_folder_that_is_not_there(void **state) {
+    (void)state;
+    struct assets_dir *dir = NULL;
+    assert_int_equal(assets_dir_load("/nowhere/at/all", &dir, error), -ENOENT);
+    assert_string_equal(error, "assets.dir: /nowhere/at/all: No such file or directory");
+    assets_dir_free(NULL);
+    assert_null(assets_dir_find(NULL, daffi_span_text("1")));
+}
+
+static void devices_are_no_files(void **state) {
+    (void)state;
+    struct assets_dir *dir = NULL;
+    make_folder("1.0.0");
+    assert_int_equal(symlink("/dev/zero", path_of("1.0.0/zero.js")), 0);
+    assert_int_equal(mkfifo(path_of("1.0.0/fifo.js"), 0600), 0);
+    assert_int_equal(assets_dir_load(root, &dir, error), 0);
+    assert_int_equal(assets_dir_find(dir, daffi_span_text("1.0.0"))->count, 0);
+    assets_dir_free(dir);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(versions_stand_side_by_side), CASE(what_is_no_version_is_named), CASE(there_is_a_most),
+        CASE(a_folder_that_is_not_there),  CASE(devices_are_no_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
