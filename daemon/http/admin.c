@@ -73,7 +73,7 @@ static void answer(struct caller *caller, const struct request_head *head, int s
 }
 
 static void answer_readiness(struct caller *caller, const struct request_head *head, const char *upstream,
-                             FILE *out, char **text, size_t *length) {
+                             FILE *out, char *const *text, const size_t *length) {
     const struct admin_setup *setup = &caller->admin->setup;
     int ready = setup->write_readiness(setup->source, upstream, out);
     if (fclose(out) == 0) {

@@ -190,8 +190,9 @@ static size_t transport_queued(const void *owner) {
 }
 
 static const struct session_transport transport = {
-    transport_send,         transport_close,   transport_ignore, transport_ignore,
-    transport_is_congested, transport_on_open, transport_queued, transport_ignore, NULL};
+    transport_send,   transport_close,        transport_ignore,
+    transport_ignore, transport_is_congested, transport_on_open,
+    transport_queued, transport_ignore,       NULL};
 
 /* -- what its peer does -- */
 
