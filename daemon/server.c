@@ -155,7 +155,10 @@ void server_warn_of_policies(const struct config *config) {
 int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
     struct generation *generation = server->generation;
     const struct config *config = generation->config;
-    const struct pages pages = {.files = &embedded_site, .playground = config->playground};
+    const struct pages pages = {.files = &embedded_site,
+                                .playground = config->playground,
+                                .write_numbers = server_write_numbers,
+                                .source = &server->report};
     server_warn_of_policies(config);
     int status = generation_bind(generation, server, ret_error);
     if (status == 0) {
@@ -286,9 +289,9 @@ void server_free(struct server *server) {
     }
     generation_free(server->generation);
     listener_close(&server->admin_socket);
+    site_stop(server->site);
     report_clear(&server->report);
     upstream_health_free(server->health);
-    site_stop(server->site);
     admission_free(server->admission);
     rejoins_free(server->rejoins);
     names_free(server->names);

@@ -73,6 +73,9 @@ int server_bind_admin(struct server *server, const struct config *config, char r
 int server_start_admin(struct server *server, const struct config *config, char ret_error[CONFIG_ERROR_MAX]);
 void server_stop_admin(struct server *server);
 
+/* The playground's: of pages.h. */
+void server_write_numbers(void *report, FILE *out);
+
 /* What is told from now on is of this generation. */
 void server_report(struct server *server, const struct generation *generation,
                    const struct config_limits *limits);

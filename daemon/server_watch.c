@@ -9,6 +9,10 @@ int server_bind_admin(struct server *server, const struct config *config, char r
                                              ret_error, CONFIG_ERROR_MAX);
 }
 
+void server_write_numbers(void *report, FILE *out) {
+    report_json(report, out);
+}
+
 static int write_readiness(void *report, const char *upstream, FILE *out) {
     return report_readiness(report, upstream, out);
 }

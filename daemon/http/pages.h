@@ -1,8 +1,10 @@
 /* The bridge's own pages: /healthz always; where the playground is on, what is embedded from daemon/site under
- * /_bridge/ and the client's examples under /_bridge/examples/NAME/. Pure: no file is opened, a path is looked up in
+ * /_bridge/, the numbers that it draws, and the client's examples under /_bridge/examples/NAME/. Pure but for the numbers: no file is opened, a path is looked up in
  * a table. Every page comes under a strict Content-Security-Policy.                           (design.md, "Paths") */
 #ifndef PAGES_H
 #define PAGES_H
+
+#include <stdio.h>
 
 #include "http/embedded.h"
 #include "http/response.h"
@@ -10,6 +12,9 @@
 struct pages {
     const struct embedded_files *files; /* for the daemon: &embedded_site */
     bool playground;
+    /* Writes a JSON object with the numbers of now: /_bridge/numbers.json, where the playground is on. NULL: there are none. */
+    void (*write_numbers)(void *source, FILE *out);
+    void *source;
 };
 
 /* Answers GET or HEAD of `head`, always: 200, 304, 308 (a folder without its slash) or 404. 0, or what the sink

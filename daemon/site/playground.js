@@ -1,4 +1,5 @@
 // The playground: who is there, what they offer, and a form that calls it. Plain DOM over daffi.js.
+import { startCharts } from "./charts.js";
 import { writeJavaScript, writePython } from "./code.js";
 import { describe, readArguments, readKeywords } from "./values.js";
 
@@ -225,4 +226,5 @@ for (const radio of document.querySelectorAll("input[name=serde]")) {
   });
 }
 $("url").value = ownAddress();
+startCharts($("charts"));
 connect();

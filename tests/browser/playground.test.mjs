@@ -152,6 +152,22 @@ describe("playground", () => {
     await page.fill("#kwargs", "");
   });
 
+  test("the charts draw what the bridge counts, as it changes", async () => {
+    const shown = (title, line) => page.locator(`#charts figure:has(b:text-is("${title}")) output`).nth(line);
+    await page.locator("#charts polyline").first().waitFor({ state: "attached" });
+    assert.equal(await page.locator("#charts figure").count(), 4);
+    await page.waitForFunction(() => /^[1-9]/.test(document.querySelectorAll("#charts figure output")[4].textContent)); // pages: this one
+    const counted = () => page.evaluate(async () => (await (await fetch("numbers.json")).json()).upstreams[0].calls);
+    const before = await counted();
+    await page.waitForFunction(() => document.querySelector("#charts figure output").textContent === "0 /s", null, { timeout: 20000 });
+    for (let i = 0; i < 5; i++) assert.equal(await call("add", "1, 2", "good"), "3");
+    await page.waitForFunction(() => /^(0\.)?[1-9][\d.,]* \/s$/.test(document.querySelector("#charts figure output").textContent));
+    await page.waitForFunction(() => / ms$/.test(document.querySelectorAll("#charts figure output")[2].textContent));
+    assert.match(await shown("Bytes", 0).innerText(), / (B|KiB)\/s$/);
+    assert.equal(await counted(), before + 5);
+    assert.ok((await page.locator("#charts polyline").first().getAttribute("points")).split(" ").length > 1);
+  });
+
   test("members and events come and go by themselves", async () => {
     const guest = await startWorker("guest", port);
     await chip("add", "guest").waitFor();

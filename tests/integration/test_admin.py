@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import subprocess
@@ -111,6 +112,42 @@ def test_asking_opens_no_connection_to_the_upstream(house, tmp_path):
         assert numbers[("daffi_bridge_connections", "upstream")] <= max(before, 1)
         opened = numbers[("daffi_bridge_upstream_connects_total", "done", "default")]
         assert opened <= 1  # the one that watches, where there is one
+
+
+def test_the_playground_s_numbers_are_the_same(house, tmp_path):
+    """For pages of the bridge's own origin, where the playground is on; not under a rebound name, and not elsewhere."""
+    admin = watched.start(house, None, tmp_path, "--playground")
+    worker = house.worker(admin.bridge.port)
+
+    def numbers(**headers: str):
+        connection = http.client.HTTPConnection("127.0.0.1", admin.bridge.port, timeout=10)
+        connection.request("GET", "/_bridge/numbers.json", headers=headers)
+        response = connection.getresponse()
+        text = response.read()
+        connection.close()
+        return response, text
+
+    with Page(admin.bridge.ws_url, "asker") as page:
+        page.wait_for_member("w1")
+        for number in range(5):
+            assert page.call("add", number, 1) == number + 1
+        response, text = numbers()
+        assert (response.status, response.headers["Content-Type"]) == (200, "application/json")
+        assert "Access-Control-Allow-Origin" not in response.headers
+        said, counted = json.loads(text), admin.metrics()
+    upstream = said["upstreams"][0]
+    assert (said["pages"], said["native"], said["waitingCalls"]) == (1, 1, 0)
+    assert (upstream["name"], upstream["calls"], upstream["responses"]) == ("default", 5, 5)
+    assert counted[("daffi_bridge_calls_total", "default")] == 5
+    assert sum(upstream["buckets"]) == counted[("daffi_bridge_call_duration_seconds_count", "default")] == 5
+    assert len(upstream["buckets"]) == len(said["bounds"]) + 1
+    assert numbers(Host="rebound.example")[0].status == 403
+    house.end(worker)
+    quiet = house.bridge(None)
+    connection = http.client.HTTPConnection("127.0.0.1", quiet.port, timeout=10)
+    connection.request("GET", "/_bridge/numbers.json")
+    assert connection.getresponse().status == 404
+    connection.close()
 
 
 def test_while_it_stops_it_is_not_ready(house, tmp_path):

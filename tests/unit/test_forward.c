@@ -164,7 +164,7 @@ static void end(struct exchange *exchange) {
 
 static void pages_come_through(void **state) {
     (void)state;
-    const struct pages pages = {&embedded_site, true};
+    const struct pages pages = {&embedded_site, true, NULL, NULL};
     struct site *site;
     char error[256];
     assert_int_equal(site_start(&pages, &site, error, sizeof error), 0);

@@ -21,7 +21,12 @@ static const struct embedded_file files[] = {
     {"examples/01_x/worker.py", FORM("import daffi", "\"py\""), {NULL, 0, NULL}, {NULL, 0, NULL}},
 };
 static const struct embedded_files table = {files, sizeof files / sizeof *files};
-static const struct pages pages = {&table, true};
+static void write_numbers(void *source, FILE *out) {
+    fprintf(out, "{\"calls\":%d}\n", *(const int *)source);
+}
+
+static int calls = 7;
+static const struct pages pages = {&table, true, write_numbers, &calls};
 
 static struct sink out;
 
@@ -57,6 +62,7 @@ static void paths_lead_to_pages(void **state) {
         {"/_bridge/index.html", 200, "text/html; charset=utf-8", "<!DOCTYPE html>"},
         {"/_bridge/%69ndex.html", 200, "text/html; charset=utf-8", "<!DOCTYPE html>"},
         {"/_bridge/site.css", 200, "text/css; charset=utf-8", "css"},
+        {"/_bridge/numbers.json", 200, "application/json", "{\"calls\":7}\n"},
         {"/_bridge/icon.svg", 200, "image/svg+xml", "<svg/>"},
         {"/_bridge/examples/01_x/", 200, "text/html; charset=utf-8", "example"},
         {"/_bridge/examples/01_x/worker.py", 200, "text/plain; charset=utf-8", "import daffi"},
@@ -133,7 +139,7 @@ static void other_paths_lead_nowhere(void **state) {
 
 static void without_the_playground_only_health_is_told(void **state) {
     (void)state;
-    const struct pages off = {&table, false};
+    const struct pages off = {&table, false, write_numbers, &calls};
     assert_int_equal(ask(&off, "GET", "/healthz", ""), 200);
     assert_int_equal(ask(&off, "GET", "/_bridge/", ""), 404);
     assert_int_equal(ask(&off, "GET", "/_bridge", ""), 404);
@@ -179,7 +185,7 @@ static void forms_and_conditions(void **state) {
 
 static void what_is_built_in_holds_a_playground_and_examples(void **state) {
     (void)state;
-    const struct pages embedded = {&embedded_site, true};
+    const struct pages embedded = {&embedded_site, true, NULL, NULL};
     assert_int_equal(ask(&embedded, "HEAD", "/_bridge/", ""), 200);
     assert_int_equal(ask(&embedded, "HEAD", "/_bridge/examples/01_service_json/", ""), 200);
     for (size_t i = 0; i < embedded_site.count; i++) {

@@ -14,7 +14,7 @@
 static char answer[65536];
 
 static int set_up(void **state) {
-    const struct pages pages = {&embedded_site, true};
+    const struct pages pages = {&embedded_site, true, NULL, NULL};
     struct site *site;
     char error[256];
     if (site_start(&pages, &site, error, sizeof error) < 0) {
@@ -112,7 +112,7 @@ static void the_door_itself_asks_get_and_head_alone(void **state) {
 
 static void two_sites_have_two_secrets(void **state) {
     const struct site *first = *state;
-    const struct pages pages = {&embedded_site, false};
+    const struct pages pages = {&embedded_site, false, NULL, NULL};
     struct site *second = NULL;
     char error[256] = "";
     assert_int_equal(site_start(&pages, &second, error, sizeof error), 0);
