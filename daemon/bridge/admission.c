@@ -258,22 +258,33 @@ static const char *find_room(struct admission *admission, uint64_t now) {
     return NULL;
 }
 
+/* With the lock held: one connection more in the account of that address. */
+static int join_address(struct admission *admission, const char *text, uint64_t now,
+                        struct admission_address **ret_address, const char **ret_reason) {
+    struct admission_address *address = find_address(admission, text);
+    if (address == NULL) {
+        *ret_reason = "out of memory";
+        return -ENOMEM;
+    }
+    address->connections++; /* so that it stays, whoever gives way */
+    if (address->connections > admission->limits.connections_per_address &&
+        !make_room(admission, address->strangers.first, now)) {
+        address->connections--;
+        *ret_reason = "limits.connections_per_address is reached";
+        return -EUSERS;
+    }
+    *ret_address = address;
+    return 0;
+}
+
 /* With the lock held; `text` has less than ADDRESS_MAX bytes. */
 static int enter_locked(struct admission *admission, const char *text, struct admission_entry *entry,
                         uint64_t now, const char **ret_reason) {
     struct admission_address *address = NULL;
     if (strcmp(text, "unix") != 0) {
-        address = find_address(admission, text);
-        if (address == NULL) {
-            *ret_reason = "out of memory";
-            return -ENOMEM;
-        }
-        address->connections++; /* so that it stays, whoever gives way */
-        if (address->connections > admission->limits.connections_per_address &&
-            !make_room(admission, address->strangers.first, now)) {
-            address->connections--;
-            *ret_reason = "limits.connections_per_address is reached";
-            return -EUSERS;
+        int status = join_address(admission, text, now, &address, ret_reason);
+        if (status < 0) {
+            return status;
         }
     }
     *ret_reason = find_room(admission, now);
@@ -324,6 +335,55 @@ int admission_enter(struct admission *admission, const char *address, struct rea
     }
     ret_ticket->entry = entry;
     return 0;
+}
+
+/* With the lock held: out of the account of its address. */
+static void leave_address(struct admission_entry *entry) {
+    struct admission_address *address = entry->address;
+    if (address == NULL) {
+        return;
+    }
+    if (entry->state < ENTRY_SETTLED) {
+        take_out(&address->strangers, LINK_STRANGERS, entry);
+    }
+    if (--address->connections == 0 && !address->is_counted) {
+        forget_address(entry->admission, address);
+    }
+    entry->address = NULL;
+}
+
+/* With the lock held; `text` has less than ADDRESS_MAX bytes. */
+static int move_locked(struct admission_entry *entry, const char *text, uint64_t now,
+                       const char **ret_reason) {
+    struct admission *admission = entry->admission;
+    struct admission_address *address = NULL;
+    if (entry->state == ENTRY_GIVING_WAY ||
+        (entry->address != NULL && strcmp(entry->address->text, text) == 0)) {
+        return 0;
+    }
+    if (strcmp(text, "unix") != 0) {
+        int status = join_address(admission, text, now, &address, ret_reason);
+        if (status < 0) {
+            return status;
+        }
+    }
+    leave_address(entry);
+    entry->address = address;
+    if (address != NULL && entry->state < ENTRY_SETTLED) {
+        append(&address->strangers, LINK_STRANGERS, entry);
+    }
+    return 0;
+}
+
+int admission_move(struct admission_ticket *ticket, const char *address, uint64_t now,
+                   const char **ret_reason) {
+    char text[ADDRESS_MAX];
+    struct admission *admission = ticket->entry->admission;
+    name_network(address, text);
+    pthread_mutex_lock(&admission->lock);
+    int status = move_locked(ticket->entry, text, now, ret_reason);
+    pthread_mutex_unlock(&admission->lock);
+    return status;
 }
 
 void admission_bind(struct admission_ticket *ticket, struct connection *connection) {

@@ -40,6 +40,11 @@ void admission_set_limits(struct admission *admission, const struct config_limit
 int admission_enter(struct admission *admission, const char *address, struct reactor *reactor, uint64_t now,
                     struct admission_ticket *ret_ticket, const char **ret_reason);
 
+/* It turns out to come from another address, for which the proxy that it came from has asked: from now on it counts there. 0;
+ * -EUSERS and -ENOMEM as above, and nothing is changed. */
+int admission_move(struct admission_ticket *ticket, const char *address, uint64_t now,
+                   const char **ret_reason);
+
 /* Which connection the ticket is of: what is aborted when it must give way. On its reactor's thread. */
 void admission_bind(struct admission_ticket *ticket, struct connection *connection);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bridge/door_internal.h"
+#include "config/config_networks.h"
 #include "ops/log.h"
 
 void door_release(struct door *door) {
@@ -14,14 +15,24 @@ void door_release(struct door *door) {
     free(door);
 }
 
-static void on_accept(void *owner, int fd, const char *peer) {
-    struct door *door = owner;
+bool door_trusts(const struct door *door, const char *address) {
+    const struct config_listener *config = door->config;
+    return config->proxies_count > 0 && config_networks_have(config->proxies, config->proxies_count, address);
+}
+
+/* Who asks for many has no account of its own: each that it asks for has one. */
+static bool asks_for_many(const struct door *door, const char *peer) {
+    return door->config->proxy_header == CONFIG_PROXY_FORWARDED_FOR && door_trusts(door, peer);
+}
+
+void door_let_in(struct door *door, int fd, const char *peer) {
     struct admission_ticket ticket = {0};
     const char *reason = NULL;
     struct reactor *reactor = door->bridge->reactor;
     struct counters *counters = &door->bridge->counters;
-    counter_up(counters, COUNTER_ACCEPTED);
-    if (admission_enter(door->bridge->admission, peer, reactor, reactor_now(reactor), &ticket, &reason) < 0) {
+    const char *account = asks_for_many(door, peer) ? "unix" : peer;
+    if (admission_enter(door->bridge->admission, account, reactor, reactor_now(reactor), &ticket, &reason) <
+        0) {
         counter_up(counters, COUNTER_REFUSED_LIMIT);
         log_peer(CONFIG_LOG_WARNING, "refused a connection from %s: %s", peer, reason);
         close(fd);
@@ -32,6 +43,16 @@ static void on_accept(void *owner, int fd, const char *peer) {
         counter_up(counters, COUNTER_REFUSED_RESOURCES);
         log_peer(CONFIG_LOG_WARNING, "refused a connection from %s: %s", peer, strerror(-status));
         admission_leave(&ticket);
+    }
+}
+
+static void on_accept(void *owner, int fd, const char *peer) {
+    struct door *door = owner;
+    counter_up(&door->bridge->counters, COUNTER_ACCEPTED);
+    if (door->config->proxy_header == CONFIG_PROXY_PROTOCOL && door_trusts(door, peer)) {
+        door_await_arrival(door, fd, peer);
+    } else {
+        door_let_in(door, fd, peer);
     }
 }
 
@@ -100,6 +121,7 @@ void door_shut(struct door *door) {
     if (door != NULL) {
         listener_free(door->listener);
         door->listener = NULL;
+        door_end_arrivals(door);
     }
 }
 

@@ -15,6 +15,8 @@ struct door {
     struct origin_rule rule;
     char *hosts[CONFIG_LIST_MAX + 1]; /* those of the configuration, and the listener's own address */
     struct listener *listener;
+    struct door_arrival *arrivals; /* first of a list */
+    size_t arrivals_count;
     size_t visits;
     bool is_freed; /* as soon as there are none */
 };
@@ -39,9 +41,23 @@ struct door_visit {
     struct forward *forward;
     uint64_t since; /* ms */
     size_t requests;
+    char peer[ADDRESS_MAX];          /* where it comes from, whoever it is for: see proxies */
     bool is_tls, is_open;            /* its stream: is TLS, has shaken hands */
     char bound_name[BOUND_NAME_MAX]; /* where the door asks for it */
 };
+
+/* A connection of a proxy that has still to say for whom it is: see door_arrival.c. */
+struct door_arrival;
+
+/* Takes `fd` over in every case; it comes in by door_let_in, once the proxy at `peer` has said for whom it speaks. */
+void door_await_arrival(struct door *door, int fd, const char *peer);
+void door_end_arrivals(struct door *door);
+
+/* Counts it in and lets it in, or refuses it. Takes `fd` over. */
+void door_let_in(struct door *door, int fd, const char *peer);
+
+/* Whether what comes from there is believed when it says for whom it speaks. */
+bool door_trusts(const struct door *door, const char *address);
 
 /* Frees it. */
 void door_release(struct door *door);

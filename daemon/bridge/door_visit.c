@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bridge/door_route.h"
+#include "bridge/forwarded.h"
 #include "bridge/native_peer.h"
 #include "bridge/ws_peer.h"
 #include "ops/log.h"
@@ -278,6 +279,34 @@ static void take_request(struct door_visit *visit, const struct request_head *he
     }
 }
 
+/* For whom a trusted proxy asks: each request may be another's. 0, or -errno and *ret_refusal. */
+static int learn_client(struct door_visit *visit, const struct request_head *head,
+                        struct request_refusal *ret_refusal) {
+    const struct door *door = visit->door;
+    const struct config_listener *config = door->config;
+    char address[FORWARDED_ADDRESS_MAX];
+    if (config->proxy_header != CONFIG_PROXY_FORWARDED_FOR || !door_trusts(door, visit->peer)) {
+        return 0;
+    }
+    int status = forwarded_find(head, config->proxies, config->proxies_count, address);
+    if (status == -EPROTO) {
+        *ret_refusal = (struct request_refusal){
+            .status = 400, .text = "X-Forwarded-For names no address where the client's is expected"};
+        return status;
+    }
+    if (status < 0) {
+        snprintf(address, sizeof address, "%s", visit->peer);
+    }
+    const char *reason = NULL;
+    status = admission_move(&visit->visitor.ticket, address, reactor_now(door->bridge->reactor), &reason);
+    if (status < 0) {
+        *ret_refusal = (struct request_refusal){.status = 503, .text = reason};
+        return status;
+    }
+    snprintf(visit->visitor.address, sizeof visit->visitor.address, "%s", address);
+    return 0;
+}
+
 /* Bytes dealt with, as take_native. The visit may be somebody else's behind it: it says so. */
 static size_t take_head(struct door_visit *visit, struct daffi_span in, bool *ret_handed_on) {
     const struct config_limits *limits = &visit->door->bridge->config->limits;
@@ -294,6 +323,13 @@ static size_t take_head(struct door_visit *visit, struct daffi_span in, bool *re
         log_peer(CONFIG_LOG_INFO, "refused a request from %s: %d %s", visit->visitor.address, refusal.status,
                  refusal.text);
         refuse(visit, &refusal, false);
+        return in.length;
+    }
+    if (learn_client(visit, &head, &refusal) < 0) {
+        door_count(visit, COUNTER_REFUSED_REQUEST);
+        log_peer(CONFIG_LOG_WARNING, "refused a request from %s: %d %s", visit->visitor.address,
+                 refusal.status, refusal.text);
+        refuse(visit, &refusal, head.method == REQUEST_HEAD);
         return in.length;
     }
     take_request(visit, &head);
@@ -370,6 +406,7 @@ int door_open_visit(struct door *door, int fd, const char *address, const struct
     visit->visitor.ticket = *ticket;
     visit->deadline.on_due = on_deadline;
     snprintf(visit->visitor.address, sizeof visit->visitor.address, "%s", address);
+    snprintf(visit->peer, sizeof visit->peer, "%s", address);
     const struct connection_limits limits = bridge_connection_limits(
         bridge->config, door->tls == NULL ? bridge->config->timeouts.head : bridge->config->timeouts.tls);
     status = connection_new(bridge->reactor, stream, &limits, &handler, visit, &visit->visitor.connection);

@@ -127,6 +127,11 @@ static int finish_listener(struct config *config, size_t place, char *ret_error)
         return config_refuse_at(config->source, path, ret_error,
                                 "%.150s takes no certificate; https:// is expected", listener->url.text);
     }
+    if (listener->proxy_header != CONFIG_PROXY_PROTOCOL && listener->proxies_count == 0) {
+        snprintf(path, sizeof path, "listen.%zu.proxy_header", place);
+        return config_refuse_at(config->source, path, ret_error,
+                                "nobody is believed what it says; \"proxies\" is expected beside it");
+    }
     if (listener->client_name && listener->client_ca == NULL) {
         snprintf(path, sizeof path, "listen.%zu.client_name", place);
         return config_refuse_at(config->source, path, ret_error,

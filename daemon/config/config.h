@@ -56,6 +56,16 @@ struct config_policy {
     size_t calls_in_flight;
 };
 
+enum config_network_family { CONFIG_NETWORK_V4, CONFIG_NETWORK_V6, CONFIG_NETWORK_UNIX };
+struct config_network {
+    enum config_network_family family;
+    uint8_t bytes[16];
+    unsigned bits; /* of `bytes` that count; the others are 0 */
+};
+
+/* How proxies say for whom they speak. */
+enum config_proxy_header { CONFIG_PROXY_PROTOCOL, CONFIG_PROXY_FORWARDED_FOR };
+
 struct config_certificate {
     char *cert, *key; /* PEM files */
 };
@@ -65,6 +75,9 @@ struct config_listener {
     char *cert, *key;                                                /* PEM files; NULL for http and unix */
     struct config_certificate certificates[CONFIG_CERTIFICATES_MAX]; /* further ones */
     size_t certificates_count;
+    struct config_network proxies[CONFIG_LIST_MAX];
+    size_t proxies_count;
+    enum config_proxy_header proxy_header;
     char *client_ca; /* PEM file; NULL: clients need no certificate */
     bool client_name;
     enum config_native native;

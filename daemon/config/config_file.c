@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "config/config_error.h"
+#include "config/config_networks.h"
 #include "config/config_reader.h"
 #include "config/config_values.h"
 #include "config/nearest.h"
@@ -231,6 +232,28 @@ static int read_names(const struct reader *reader, struct config_listener *liste
     return 0;
 }
 
+static int read_networks(const struct reader *reader, struct config_listener *listener, const char *path,
+                         const json_t *list) {
+    char shown[FOUND_MAX], error[CONFIG_ERROR_MAX];
+    if (!json_is_array(list) || json_array_size(list) > CONFIG_LIST_MAX) {
+        return REFUSE(reader, path,
+                      "%s can't be taken; a list of at most %d addresses and networks is expected",
+                      reader_found(list, shown), CONFIG_LIST_MAX);
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        char inner[KEY_PATH_MAX];
+        reader_join_place(inner, path, i);
+        const char *text = reader_text(reader, inner, json_array_get(list, i));
+        if (text == NULL) {
+            return -EINVAL;
+        }
+        if (config_network_parse(text, &listener->proxies[listener->proxies_count++], error) < 0) {
+            return REFUSE(reader, inner, "%s", error);
+        }
+    }
+    return 0;
+}
+
 static int read_certificates(const struct reader *reader, struct config_listener *listener, const char *path,
                              const json_t *list) {
     char shown[FOUND_MAX];
@@ -325,6 +348,8 @@ static int read_row(const struct reader *reader, const struct config_row *row, v
         return read_upstreams(reader, path, value);
     case CONFIG_CERTIFICATES:
         return read_certificates(reader, owner, path, value);
+    case CONFIG_NETWORKS:
+        return read_networks(reader, owner, path, value);
     case CONFIG_LISTENERS:
         return read_listeners(reader, path, value);
     }

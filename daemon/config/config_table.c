@@ -7,6 +7,7 @@ static const char *const level_words[] = {"error", "warning", "info", "debug", N
 static const char *const format_words[] = {"text", "json", NULL};
 static const char *const access_words[] = {"none", "connections", "calls", NULL};
 static const char *const native_words[] = {"loopback", "all", "none", NULL};
+static const char *const proxy_words[] = {"proxy", "x-forwarded-for", NULL};
 static const char *const serde_words[] = {
     [CONFIG_RAW] = "raw",         [CONFIG_JSON] = "json",     [CONFIG_PICKLE] = "pickle",
     [CONFIG_MSGPACK] = "msgpack", [CONFIG_SERDES_END] = NULL,
@@ -58,6 +59,10 @@ const struct config_row config_table[] = {
      "pages and Python peers have to be called as the common name of that certificate says"},
     {"listen", "native", CONFIG_CHOICE, 0, LISTENER(native), 0, 0, 2, CONFIG_NATIVE_LOOPBACK, native_words,
      "whether Python peers are taken: on loopback addresses and Unix sockets only, on all, on none; their messages may hold PICKLE"},
+    {"listen", "proxies", CONFIG_NETWORKS, 0, LISTENER(proxies), LISTENER(proxies_count), 0, 0, 0, NULL,
+     "addresses of proxies before it, that say for whom they connect: 192.0.2.1, 10.0.0.0/8, unix (its Unix socket); who comes from elsewhere is not believed"},
+    {"listen", "proxy_header", CONFIG_CHOICE, 0, LISTENER(proxy_header), 0, 0, 1, CONFIG_PROXY_PROTOCOL, proxy_words,
+     "how they say it: by the PROXY protocol, version 1 or 2, which their connections then have to begin with; or by X-Forwarded-For in each request"},
     {"listen", "upstreams", CONFIG_NAMES, 0, LISTENER(upstreams), LISTENER(upstreams_count), 0, 0, 0, NULL,
      "names of the upstreams that can be reached through it, the first is the one of the path /; all when left out"},
     {"listen", "policy", CONFIG_POLICY, 0, LISTENER(policy), 0, 0, 0, 0, NULL,

@@ -21,6 +21,7 @@ enum config_type {
     CONFIG_POLICY,       /* struct config_policy: object of section "policy" */
     CONFIG_UPSTREAMS,    /* object of name and URL or section "upstreams" */
     CONFIG_CERTIFICATES, /* list of section "certificates": struct config_certificate[CONFIG_CERTIFICATES_MAX] */
+    CONFIG_NETWORKS,     /* struct config_network[CONFIG_LIST_MAX], how many at `count_offset` */
     CONFIG_LISTENERS,    /* list of section "listen" */
 };
 

@@ -248,8 +248,41 @@ static void threads_come_and_go(void **state) {
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static const char *move_to(size_t place, const char *address) {
+    const char *reason = NULL;
+    int status = admission_move(&tickets[place], address, clock_ms, &reason);
+    assert_int_equal(status, reason == NULL ? 0 : -EUSERS);
+    return reason == NULL ? "" : reason;
+}
+
+/* What a proxy asks for counts where it is for; what it is not taken for stays where it was. */
+static void a_connection_moves_to_another_address(void **state) {
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        assert_string_equal(enter("unix"), "");
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(move_to(i, "192.0.2.1"), "");
+        assert_string_equal(move_to(i, "192.0.2.1"), ""); /* it is there already */
+        admission_serve(&tickets[i]);
+    }
+    assert_string_equal(move_to(4, "192.0.2.1"), "limits.connections_per_address is reached");
+    assert_string_equal(move_to(4, "192.0.2.2"), "");
+    assert_string_equal(move_to(4, "192.0.2.1"), "limits.connections_per_address is reached");
+    assert_string_equal(move_to(0, "192.0.2.2"), "");
+    assert_string_equal(move_to(4, "192.0.2.1"), "");
+    assert_string_equal(move_to(0, "unix"), "");
+    admission_settle(&tickets[1]);
+    assert_string_equal(move_to(1, "2001:db8::1"), ""); /* it has said who it is: it is no stranger there */
+    clock_ms += ADMISSION_GRACE_MS;
+    assert_string_equal(move_to(0, "192.0.2.1"), "");
+    assert_string_equal(move_to(5, "192.0.2.1"), ""); /* the oldest stranger there gives way */
+    assert_string_equal(move_to(2, "192.0.2.9"), ""); /* which is this one: nothing comes of it any more */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_connection_moves_to_another_address, set_up, tear_down),
         CASE(an_address_has_its_limit_and_others_theirs),
         CASE(an_ipv6_network_is_one_address),
         CASE(half_open_ones_have_theirs_until_they_settle),

@@ -126,6 +126,10 @@ static json_t *row_schema(const struct config_row *row) {
                            "propertyNames", "pattern", "^[A-Za-z0-9._-]{1,64}$", "additionalProperties",
                            "anyOf", row_schema(config_row_find("upstreams", "url")), object_of("upstreams"));
         break;
+    case CONFIG_NETWORKS:
+        schema = json_pack("{ss si s{ss si}}", "type", "array", "maxItems", CONFIG_LIST_MAX, "items", "type",
+                           "string", "minLength", 2);
+        break;
     case CONFIG_CERTIFICATES:
         schema = json_pack("{ss si so}", "type", "array", "maxItems", CONFIG_CERTIFICATES_MAX, "items",
                            object_of("certificates"));
@@ -242,6 +246,7 @@ static void write_row(FILE *out, const struct config_row *row) {
     case CONFIG_UPSTREAMS:
         fputs("an object | ", out);
         break;
+    case CONFIG_NETWORKS:
     case CONFIG_CERTIFICATES:
     case CONFIG_LISTENERS:
         fputs("a list | ", out);
