@@ -305,6 +305,9 @@ def test_a_hundred_reloads_under_load(house, tmp_path, python, certificate):
     secure = configured.bridge.urls[1].replace("http", "ws", 1) + "/"
     callers = [Caller(configured.ws_url, f"plain-{number}", "w1") for number in range(3)]
     callers += [Caller(secure, f"secure-{number}", "w1", ca=certificate.cert) for number in range(3)]
+    descriptors = lambda: len(os.listdir(f"/proc/{configured.bridge.popen.pid}/fd"))
+    configured.reload()
+    before = descriptors()
     try:
         for number in range(100):
             denied, allowed = ("mul", "sub") if number % 2 else ("sub", "mul")
@@ -317,6 +320,7 @@ def test_a_hundred_reloads_under_load(house, tmp_path, python, certificate):
                     assert page.call("add", 1, 1) == 2
                     with pytest.raises(RemoteError, match=denied):
                         page.call(denied, 1, 1)
+        assert descriptors() <= before + 4  # the last newcomer's may still be closing
     finally:
         for caller in callers:
             caller.finish()
