@@ -55,13 +55,24 @@ static uint64_t now_ms(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* Tells the service manager that the event loops turn, as often as it wants to know. */
+static void tell_alive(struct server *server, uint64_t *due) {
+    uint64_t interval = notify_watchdog_ms();
+    if (interval > 0 && now_ms() >= *due && server_is_alive(server)) {
+        notify_alive();
+        *due = now_ms() + interval / 2;
+    }
+}
+
 /* Until a signal ends it. */
 static void serve(struct server *server, const sigset_t *awaited, int argc, char **argv) {
     static const struct timespec tick = {.tv_sec = SERVER_TICK_MS / 1000};
     int caught = 0;
+    uint64_t alive_due = 0;
     notify_ready("listening");
     while (caught != SIGTERM && caught != SIGINT) {
         server_tick(server, now_ms());
+        tell_alive(server, &alive_due);
         caught = sigtimedwait(awaited, NULL, &tick);
         if (caught == SIGHUP) {
             reload(server, argc, argv);

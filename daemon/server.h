@@ -25,6 +25,9 @@ int server_reload(struct server *server, const struct config *config, char ret_e
 enum { SERVER_TICK_MS = 1000 };
 void server_tick(struct server *server, uint64_t now);
 
+/* Whether each event loop has given the sign of life that it was asked for by the call before; asks for the next. */
+bool server_is_alive(struct server *server);
+
 /* Whether an event loop has ended by itself; its end sends the process SIGTERM. */
 bool server_has_failed(const struct server *server);
 

@@ -26,6 +26,8 @@ struct floor {
     struct timer stop_deadline;
     pthread_t thread;
     bool has_thread;
+    bool is_asked; /* for a sign of life; main's thread */
+    atomic_bool has_answered;
 };
 
 /* A router inside, with a branch on each floor. Once there it stays, named or not: a later configuration may name it again. */

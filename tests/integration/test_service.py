@@ -1,0 +1,130 @@
+"""What the service manager is told, and the units it is given."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from processes import Bridge
+
+ROOT = Path(__file__).resolve().parents[2]
+UNIT = ROOT / "systemd" / "daffi-bridge.service"
+
+
+class Manager:
+    """The end of the socket that sd_notify(3) writes to."""
+
+    def __init__(self, path: Path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.told: list[str] = []
+
+    def wait_for(self, word: str, seconds: float = 20.0) -> str:
+        """Reads until a message holds the word."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.socket.settimeout(max(0.01, deadline - time.monotonic()))
+            self.told.append(self.socket.recv(4096).decode())
+            if word in self.told[-1]:
+                return self.told[-1]
+
+    def drop(self) -> None:
+        """Forgets what has come."""
+        self.socket.setblocking(False)
+        try:
+            while True:
+                self.socket.recv(4096)
+        except BlockingIOError:
+            pass
+
+
+@pytest.fixture
+def manager(tmp_path):
+    made = Manager(tmp_path / "notify")
+    yield made
+    made.socket.close()
+
+
+def start(house, manager, tmp_path, watchdog_ms: int = 0) -> Bridge:
+    """A bridge that was started by a service manager."""
+    told = [f"NOTIFY_SOCKET={tmp_path}/notify", f"WATCHDOG_USEC={watchdog_ms * 1000}"]
+    bridge = house.keep(Bridge(before=("env", *told)))
+    manager.wait_for("READY=1")
+    return bridge
+
+
+def test_the_manager_is_told(house, manager, tmp_path):
+    bridge = start(house, manager, tmp_path)
+    os.kill(bridge.popen.pid, signal.SIGHUP)
+    assert "MONOTONIC_USEC=" in manager.wait_for("RELOADING=1")
+    manager.wait_for("READY=1")
+    bridge.terminate()
+    manager.wait_for("STOPPING=1")
+
+
+def threads(bridge) -> list[int]:
+    """Its threads' ids, the first is main's."""
+    return sorted(int(name) for name in os.listdir(f"/proc/{bridge.popen.pid}/task"))
+
+
+def test_the_watchdog_hears_of_an_event_loop_that_hangs(house, manager, tmp_path):
+    """A debugger stops one thread after another; only where that is an event loop the manager has nothing to hear."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    attach, go_on, wait_all = 16, 17, 0x40000000
+    bridge = start(house, manager, tmp_path, watchdog_ms=1000)
+    for _ in range(3):
+        manager.wait_for("WATCHDOG=1")
+    hanging = 0
+    for thread in threads(bridge)[1:]:
+        if libc.ptrace(attach, thread, None, None) != 0:
+            pytest.skip(f"no ptrace here: {os.strerror(ctypes.get_errno())}")
+        os.waitpid(thread, wait_all)
+        manager.drop()
+        try:
+            for _ in range(3):
+                manager.wait_for("WATCHDOG=1", 4)
+        except TimeoutError:
+            hanging += 1
+        libc.ptrace(go_on, thread, None, None)
+        manager.wait_for("WATCHDOG=1")
+    assert hanging == (os.cpu_count() or 1)
+
+
+needs_analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+@needs_analyze
+def test_the_unit_is_hardened():
+    """An exposure of 0 is the best, 10 the worst."""
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", UNIT], capture_output=True, text=True, check=False, timeout=60)
+    exposure = re.search(r"Overall exposure level for daffi-bridge.service: ([0-9.]+)", done.stdout)
+    assert exposure and float(exposure[1]) <= 1.5, done.stdout + done.stderr
+
+
+@needs_analyze
+def test_the_unit_is_sound(tmp_path):
+    """With a program where it will be."""
+    unit = tmp_path / "daffi-bridge.service"
+    unit.write_text(UNIT.read_text().replace("/usr/sbin/daffi-bridge", "/bin/true"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd is not installed")
+def test_its_user_and_folders_are_made(tmp_path):
+    for program, kind in (("systemd-sysusers", "sysusers"), ("systemd-tmpfiles", "tmpfiles")):
+        more = ["--create"] if kind == "tmpfiles" else []
+        (tmp_path / "etc").mkdir(exist_ok=True)
+        done = subprocess.run([program, f"--root={tmp_path}", *more, ROOT / "systemd" / f"daffi-bridge.{kind}.conf"], capture_output=True, text=True,
+                              check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+    assert "daffi-bridge:" in (tmp_path / "etc" / "passwd").read_text()
+    assert (tmp_path / "var" / "lib" / "daffi-bridge" / "assets").is_dir()
