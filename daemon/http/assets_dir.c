@@ -182,7 +182,7 @@ static int read_version(struct assets_dir *dir, int root, const char *name, stru
     dir->count++;
     int status = stream == NULL || version->list == NULL ? fail(place, "", -ENOMEM, NULL) : 0;
     version->files.files = version->list;
-    snprintf(version->name, sizeof version->name, "%s", name);
+    snprintf(version->name, sizeof version->name, "%.*s", ASSETS_DIR_VERSION_NAME_MAX, name);
     const struct dirent *entry;
     while (status == 0 && (entry = readdir(stream)) != NULL) {
         status = add_file(dir, version, folder, entry->d_name, place);
