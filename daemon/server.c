@@ -32,6 +32,8 @@ static int make_floor(struct server *server, struct floor *floor, const struct c
     floor->bridge.admission = server->admission;
     floor->bridge.rejoins = server->rejoins;
     floor->bridge.health = server->health;
+    floor->bridge.presence = server->presence;
+    floor->bridge.watches = floor == server->floors;
     floor->bridge.call_table.waiting = &floor->bridge.counters.cells[COUNTER_WAITING_CALLS];
     int status = reactor_new(&server->memory, &floor->bridge.reactor);
     if (status < 0) {
@@ -87,6 +89,9 @@ int server_new(const struct config *config, struct server **ret_server, char ret
     int status = admission_new(&limits, &server->admission);
     if (status == 0) {
         status = upstream_health_new(&server->health);
+    }
+    if (status == 0) {
+        status = presence_new(&server->presence);
     }
     if (status == 0) {
         status = report_init(&server->report, &server->memory, server->health);
@@ -229,6 +234,7 @@ static void stop_floor(void *argument) {
     struct reactor *reactor = floor->bridge.reactor;
     for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
         door_shut(floor->doors[i]);
+        upstream_end_watch(floor->upstreams[i]);
     }
     floor->stop_deadline.on_due = on_stop_deadline;
     uint64_t due = reactor_now(reactor) + floor->bridge.config->timeouts.drain;
@@ -292,6 +298,7 @@ void server_free(struct server *server) {
     site_stop(server->site);
     report_clear(&server->report);
     upstream_health_free(server->health);
+    presence_free(server->presence);
     admission_free(server->admission);
     rejoins_free(server->rejoins);
     names_free(server->names);

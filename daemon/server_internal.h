@@ -7,6 +7,7 @@
 
 #include "bridge/bridge.h"
 #include "bridge/door.h"
+#include "bridge/presence.h"
 #include "bridge/rejoins.h"
 #include "bridge/router.h"
 #include "bridge/upstream.h"
@@ -49,6 +50,7 @@ struct server {
     struct rejoins *rejoins;
     struct names *names;
     struct upstream_health_table *health;
+    struct presence *presence;
     struct report report;
     struct listener_socket admin_socket; /* fd -1: there is none */
     struct admin *admin;

@@ -11,6 +11,7 @@
 #include "ops/counters.h"
 
 struct backend;
+struct presence;
 struct session;
 struct upstream_health_table;
 struct door_visit;
@@ -21,6 +22,8 @@ struct bridge {
     struct admission *admission;               /* of all reactors */
     struct rejoins *rejoins;                   /* likewise; NULL: none are known */
     struct upstream_health_table *health;      /* likewise; NULL: nobody asks */
+    struct presence *presence;                 /* likewise; NULL: nothing is known */
+    bool watches;                              /* upstreams, for all reactors */
     struct counters counters;                  /* of this reactor */
     struct backend *backends[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
     struct session *sessions;                  /* first of a list that session.c keeps */

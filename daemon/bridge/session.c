@@ -1,3 +1,4 @@
+#include "bridge/presence.h"
 #include "bridge/session_internal.h"
 
 #include <errno.h>
@@ -38,6 +39,11 @@ const char *session_describe(const struct session *session, char *out, size_t si
 /* -- the end -- */
 
 static void detach(struct session *session) {
+    if (session->is_let_in) {
+        session->is_let_in = false;
+        presence_expect_leave(session->bridge->presence, session->backend->place, session_name(session),
+                              reactor_now(session->bridge->reactor));
+    }
     session_drop_calls(session);
     session_forget_answers(session);
     session_forget_members(session);

@@ -43,6 +43,7 @@ void session_attach(struct session *session) {
 
 static void open_session(struct session *session) {
     session->state = SESSION_OPEN;
+    session->is_let_in = true;
     timer_clear(reactor_timers(session->bridge->reactor), &session->deadline);
     LOG_SESSION(session, CONFIG_LOG_INFO, "open", "attached");
     session_count_handshake(session, true);
@@ -270,6 +271,7 @@ void session_on_backend_news(struct session *session, struct daffi_span bytes) {
 }
 
 void session_on_backend_lost(struct session *session, uint16_t code, const char *reason) {
+    session->is_let_in = false;
     switch (session->state) {
     case SESSION_ATTACHING:
         session_refuse(session, code, reason);

@@ -37,9 +37,10 @@ struct session {
     enum session_state state;
     enum guard_kind kind;
     bool wants_offer;
-    bool paused;   /* the peer is not read: see update_reading */
-    uint16_t uuid; /* of the peer's handshake */
-    char *name;    /* of its member; NULL until then */
+    bool paused;    /* the peer is not read: see update_reading */
+    bool is_let_in; /* by the backend, which has not said that it is a member no more */
+    uint16_t uuid;  /* of the peer's handshake */
+    char *name;     /* of its member; NULL until then */
     struct names_entry claim;
     struct daffi_handshake *handshake; /* of its peer, until the backend has it */
     struct timer deadline;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "bridge/presence.h"
 #include "bridge/rejoins.h"
 #include "bridge/session_internal.h"
 
@@ -99,6 +100,10 @@ int session_take_members(struct session *session, struct daffi_handshake *handsh
     int status = 0;
     for (size_t i = 0; i < handshake->members_count; i++) {
         struct daffi_member *member = &handshake->members[i];
+        if (presence_is_watcher(daffi_span_text(member->name))) {
+            free_member(member);
+            continue;
+        }
         bool is_own = is_self(session, member->name);
         const struct roster_entry *known = session_find_member(session, daffi_span_text(member->name));
         bool is_learned = keeps_view(session) && !is_own && (!is_service || is_own_answer || known != NULL);
@@ -138,10 +143,15 @@ bool session_is_rejoin(const struct session *session, const struct daffi_event *
 }
 
 int session_take_news(struct session *session, const struct daffi_event *event) {
+    const struct daffi_span name = daffi_span_text(event->member);
     if (is_self(session, event->member)) {
+        bool is_rejoin = session_is_rejoin(session, event);
+        session->is_let_in = session->is_let_in && (is_rejoin || event->type == DAFFI_EVENT_CONNECTED);
         return 1;
     }
-    const struct daffi_span name = daffi_span_text(event->member);
+    if (presence_is_watcher(name)) {
+        return 0;
+    }
     struct roster_entry *entry = session_find_member(session, name);
     bool shows = session_shows_all(session) ||
                  (policy_shows_member(&session->policy, name) && shows_entry(&session->policy, entry));

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "bridge/presence.h"
 #include "bridge/session_internal.h"
 
 enum {
@@ -46,12 +47,25 @@ void session_on_alive(struct session *session) {
     }
 }
 
+/* It holds the name among the bridge's own; a page joins only where no member past the bridge bears it. */
+static void join(struct session *session) {
+    const struct bridge *bridge = session->bridge;
+    bool is_taken =
+        session->kind == GUARD_BROWSER && presence_has(bridge->presence, session->backend->place,
+                                                       session_name(session), reactor_now(bridge->reactor));
+    if (is_taken) {
+        session_refuse(session, CLOSE_POLICY, TAKEN);
+    } else {
+        session_attach(session);
+    }
+}
+
 static void on_word(struct names_entry *entry, enum names_word word) {
     struct session *session = session_of(entry);
     switch (word) {
     case NAMES_GRANTED:
         if (session->state == SESSION_CLAIMING) {
-            session_attach(session);
+            join(session);
         }
         break;
     case NAMES_TAKEN:
@@ -98,7 +112,7 @@ void session_claim_name(struct session *session) {
         }
     }
     if (status == 0) {
-        session_attach(session);
+        join(session);
     } else {
         session_refuse(session, CLOSE_POLICY, status == -EEXIST ? TAKEN : "the bridge is out of memory");
     }

@@ -34,10 +34,7 @@ static void retire(struct attachment *attachment) {
     reactor_retire(attachment->upstream->bridge->reactor, &attachment->retired);
 }
 
-/* What a connect has told of the upstream. */
-static void tell_connect(struct upstream *upstream, bool is_up, const char *detail) {
-    counter_up_of_upstream(upstream->backend.counters,
-                           is_up ? COUNTER_UPSTREAM_CONNECTS_DONE : COUNTER_UPSTREAM_CONNECTS_FAILED);
+void upstream_tell(struct upstream *upstream, bool is_up, const char *detail) {
     if (!upstream_health_tell(upstream->health, is_up, detail)) {
         return;
     }
@@ -45,6 +42,15 @@ static void tell_connect(struct upstream *upstream, bool is_up, const char *deta
         log_peer(CONFIG_LOG_INFO, "upstream %s is there", upstream->config->name);
     } else {
         log_peer(CONFIG_LOG_WARNING, "upstream %s can't be reached: %s", upstream->config->name, detail);
+    }
+}
+
+/* What a session's connect has told of the upstream. */
+static void tell_connect(struct upstream *upstream, bool is_up, const char *detail) {
+    counter_up_of_upstream(upstream->backend.counters,
+                           is_up ? COUNTER_UPSTREAM_CONNECTS_DONE : COUNTER_UPSTREAM_CONNECTS_FAILED);
+    if (!upstream->config->watch) {
+        upstream_tell(upstream, is_up, detail);
     }
 }
 
@@ -257,16 +263,23 @@ static const struct connection_handler handler = {.on_open = on_open,
                                                   .on_drained = on_drained,
                                                   .on_closed = on_closed};
 
+int upstream_open_stream(const struct upstream *upstream, int fd, struct stream **ret_stream) {
+    const struct config_url *url = &upstream->config->url;
+    int status = url->scheme == CONFIG_TLS ? stream_tls_connect(upstream->tls, fd, url->host, ret_stream)
+                                           : stream_tcp_new(fd, ret_stream);
+    if (status < 0) {
+        close(fd);
+    }
+    return status;
+}
+
 /* Takes `fd` over in every case. */
 static int open_connection(struct attachment *attachment, int fd) {
     struct upstream *upstream = attachment->upstream;
     struct bridge *bridge = upstream->bridge;
-    const struct config_url *url = &upstream->config->url;
     struct stream *stream = NULL;
-    int status = url->scheme == CONFIG_TLS ? stream_tls_connect(upstream->tls, fd, url->host, &stream)
-                                           : stream_tcp_new(fd, &stream);
+    int status = upstream_open_stream(upstream, fd, &stream);
     if (status < 0) {
-        close(fd);
         return status;
     }
     struct connection_limits limits =
@@ -429,6 +442,23 @@ static const struct backend_operations operations = {
 
 static void on_unused(struct backend *backend);
 
+/* By the configuration; where that fails, it is as without: what follows is said in presence.h. */
+static int watch(struct upstream *upstream) {
+    bool is_wanted = upstream->bridge->watches && upstream->config->watch;
+    if (!is_wanted) {
+        upstream_end_watch(upstream);
+        return 0;
+    }
+    return upstream->watcher != NULL ? 0 : watcher_new(upstream, &upstream->watcher);
+}
+
+void upstream_end_watch(struct upstream *upstream) {
+    if (upstream != NULL) {
+        watcher_free(upstream->watcher);
+        upstream->watcher = NULL;
+    }
+}
+
 int upstream_new(struct bridge *bridge, const struct config_upstream *config, struct tls_context *tls,
                  struct upstream **ret_upstream) {
     struct upstream *upstream = calloc(1, sizeof *upstream);
@@ -446,6 +476,9 @@ int upstream_new(struct bridge *bridge, const struct config_upstream *config, st
     upstream->config = config;
     int status = endpoint_new(bridge->reactor, config->url.host, config->url.port, config->url.path,
                               &upstream->endpoint);
+    if (status == 0) {
+        status = watch(upstream);
+    }
     if (status < 0) {
         upstream_free(upstream);
         return status;
@@ -464,6 +497,7 @@ void upstream_configure(struct upstream *upstream, const struct config_upstream 
     tls_context_free(upstream->tls);
     upstream->tls = tls;
     config_drop(before);
+    (void)watch(upstream); /* without memory: not watched until the next reload */
 }
 
 bool upstream_can_stay(const struct config_upstream *config, const struct config_upstream *next) {
@@ -489,6 +523,7 @@ void upstream_free(struct upstream *upstream) {
     if (upstream == NULL) {
         return;
     }
+    upstream_end_watch(upstream);
     upstream->is_freed = true;
     if (upstream->backend.users == 0) {
         release_upstream(upstream);

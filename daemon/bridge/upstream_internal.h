@@ -6,6 +6,7 @@
 #include "bridge/rejoins.h"
 #include "bridge/upstream.h"
 #include "bridge/upstream_health.h"
+#include "bridge/watcher.h"
 #include "net/connector.h"
 
 struct upstream {
@@ -16,6 +17,7 @@ struct upstream {
     struct tls_context *tls;
     struct endpoint *endpoint;
     struct upstream_health *health; /* NULL: nobody asks */
+    struct watcher *watcher;        /* NULL: on another reactor, or nowhere */
     size_t lingering;               /* attachments in that state */
     bool is_freed;                  /* as soon as nobody uses it */
 };
@@ -46,6 +48,12 @@ struct attachment {
     struct attachment *successor;   /* the one that is to take its place, or NULL */
     const char *refusal;            /* WAITING: static, why it is never its turn; or NULL */
 };
+
+/* Whether it is there, as its watcher has found; and, where it is not watched, as connects of sessions have. */
+void upstream_tell(struct upstream *upstream, bool is_up, const char *detail);
+
+/* Takes `fd`, which is connected to it, over in every case. */
+int upstream_open_stream(const struct upstream *upstream, int fd, struct stream **ret_stream);
 
 /* It ends; what is queued still goes, and the session is not told anything any more. */
 void upstream_let_go(struct attachment *attachment);

@@ -277,6 +277,7 @@ static int add_upstream(const char *argument, struct config *config, char *ret_e
         return config_refuse(ret_error, "--upstream %s", error);
     }
     upstream->name = strdup(name);
+    upstream->watch = true;
     config->upstreams_count++;
     return upstream->name != NULL ? 0 : config_refuse(ret_error, "out of memory");
 }

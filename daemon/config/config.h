@@ -90,6 +90,7 @@ struct config_upstream {
     char *name; /* "default" when none was given */
     struct config_url url;
     char *ca; /* tls: NULL means the system's */
+    bool watch;
     struct config_policy policy;
 };
 

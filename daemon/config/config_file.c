@@ -195,6 +195,7 @@ static int read_upstreams(const struct reader *reader, const char *path, json_t 
         }
         struct config_upstream *upstream = &config->upstreams[config->upstreams_count++];
         upstream->name = strdup(key);
+        upstream->watch = true;
         int result = upstream->name != NULL ? read_upstream(reader, inner, value, upstream) : -ENOMEM;
         if (result < 0) {
             return result;

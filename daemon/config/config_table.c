@@ -75,6 +75,8 @@ const struct config_row config_table[] = {
      "tcp://HOST:PORT, tls://HOST:PORT or unix:/PATH of a Python Router or Service; router: for the router inside"},
     {"upstreams", "ca", CONFIG_FILE, 0, UPSTREAM(ca), 0, 0, 0, 0, NULL,
      "certificates that a tls:// upstream is checked against: PEM; the system's when left out"},
+    {"upstreams", "watch", CONFIG_BOOL, 0, UPSTREAM(watch), 0, 0, 1, 1, NULL,
+     "keep a connection of the bridge's own to it, which tells whether it is there and, at a Router, who is: so pages get no name and expose no function of a member"},
     {"upstreams", "policy", CONFIG_POLICY, 0, UPSTREAM(policy), 0, 0, 0, 0, NULL,
      "what pages may do at it; the other policies hold as well"},
 
