@@ -130,7 +130,7 @@ def serve(house: House, options: list[str]) -> None:
     """Starts everybody in order, says where the page is, and stays until somebody ends."""
     cert, key = certificate()
     configuration = STATE / "bridge.json"
-    configuration.write_text(json.dumps({"policy": {"expose": ["*"]}}))
+    configuration.write_text(json.dumps({"policy": {"expose": ["*"], "expose_shared": True}}))
     worker_port = free_port()
     listening = house.start("bridge", [
         BRIDGE, "-c", configuration, "--listen", f"http://127.0.0.1:{worker_port}",

@@ -10,6 +10,8 @@
 
 #include "config/config_patterns.h"
 
+static const uint64_t LASTS_MAX = 1U << 30; /* s; who stays for longer than 34 years need not come again */
+
 enum { SIGNATURE_BYTES = 32, SIGNATURE_LETTERS = 43 };
 
 /* -- where it stands -- */
@@ -185,6 +187,7 @@ int auth_read_token(char *const *secrets, size_t secrets_count, struct daffi_spa
     if (grant->expires <= now) {
         return refuse(grant, -EACCES, "the token has expired", ret_text);
     }
+    grant->lasts_ms = (grant->expires - now < LASTS_MAX ? grant->expires - now : LASTS_MAX) * 1000;
     *ret_grant = grant;
     return 0;
 }

@@ -19,6 +19,7 @@ struct auth_grant {
     struct config_policy policy;      /* of its bearer, besides all others */
     char upstream[AUTH_TEXT_MAX + 1]; /* empty: any */
     uint64_t expires;                 /* s since 1970 */
+    uint64_t lasts_ms;                /* from `now` until then */
 };
 
 /* The token of a request: of Authorization: Bearer, of the query's daffi-token, or of the cookie daffi-token, the first

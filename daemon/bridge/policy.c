@@ -241,6 +241,14 @@ bool policy_may_expose(const struct policy *policy, struct daffi_span function) 
     return is_said;
 }
 
+bool policy_shares_exposed(const struct policy *policy) {
+    bool shares = false;
+    for (size_t i = 0; i < policy->count; i++) {
+        shares = shares || policy->parts[i]->expose_shared;
+    }
+    return shares;
+}
+
 /* -- rates -- */
 
 static struct policy_rate smaller(struct policy_rate rate, size_t per_second, size_t burst) {

@@ -48,7 +48,10 @@ bool policy_shows_all(const struct policy *policy); /* every member and function
 bool policy_allows_name(const struct policy *policy, struct daffi_span name);
 const char *policy_explain_name(const struct policy *policy, struct daffi_span name, char *out, size_t size);
 
+/* What a page may bring; and whether it may bring what another member serves as well, which gets a part of its calls: where one of
+ * them says so. */
 bool policy_may_expose(const struct policy *policy, struct daffi_span function);
+bool policy_shares_exposed(const struct policy *policy);
 bool policy_takes_pickle(const struct policy *policy);
 
 /* The smallest of what is said; 0: nothing is. The burst is that of the part with the smallest rate. */

@@ -266,12 +266,21 @@ static bool router_is_congested(const struct attachment *member) {
     return false;
 }
 
+static bool router_serves(const struct backend *backend, struct daffi_span function, struct daffi_span except,
+                          char *ret_name) {
+    const struct router_branch *branch =
+        (const struct router_branch *)(const void *)((const char *)backend -
+                                                     offsetof(struct router_branch, backend));
+    return router_directory_serves(branch->router->directory, function, except, ret_name);
+}
+
 static const struct backend_operations operations = {
     .attach = router_attach,
     .send = router_send,
     .detach = router_detach,
     .is_congested = router_is_congested,
     .rejoin = router_rejoin,
+    .serves = router_serves,
 };
 
 /* -- beginning and end -- */

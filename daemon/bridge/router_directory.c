@@ -229,6 +229,22 @@ int router_directory_change(struct router_directory *directory, struct attachmen
     return status;
 }
 
+bool router_directory_serves(struct router_directory *directory, struct daffi_span function,
+                             struct daffi_span except, char *ret_name) {
+    bool serves = false;
+    pthread_mutex_lock(&directory->lock);
+    for (size_t i = 0; i < directory->count && !serves; i++) {
+        const struct attachment *member = directory->members[i];
+        serves = router_exposure_has(member->exposure, function) && !daffi_span_equal(member->name, except);
+        if (serves) {
+            memcpy(ret_name, member->name.data, member->name.length);
+            ret_name[member->name.length] = '\0';
+        }
+    }
+    pthread_mutex_unlock(&directory->lock);
+    return serves;
+}
+
 void router_directory_leave(struct router_directory *directory, struct attachment *member, size_t home) {
     pthread_mutex_lock(&directory->lock);
     if (member->place != ROUTER_NOWHERE) {

@@ -25,6 +25,11 @@ int router_directory_join(struct router_directory *directory, struct attachment 
 int router_directory_change(struct router_directory *directory, struct attachment *member,
                             struct router_exposure *exposure, size_t home, uint16_t uuid);
 
+/* Whether a member that is not called `except` exposes the function; its name is copied, DAFFI_NAME_MAX bytes and a NUL at
+ * most. Each member is looked at. */
+bool router_directory_serves(struct router_directory *directory, struct daffi_span function,
+                             struct daffi_span except, char *ret_name);
+
 /* Nothing where it is no member any more. */
 void router_directory_leave(struct router_directory *directory, struct attachment *member, size_t home);
 

@@ -1,4 +1,3 @@
-#include "bridge/presence.h"
 #include "bridge/session_internal.h"
 
 #include <errno.h>
@@ -39,11 +38,6 @@ const char *session_describe(const struct session *session, char *out, size_t si
 /* -- the end -- */
 
 static void detach(struct session *session) {
-    if (session->is_let_in) {
-        session->is_let_in = false;
-        presence_expect_leave(session->bridge->presence, session->backend->place, session_name(session),
-                              reactor_now(session->bridge->reactor));
-    }
     session_drop_calls(session);
     session_forget_answers(session);
     session_forget_members(session);
@@ -65,6 +59,7 @@ void session_close(struct session *session, uint16_t code, const char *reason) {
     snprintf(session->ending, sizeof session->ending, "%s", reason);
     session_note_close(session, code);
     timer_clear(reactor_timers(session->bridge->reactor), &session->deadline);
+    timer_clear(reactor_timers(session->bridge->reactor), &session->expiry);
     detach(session);
     session->transport->close(session->transport_owner, code, reason);
 }
@@ -111,6 +106,7 @@ void session_on_closed(struct session *session, const char *detail) {
     session_account_end(session, session->ending[0] == '\0' ? detail : session->ending);
     session->state = SESSION_CLOSING;
     timer_clear(reactor_timers(reactor), &session->deadline);
+    timer_clear(reactor_timers(reactor), &session->expiry);
     detach(session);
     if (session->next != NULL) {
         session->next->previous = session->previous;
@@ -165,6 +161,9 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
         goto fail;
     }
     status = session_set_deadline(session, session->config->timeouts.handshake);
+    if (status == 0) {
+        status = session_set_expiry(session, setup->grant);
+    }
     if (status < 0) {
         goto fail;
     }
@@ -177,6 +176,7 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     *ret_session = session;
     return 0;
 fail:
+    timer_clear(reactor_timers(session->bridge->reactor), &session->deadline);
     free(session->no_backend);
     free(session->bound_name);
     backend_drop(session->backend);

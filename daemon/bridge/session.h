@@ -98,6 +98,10 @@ struct backend_operations {
      * the last change is under way; another -errno: nothing comes of it. */
     int (*rejoin)(struct attachment *attachment, const struct daffi_handshake *handshake, uint16_t uuid,
                   struct attachment **ret_attachment);
+    /* Whether a member that is not called `except` is known to serve the function; its name is copied, DAFFI_NAME_MAX bytes and
+     * a NUL at most. May be NULL: nothing is known. */
+    bool (*serves)(const struct backend *backend, struct daffi_span function, struct daffi_span except,
+                   char *ret_name);
 };
 struct backend {
     const struct backend_operations *operations;

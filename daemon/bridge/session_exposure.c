@@ -13,9 +13,9 @@ enum {
 /* -- the functions of a page -- */
 
 /* Whether this page may expose that function. All that is to be said about whose a function is belongs here. */
-static const char *check_function(const struct session *session, struct daffi_span function, char *out,
-                                  size_t size) {
-    char name[QUOTED_MAX];
+static const char *check_function(const struct session *session, struct daffi_span page,
+                                  struct daffi_span function, char *out, size_t size) {
+    char name[QUOTED_MAX], other[DAFFI_NAME_MAX + 1], quoted[QUOTED_MAX];
     struct daffi_fault fault;
     if (daffi_name_check(function, &fault) < 0) {
         snprintf(out, size, "\"%s\" can't be exposed: %s",
@@ -25,6 +25,16 @@ static const char *check_function(const struct session *session, struct daffi_sp
     if (!policy_may_expose(&session->policy, function)) {
         snprintf(out, size, "the policy of this bridge does not let a page expose \"%s\" (policy.expose)",
                  log_quote(name, sizeof name, function.data, function.length));
+        return out;
+    }
+    const struct backend *backend = session->backend;
+    if (backend != NULL && backend->operations->serves != NULL && !policy_shares_exposed(&session->policy) &&
+        backend->operations->serves(backend, function, page, other)) {
+        snprintf(out, size,
+                 "\"%s\" can't be exposed: it is a function of the member \"%s\" "
+                 "(policy.expose_shared lets pages share them)",
+                 log_quote(name, sizeof name, function.data, function.length),
+                 log_quote(quoted, sizeof quoted, other, strlen(other)));
         return out;
     }
     return NULL;
@@ -42,7 +52,8 @@ const char *session_check_functions(const struct session *session, const struct 
     }
     const char *wrong = NULL;
     for (size_t i = 0; wrong == NULL && i < member->methods_count; i++) {
-        wrong = check_function(session, daffi_span_text(member->methods[i]), out, size);
+        wrong = check_function(session, daffi_span_text(member->name), daffi_span_text(member->methods[i]),
+                               out, size);
     }
     return wrong;
 }

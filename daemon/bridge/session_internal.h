@@ -44,6 +44,7 @@ struct session {
     struct names_entry claim;
     struct daffi_handshake *handshake; /* of its peer, until the backend has it */
     struct timer deadline;
+    struct timer expiry; /* of its grant */
     struct policy policy;
     struct auth_grant *grant;         /* part of the policy; or NULL */
     struct rate call_rate, byte_rate; /* of what its peer sends; no limit for native peers */
@@ -142,6 +143,7 @@ int session_take_news(struct session *session, const struct daffi_event *event);
 /* Whether it tells of a page that evicts itself, to change its functions: see rejoins.h. */
 bool session_is_rejoin(const struct session *session, const struct daffi_event *event);
 
+/* It is about to be none itself. */
 void session_forget_members(struct session *session);
 
 /* -- session_calls.c -- */
@@ -168,6 +170,9 @@ void session_start_rates(struct session *session);
 
 /* Whether a message of the peer, of `size` bytes in all, keeps to its policy; a call that does not is answered. */
 bool session_keeps_to_rates(struct session *session, const struct daffi_message *message, size_t size);
+
+/* Ends it when the token expires that it came with; NULL: it came without. 0 or -ENOMEM. */
+int session_set_expiry(struct session *session, const struct auth_grant *grant);
 
 /* -- session_exposure.c -- */
 

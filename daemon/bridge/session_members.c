@@ -171,5 +171,10 @@ int session_take_news(struct session *session, const struct daffi_event *event) 
 }
 
 void session_forget_members(struct session *session) {
+    if (session->is_let_in) {
+        session->is_let_in = false;
+        presence_expect_leave(session->bridge->presence, session->backend->place, session_name(session),
+                              reactor_now(session->bridge->reactor));
+    }
     roster_view_clear(&session->bridge->roster, &session->view);
 }

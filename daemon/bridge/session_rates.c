@@ -1,4 +1,4 @@
-/* How often a page may call, and how much it may send. Native peers have no limits. */
+/* How often a page may call, how much it may send, and for how long it may stay. Native peers have no limits. */
 #include <stdio.h>
 
 #include "bridge/session_internal.h"
@@ -37,4 +37,19 @@ bool session_keeps_to_rates(struct session *session, const struct daffi_message 
     }
     session_answer_peer(session, message, DAFFI_ERROR_REFUSED, text);
     return false;
+}
+
+/* Whoever may stay has a new one, and comes again with it. */
+static void on_expired(struct timer *timer, uint64_t now) {
+    (void)now;
+    struct session *session = (struct session *)(void *)((char *)timer - offsetof(struct session, expiry));
+    session_close(session, CLOSE_POLICY, "the token has expired: connect with a new one");
+}
+
+int session_set_expiry(struct session *session, const struct auth_grant *grant) {
+    struct reactor *reactor = session->bridge->reactor;
+    session->expiry.on_due = on_expired;
+    return grant == NULL
+               ? 0
+               : timer_set(reactor_timers(reactor), &session->expiry, reactor_now(reactor) + grant->lasts_ms);
 }

@@ -55,6 +55,10 @@ void upstream_tell(struct upstream *upstream, bool is_up, const char *detail);
 /* Takes `fd`, which is connected to it, over in every case. */
 int upstream_open_stream(const struct upstream *upstream, int fd, struct stream **ret_stream);
 
+extern const struct backend_operations upstream_operations;
+bool upstream_serves(const struct backend *backend, struct daffi_span function, struct daffi_span except,
+                     char *ret_name); /* the operation */
+
 /* It ends; what is queued still goes, and the session is not told anything any more. */
 void upstream_let_go(struct attachment *attachment);
 

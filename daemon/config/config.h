@@ -47,6 +47,7 @@ struct config_policy {
     struct config_patterns allow_receivers, deny_receivers;
     struct config_patterns visible;                 /* members */
     struct config_patterns expose;                  /* functions of pages */
+    bool expose_shared;                             /* though others serve them */
     struct config_patterns allow_names, deny_names; /* of pages themselves */
     unsigned serdes;                                /* bits, 1 << enum config_serde; 0: not said */
     struct config_pin *pins;

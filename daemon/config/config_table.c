@@ -86,6 +86,8 @@ const struct config_row config_table[] = {
     PATTERNS(deny_receivers, "members that they may not call, though allowed"),
     PATTERNS(visible, "members that pages see and reach: for them there are no others; all when left out"),
     PATTERNS(expose, "functions that pages may expose to be called by others; none when left out"),
+    {"policy", "expose_shared", CONFIG_BOOL, 0, POLICY(expose_shared), 0, 0, 1, 0, NULL,
+     "pages may expose what another member serves: calls of any member then reach them in turn; pages that all expose the same need it, too"},
     PATTERNS(allow_names, "names that pages may have, such as web-*: the sure way to keep those of workers from them; all when left out"),
     PATTERNS(deny_names, "names that they may not have, though allowed; daffi-bridge* is never theirs"),
     {"policy", "serdes", CONFIG_SERDES, 0, POLICY(serdes), 0, 0, 0, 0, serde_words,

@@ -27,7 +27,7 @@ for (const [kind, isBridged, hasRouter] of [["a bare Router", false, true], ["th
 
     before(async () => {
       const port = await freePort();
-      writeFileSync(allowing, JSON.stringify({ policy: { expose: ["*"] } }));
+      writeFileSync(allowing, JSON.stringify({ policy: { expose: ["*"], expose_shared: true } }));
       if (hasRouter) router = await startRouter(port);
       const native = hasRouter ? [] : ["--listen", `http://127.0.0.1:${port}`];
       if (isBridged) bridge = await startBridge(hasRouter ? `tcp://127.0.0.1:${port}` : [], ["-c", allowing, "--allow-origin", site.url, ...native]);

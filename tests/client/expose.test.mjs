@@ -12,7 +12,7 @@ import { startCaller } from "./python_caller.mjs";
 
 const scratch = mkdtempSync(join(tmpdir(), "daffi-expose-"));
 const allowing = join(scratch, "allowing.json");
-writeFileSync(allowing, JSON.stringify({ policy: { expose: ["*"] } }));
+writeFileSync(allowing, JSON.stringify({ policy: { expose: ["*"], expose_shared: true } }));
 after(() => rmSync(scratch, { recursive: true }));
 
 /** Where pages connect to, and where Python does. */

@@ -108,6 +108,19 @@ def test_a_token_binds_name_functions_and_upstream(bridge):
     assert "another upstream" in refused(url.replace("/?", "/other?"), "alice-2")
 
 
+def test_a_session_ends_when_its_token_expires(bridge):
+    """Another one, with a token that holds, goes on; a new token lets the page in again."""
+    with Page(f"{bridge.ws_url}?daffi-token={make_token(NEW)}", "stays") as stays:
+        page = Page(f"{bridge.ws_url}?daffi-token={make_token(NEW, seconds=2)}", "page")
+        assert page.call("add", 1, 2, receiver="w1") == 3
+        code, reason = page.expect_close()
+        assert code == 1008 and reason == "the token has expired: connect with a new one"
+        stays.wait_for_event("disconnected", "page")
+        with Page(f"{bridge.ws_url}?daffi-token={make_token(NEW)}", "page") as again:
+            assert again.call("add", 1, 2, receiver="w1") == 3
+        assert stays.call("add", 2, 2, receiver="w1") == 4
+
+
 def complaint(file: str) -> str:
     """What -t says of a configuration that can't be used; no secret is in it."""
     ended = subprocess.run([BUILD / "daffi-bridge", "-t", "-c", file], capture_output=True, text=True, check=False)

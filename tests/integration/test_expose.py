@@ -22,11 +22,20 @@ class World:
         file = tmp_path / "bridge.json"
         url = f"tcp://127.0.0.1:{port}" if kind == "router" else "router:"
         file.write_text(json.dumps({"listen": [{"url": "http://127.0.0.1:0"}], "upstreams": {"default": url},
-                                    "policy": {**({"expose": list(expose)} if expose else {}), **policy}}))
+                                    "policy": {**({"expose": list(expose)} if expose else {}), **policy},
+                                    "log": {"level": "debug"}}))
         self.bridge = house.bridge(None, "-c", str(file), listeners=())
         self.bridge.wait_for_listeners(1)
         self.url = self.bridge.ws_url
         self.port = port if kind == "router" else self.bridge.port
+        self.is_watched = kind == "router"
+        if self.is_watched:
+            self.bridge.wait_for("upstream default is there")
+
+    def wait_for(self, member: str) -> None:
+        """Until the bridge knows that it has come."""
+        if self.is_watched:
+            self.bridge.wait_for(f'upstream default: "{member}" has come')
 
 
 @pytest.fixture(params=["router", "inside"])
@@ -149,6 +158,34 @@ def test_a_page_whose_exposing_is_not_allowed_is_refused(world):
     page.name = "tab"
     assert said(shake(page, "f"))[:2] == ["Refused", "daffi_bridge"]
     assert page.expect_close()[0] == 1008
+
+
+def test_a_page_does_not_expose_what_another_member_serves(world):
+    """Neither as it comes nor later, be the other a worker or a page; what it has it keeps, and what nobody serves it may bring."""
+    place = world()
+    with Native(place.port, "w1", ["f"]), open_page(place.url, "other", "g"):
+        place.wait_for("w1")
+        place.wait_for("other")
+        for function, owner in (("f", "w1"), ("g", "other")):
+            page = Page(place.url, None)
+            page.name = "tab"
+            kind, module, text = said(shake(page, "f1", function))
+            assert (kind, module) == ("Refused", "daffi_bridge") and f'"{function}"' in text and f'"{owner}"' in text
+            assert page.expect_close()[0] == 1008
+        with open_page(place.url, "tab", "h") as tab, Native(place.port, "caller") as caller:
+            assert 'of the member "w1"' in said(shake(tab, "h", "f", uuid=9))[2]
+            assert shake(tab, "h", "f1", uuid=10).flag == wire.HANDSHAKE
+            caller.send(wire.request("caller", "tab", "f1", uuid=4))
+            answer(tab, next_call(tab), "mine")
+            assert caller.wait_for(lambda message: message.uuid == 4).json()["args"] == ["mine"]
+
+
+def test_a_page_exposes_what_another_member_serves_where_that_is_allowed(world):
+    place = world(expose_shared=True)
+    with Native(place.port, "w1", ["f"]):
+        place.wait_for("w1")
+        with open_page(place.url, "tab", "f") as tab:
+            assert shake(tab, "f", "g", uuid=9).flag == wire.HANDSHAKE
 
 
 def test_a_change_that_is_not_allowed_leaves_all_as_it_was(world):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import json
 import socket
 import wire
 from page import Page, RemoteError
@@ -70,10 +71,13 @@ def test_sigterm_tells_the_pages_and_ends_with_0(house):
     house.end(bridge)
 
 
-def test_a_malformed_answer_of_the_upstream_ends_that_session_alone(house):
+def test_a_malformed_answer_of_the_upstream_ends_that_session_alone(house, tmp_path):
     """An upstream of our own that speaks nonsense after the handshake."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        bridge = house.bridge(server.getsockname()[1])
+        file = tmp_path / "bridge.json"
+        url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        file.write_text(json.dumps({"upstreams": {"default": {"url": url, "watch": False}}}))
+        bridge = house.bridge(None, "-c", str(file))
         page = Page(bridge.ws_url, None)
         page.send(wire.handshake("page"))
         leg, _ = server.accept()

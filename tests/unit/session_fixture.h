@@ -174,8 +174,8 @@ static inline int backend_rejoin(struct attachment *attachment, const struct daf
     return 0;
 }
 
-static const struct backend_operations operations = {backend_attach, backend_send, backend_detach,
-                                                     backend_is_congested, backend_rejoin};
+static const struct backend_operations operations = {backend_attach,       backend_send,   backend_detach,
+                                                     backend_is_congested, backend_rejoin, NULL};
 
 /* -- setting up -- */
 

@@ -212,7 +212,7 @@ static void write_row(FILE *out, const struct config_row *row) {
                 row->standard >= row->minimum ? number_text(row, row->standard, standard) : "");
         break;
     case CONFIG_BOOL:
-        fputs("`true` or `false` | `false`", out);
+        fprintf(out, "`true` or `false` | `%s`", row->standard != 0 ? "true" : "false");
         break;
     case CONFIG_CHOICE:
         fprintf(out, "%s | `\"%s\"`", config_choices_text(row->choices, words, sizeof words),
