@@ -180,23 +180,23 @@ void presence_forget(struct presence_list *list) {
     pthread_mutex_unlock(&list->presence->lock);
 }
 
-int presence_put(struct presence_list *list, const struct daffi_member *said) {
-    struct daffi_span *methods = copy_methods(said);
+int presence_put(struct presence_list *list, const struct daffi_member *member) {
+    struct daffi_span *methods = copy_methods(member);
     if (methods == NULL) {
         return -ENOMEM;
     }
     pthread_mutex_lock(&list->presence->lock);
-    struct presence_member *member = find_or_make(list, daffi_span_text(said->name));
-    if (member != NULL) {
-        free(member->methods);
-        member->methods = methods;
-        member->methods_count = said->methods_count;
-        member->is_here = true;
+    struct presence_member *known = find_or_make(list, daffi_span_text(member->name));
+    if (known != NULL) {
+        free(known->methods);
+        known->methods = methods;
+        known->methods_count = member->methods_count;
+        known->is_here = true;
         methods = NULL;
     }
     pthread_mutex_unlock(&list->presence->lock);
     free(methods);
-    return member == NULL ? -ENOMEM : 0;
+    return known == NULL ? -ENOMEM : 0;
 }
 
 int presence_come(struct presence_list *list, struct daffi_span name) {

@@ -16,7 +16,7 @@ enum {
     STEADY_MS = 10000, /* of watching, after which the next failure is a first one */
     GOODBYE_MS = 1000,
     RANDOM_BYTES = 12,
-    NAME_MAX_BYTES = sizeof PRESENCE_WATCHER + 2 * RANDOM_BYTES,
+    NAME_MAX_BYTES = sizeof PRESENCE_WATCHER + RANDOM_BYTES + RANDOM_BYTES,
     DETAIL_MAX = 256,
     QUOTED_MAX = 128,
 };
