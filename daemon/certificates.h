@@ -20,7 +20,7 @@ enum {
 
 /* One that a listener shows. */
 struct certificate {
-    const char *file; /* borrowed from the configuration */
+    const char *file, *listener; /* the latter's URL; both borrowed from the configuration */
     time_t begins, ends;
 };
 

@@ -160,10 +160,8 @@ static int list_certificates(struct generation *generation) {
              j++) {
             struct certificate *one = &generation->certificates[generation->certificates_count++];
             one->file = j == 0 ? listener->cert : listener->certificates[j - 1].cert;
+            one->listener = listener->url.text;
             tls_context_validity(generation->parts[0].listener_tls[i], j, &one->begins, &one->ends);
-            if (j == 0 || one->ends < generation->expires[i]) {
-                generation->expires[i] = one->ends;
-            }
         }
     }
     return 0;

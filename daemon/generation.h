@@ -29,8 +29,6 @@ struct generation {
     size_t listener_from[CONFIG_LIST_MAX]; /* places in the generation before; SIZE_MAX: new */
     size_t upstream_from[CONFIG_LIST_MAX]; /* likewise */
     size_t routers[CONFIG_LIST_MAX];       /* places in server->routers; SIZE_MAX: it is none */
-    int64_t expires
-        [CONFIG_LIST_MAX]; /* the first of each listener's certificates to end, s since 1970; 0: none */
     struct generation_socket *sockets[CONFIG_LIST_MAX]; /* after generation_bind */
     uint64_t files; /* certificates_signature, from before they were read */
     struct assets assets;

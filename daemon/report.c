@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -71,6 +72,7 @@ void report_clear(struct report *report) {
     if (report->memory == NULL) {
         return;
     }
+    free(report->certificates);
     config_drop(report->config);
     pthread_mutex_destroy(&report->lock);
 }
@@ -79,16 +81,24 @@ void report_add(struct report *report, const struct counters *counters) {
     report->counters[report->counters_count++] = counters;
 }
 
-void report_configure(struct report *report, const struct config *config, const int64_t *expires,
+void report_configure(struct report *report, const struct config *config,
+                      const struct certificate *certificates, size_t certificates_count,
                       size_t connections_limit) {
     const struct config *held = config_hold(config);
+    struct certificate *copies = calloc(certificates_count + 1, sizeof *copies);
+    for (size_t i = 0; i < certificates_count && copies != NULL; i++) {
+        copies[i] = certificates[i];
+    }
     pthread_mutex_lock(&report->lock);
-    const struct config *before = report->config;
+    const struct config *config_before = report->config;
+    struct certificate *certificates_before = report->certificates;
     report->config = held;
-    memcpy(report->expires, expires, sizeof report->expires);
+    report->certificates = copies;
+    report->certificates_count = copies == NULL ? 0 : certificates_count;
     report->connections_limit = connections_limit;
     pthread_mutex_unlock(&report->lock);
-    config_drop(before);
+    free(certificates_before);
+    config_drop(config_before);
 }
 
 void report_stopping(struct report *report) {
@@ -206,18 +216,14 @@ static size_t memory_used(const struct report *report) {
 
 static void write_certificates(const struct report *report, FILE *out) {
     static const char name[] = "daffi_bridge_certificate_expiry_timestamp_seconds";
-    bool has_begun = false;
-    for (size_t i = 0; i < report->config->listeners_count; i++) {
-        if (report->expires[i] == 0) {
-            continue;
-        }
-        if (!has_begun) {
-            metrics_text_family(out, name, "gauge",
-                                "When the certificate of a listener ends, in seconds since 1970.");
-            has_begun = true;
-        }
-        const struct metrics_label label = {"listener", report->config->listeners[i].url.text};
-        metrics_text_sample(out, name, &label, "", (double)report->expires[i]);
+    if (report->certificates_count > 0) {
+        metrics_text_family(out, name, "gauge",
+                            "When a certificate of a listener ends, in seconds since 1970.");
+    }
+    for (size_t i = 0; i < report->certificates_count; i++) {
+        const struct certificate *one = &report->certificates[i];
+        const struct metrics_label labels[] = {{"listener", one->listener}, {"file", one->file}};
+        metrics_text_labelled(out, name, labels, sizeof labels / sizeof *labels, (double)one->ends);
     }
 }
 

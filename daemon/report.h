@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "bridge/upstream_health.h"
+#include "certificates.h"
 #include "config/config.h"
 #include "net/buffer.h"
 #include "ops/counters.h"
@@ -23,8 +24,9 @@ struct report {
     _Atomic bool is_stopping;
     /* of the configuration, under the lock */
     pthread_mutex_t lock;
-    const struct config *config; /* held; NULL: none yet */
-    int64_t expires[CONFIG_LIST_MAX];
+    const struct config *config;      /* held; NULL: none yet */
+    struct certificate *certificates; /* of its listeners */
+    size_t certificates_count;
     size_t connections_limit;
 };
 
@@ -35,9 +37,10 @@ void report_clear(struct report *report); /* all zero is fine */
 /* One reactor's; borrowed. Before anything is told. */
 void report_add(struct report *report, const struct counters *counters);
 
-/* From now on it tells of this configuration, which is held. `expires`: of its listeners' certificates, by their places, in
- * seconds since 1970; 0: it has none. */
-void report_configure(struct report *report, const struct config *config, const int64_t *expires,
+/* From now on it tells of this configuration, which is held, and of these certificates of its listeners, which are copied; of
+ * none of them without memory. */
+void report_configure(struct report *report, const struct config *config,
+                      const struct certificate *certificates, size_t certificates_count,
                       size_t connections_limit);
 
 void report_stopping(struct report *report);

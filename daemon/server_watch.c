@@ -52,5 +52,6 @@ void server_stop_admin(struct server *server) {
 
 void server_report(struct server *server, const struct generation *generation,
                    const struct config_limits *limits) {
-    report_configure(&server->report, generation->config, generation->expires, limits->connections);
+    report_configure(&server->report, generation->config, generation->certificates,
+                     generation->certificates_count, limits->connections);
 }

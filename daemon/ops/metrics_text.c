@@ -43,6 +43,17 @@ void metrics_text_sample(FILE *out, const char *name, const struct metrics_label
     fprintf(out, "%.17g\n", value);
 }
 
+void metrics_text_labelled(FILE *out, const char *name, const struct metrics_label *labels, size_t count,
+                           double value) {
+    fprintf(out, "%s{", name);
+    for (size_t i = 0; i < count; i++) {
+        fprintf(out, "%s%s=\"", i == 0 ? "" : ",", labels[i].name);
+        write_escaped(out, labels[i].value);
+        fputc('"', out);
+    }
+    fprintf(out, "} %.17g\n", value);
+}
+
 void metrics_text_count(FILE *out, const char *name, const struct metrics_label *label, const char *labels,
                         uint64_t value) {
     write_name(out, name, "", label, labels);

@@ -23,6 +23,10 @@ void metrics_text_sample(FILE *out, const char *name, const struct metrics_label
 void metrics_text_count(FILE *out, const char *name, const struct metrics_label *label, const char *labels,
                         uint64_t value);
 
+/* One sample with several labels. */
+void metrics_text_labelled(FILE *out, const char *name, const struct metrics_label *labels, size_t count,
+                           double value);
+
 /* All samples of one histogram, in seconds: `buckets` are counts of HISTOGRAM_BOUNDS + 1, not cumulative. */
 void metrics_text_histogram(FILE *out, const char *name, const struct metrics_label *label,
                             const uint64_t *buckets, uint64_t sum_us);

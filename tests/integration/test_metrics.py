@@ -160,7 +160,7 @@ def test_tls_and_the_certificate(house, tmp_path):
     numbers = admin.wait_for_metric((OURS + "tls_handshakes_total", "failed"), lambda value: value == 1)
     ends = subprocess.run(["openssl", "x509", "-in", house.certificate.cert, "-noout", "-enddate"], check=True, capture_output=True, text=True).stdout
     expected = ssl.cert_time_to_seconds(ends.strip().removeprefix("notAfter="))
-    assert count(numbers, "certificate_expiry_timestamp_seconds", "https://127.0.0.1:0") == expected
+    assert count(numbers, "certificate_expiry_timestamp_seconds", house.certificate.cert, "https://127.0.0.1:0") == expected
 
 
 def test_an_upstream_that_is_not_there_or_goes(house, tmp_path):

@@ -112,11 +112,13 @@ static void samples_are_written(void **state) {
     metrics_text_count(out, "f_total", NULL, "a=\"b\"", 1);
     metrics_text_count(out, "f_total", &odd, "a=\"b\"", 2);
     metrics_text_sample(out, "f_total", &odd, "", 0.5);
+    metrics_text_labelled(out, "f_total", (const struct metrics_label[]){odd, {"file", "/x"}}, 2, 3);
     assert_text(out, "# HELP f_total What it is.\n# TYPE f_total counter\n"
                      "f_total 18446744073709551615\n"
                      "f_total{a=\"b\"} 1\n"
                      "f_total{listener=\"a\\\"b\\\\c\\nd\",a=\"b\"} 2\n"
-                     "f_total{listener=\"a\\\"b\\\\c\\nd\"} 0.5\n");
+                     "f_total{listener=\"a\\\"b\\\\c\\nd\"} 0.5\n"
+                     "f_total{listener=\"a\\\"b\\\\c\\nd\",file=\"/x\"} 3\n");
 }
 
 static void a_histogram_is_cumulative(void **state) {
