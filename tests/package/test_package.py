@@ -1,0 +1,167 @@
+"""The Debian package: what is in it, how its program is hardened, and its life in a Debian where nothing else is installed.
+
+Made of the preset `release`; `scripts/test package` builds that first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RELEASE = ROOT / "build" / "release"
+
+
+def run(*command: str | Path, **more) -> str:
+    """Its output; the test fails, with all it said, when the command does."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, **more)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def make(folder: Path, version: str | None = None) -> Path:
+    """A package of what is built, as another version if wished."""
+    more = ["-D", f"CPACK_PACKAGE_VERSION={version}"] if version else []
+    os.umask(0o022)
+    run("cpack", *more, "-B", folder, cwd=RELEASE)
+    (made,) = folder.glob("*.deb")
+    return made
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory) -> Path:
+    return make(tmp_path_factory.mktemp("package"))
+
+
+def test_what_is_in_it(package):
+    listed = {line.split(None, 5)[5].lstrip(".") for line in run("dpkg-deb", "-c", package).splitlines()}
+    for path in ("/usr/sbin/daffi-bridge", "/etc/daffi-bridge/daffi-bridge.json", "/usr/lib/systemd/system/daffi-bridge.service",
+                 "/usr/lib/sysusers.d/daffi-bridge.conf", "/usr/lib/tmpfiles.d/daffi-bridge.conf", "/usr/share/man/man8/daffi-bridge.8.gz",
+                 "/usr/share/man/man5/daffi-bridge.json.5.gz", "/usr/share/bash-completion/completions/daffi-bridge",
+                 "/usr/share/doc/daffi-bridge/copyright", "/usr/share/doc/daffi-bridge/README.md", "/usr/share/daffi-bridge/daffi-bridge.schema.json"):
+        assert path in listed
+    assert run("dpkg-deb", "-I", package, "conffiles").split() == ["/etc/daffi-bridge/daffi-bridge.json"]
+    needs = run("dpkg-deb", "-f", package, "Depends")
+    assert all(library in needs for library in ("libc6", "libssl3", "libjansson4", "libcivetweb1"))
+
+
+@pytest.mark.skipif(shutil.which("lintian") is None, reason="lintian is not installed")
+def test_lintian_finds_no_fault(package):
+    assert run("lintian", "--allow-root", "--fail-on", "error,warning", package) == ""
+
+
+def test_its_program_is_hardened(tmp_path, package):
+    run("dpkg-deb", "-x", package, tmp_path)
+    program = tmp_path / "usr/sbin/daffi-bridge"
+    headers, dynamic, symbols = (run("readelf", option, program) for option in ("-hlW", "-dW", "-sW"))
+    assert re.search(r"Type:\s+DYN \(Position-Independent", headers)
+    assert "GNU_RELRO" in headers and re.search(r"FLAGS_1.*NOW", dynamic)  # nothing of the tables stays writable
+    assert re.search(r"GNU_STACK\s.*RW\s", headers)  # no stack is executed
+    assert "__stack_chk_fail" in symbols and re.search(r"__\w+_chk@GLIBC", symbols)  # fortified
+    # CET: Debian's own start files have no note of it, so that the program as a whole can't either; its functions are ready.
+    functions = len(re.findall(r"\sFUNC\s.*\s(?!UND)\d+ ", run("readelf", "-sW", RELEASE / "daffi-bridge")))
+    landings = len(re.findall(r"\bendbr64\b", run("objdump", "-d", "--no-show-raw-insn", program)))
+    assert landings > functions / 3 > 100
+    assert "-fstack-clash-protection" in (RELEASE / "compile_commands.json").read_text()
+
+
+def test_the_manual_and_the_completion_know_every_option():
+    told = run(RELEASE / "daffi-bridge", "--help").split("keys of the file")[0]
+    options = set(re.findall(r"--[a-z-]+", told.split("\noptions\n")[1]))
+    manual = (ROOT / "docs/man/daffi-bridge.8").read_text().replace("\\-", "-")
+    completion = (ROOT / "conf/completion/daffi-bridge").read_text()
+    assert len(options) > 10
+    for option in options:
+        assert option in manual, option
+        assert option in completion, option
+    if shutil.which("man"):
+        for page in ("daffi-bridge.8", "daffi-bridge.json.5"):
+            done = subprocess.run(["man", "--warnings", "-l", ROOT / "docs/man" / page], capture_output=True, text=True, check=False, timeout=60,
+                                  env={**os.environ, "MANWIDTH": "100", "LC_ALL": "C.UTF-8"})
+            assert (done.returncode, done.stderr) == (0, "")
+
+
+# -- its life --
+
+
+def mirror() -> str | None:
+    """Where this machine's own Debian comes from."""
+    done = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"], capture_output=True, text=True,
+                          check=False, timeout=60)
+    for line in done.stdout.splitlines():
+        place, _, name = line.partition(" ")
+        if name == "bookworm":
+            return place
+    return None
+
+
+@pytest.fixture(scope="module")
+def debian(tmp_path_factory) -> Path:
+    """A Debian 12 in a folder, with the libraries and no more."""
+    if os.geteuid() != 0 or shutil.which("debootstrap") is None or mirror() is None:
+        pytest.skip("debootstrap, root and a mirror of bookworm are needed")
+    folder = tmp_path_factory.mktemp("debian") / "root"
+    run("debootstrap", "--variant=minbase", "--include=libssl3,libjansson4,libcivetweb1,libsystemd0,systemd", "bookworm", folder, mirror())
+    return folder
+
+
+def within(debian: Path, *command: str) -> str:
+    """Runs it there."""
+    return run("chroot", debian, *command, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"})
+
+
+def install(debian: Path, package: Path) -> None:
+    shutil.copy(package, debian / "tmp" / package.name)
+    within(debian, "dpkg", "--force-confold", "-i", f"/tmp/{package.name}")
+
+
+def answer(port: int) -> bytes:
+    """Of /healthz."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 5) as connection:
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                return connection.recv(4096)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+
+
+def test_it_installs_starts_upgrades_and_purges(debian, package, tmp_path):
+    install(debian, package)
+    owner = (debian / "etc/daffi-bridge").stat()
+    assert owner.st_mode & 0o777 == 0o750
+    group = within(debian, "getent", "group", "daffi-bridge").split(":")
+    assert int(group[2]) == owner.st_gid
+    within(debian, "getent", "passwd", "daffi-bridge")
+    assert (debian / "var/lib/daffi-bridge/assets").is_dir()
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = f'{{ "listen": [ {{ "url": "http://127.0.0.1:{port}" }} ] }}\n'
+    (debian / "etc/daffi-bridge/daffi-bridge.json").write_text(own)
+    within(debian, "/usr/sbin/daffi-bridge", "-t", "-c", "/etc/daffi-bridge/daffi-bridge.json")
+    daemon = subprocess.Popen(["chroot", f"--userspec={group[2]}:{group[2]}", debian, "/usr/sbin/daffi-bridge", "-c",
+                               "/etc/daffi-bridge/daffi-bridge.json"], stderr=subprocess.DEVNULL)
+    try:
+        assert answer(port).startswith(b"HTTP/1.1 200 OK")
+    finally:
+        daemon.terminate()
+        assert daemon.wait(20) == 0
+
+    install(debian, make(tmp_path, "0.1.1"))
+    assert (debian / "etc/daffi-bridge/daffi-bridge.json").read_text() == own  # the administrator's stays
+    assert within(debian, "dpkg-query", "-W", "-f", "${Version}", "daffi-bridge") == "0.1.1"
+
+    within(debian, "dpkg", "--purge", "daffi-bridge")
+    for path in ("etc/daffi-bridge", "usr/sbin/daffi-bridge", "usr/share/doc/daffi-bridge", "usr/lib/systemd/system/daffi-bridge.service",
+                 "var/lib/daffi-bridge"):
+        assert not (debian / path).exists(), path
