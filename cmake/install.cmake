@@ -20,7 +20,7 @@ install(TARGETS daffi-bridge RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(FILES conf/daffi-bridge.json DESTINATION /etc/daffi-bridge)
 install(FILES conf/daffi-bridge.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/daffi-bridge)
 install(DIRECTORY conf/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES README.md SECURITY.md docs/configuration.md docs/operations.md docs/tokens.md docs/client.md docs/cdn.md
+install(FILES README.md SECURITY.md docs/configuration.md docs/operations.md docs/tokens.md docs/client.md docs/cdn.md docs/deployment.md
     DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 install(FILES ${docs}/changelog.gz DESTINATION ${CMAKE_INSTALL_DOCDIR})
