@@ -105,6 +105,10 @@ void report_stopping(struct report *report) {
     atomic_store(&report->is_stopping, true);
 }
 
+bool report_is_stopping(const struct report *report) {
+    return atomic_load(&report->is_stopping);
+}
+
 bool report_is_own_host(struct report *report, const char *host) {
     bool is_own = false;
     pthread_mutex_lock(&report->lock);

@@ -44,6 +44,7 @@ void report_configure(struct report *report, const struct config *config,
                       size_t connections_limit);
 
 void report_stopping(struct report *report);
+bool report_is_stopping(const struct report *report);
 
 /* Whether a Host without its port, in any case, is a name of the configuration. */
 bool report_is_own_host(struct report *report, const char *host);

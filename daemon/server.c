@@ -126,6 +126,9 @@ int server_new(const struct config *config, struct server **ret_server, char ret
 /* A reactor that fails ends the program, in good order: main waits for this signal. */
 static void *run_floor(void *argument) {
     struct floor *floor = argument;
+    char name[16]; /* for whoever looks with top -H */
+    snprintf(name, sizeof name, "loop-%u", (unsigned)(floor - floor->server->floors) % 1000);
+    (void)pthread_setname_np(pthread_self(), name);
     int status = reactor_run(floor->bridge.reactor);
     if (status < 0) {
         log_write(CONFIG_LOG_ERROR, "an event loop failed: %s", strerror(-status));

@@ -29,6 +29,8 @@ struct floor {
     bool has_thread;
     bool is_asked; /* for a sign of life; main's thread */
     atomic_bool has_answered;
+    uint64_t health_asked_at; /* for another one, ms; 0: not; the admin listener's thread */
+    atomic_bool is_well;
 };
 
 /* A router inside, with a branch on each floor. Once there it stays, named or not: a later configuration may name it again. */
@@ -79,6 +81,11 @@ void server_stop_admin(struct server *server);
 
 /* The playground's: of pages.h. */
 void server_write_numbers(void *report, FILE *out);
+
+/* How many event loops have not given a sign of life within SERVER_HANG_MS of an earlier call; asks the others for the next.
+ * `now` in ms, monotonic. The admin listener's thread. */
+enum { SERVER_HANG_MS = 5000 };
+size_t server_count_hanging(struct server *server, uint64_t now);
 
 /* What is told from now on is of this generation. */
 void server_report(struct server *server, const struct generation *generation,

@@ -13,16 +13,27 @@ void server_write_numbers(void *report, FILE *out) {
     report_json(report, out);
 }
 
-static int write_readiness(void *report, const char *upstream, FILE *out) {
-    return report_readiness(report, upstream, out);
+static bool write_health(void *source, uint64_t now, FILE *out) {
+    struct server *server = source;
+    size_t hanging = report_is_stopping(&server->report) ? 0 : server_count_hanging(server, now);
+    if (hanging > 0) {
+        fprintf(out, "%zu of %zu event loops hang\n", hanging, server->floors_count);
+    } else {
+        fputs("ok\n", out);
+    }
+    return hanging == 0;
 }
 
-static void write_metrics(void *report, FILE *out) {
-    report_metrics(report, out);
+static int write_readiness(void *source, const char *upstream, FILE *out) {
+    return report_readiness(&((struct server *)source)->report, upstream, out);
 }
 
-static bool is_own_host(void *report, const char *host) {
-    return report_is_own_host(report, host);
+static void write_metrics(void *source, FILE *out) {
+    report_metrics(&((struct server *)source)->report, out);
+}
+
+static bool is_own_host(void *source, const char *host) {
+    return report_is_own_host(&((struct server *)source)->report, host);
 }
 
 int server_start_admin(struct server *server, const struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
@@ -31,8 +42,9 @@ int server_start_admin(struct server *server, const struct config *config, char 
     }
     const struct admin_setup setup = {
         .socket = &server->admin_socket,
-        .source = &server->report,
+        .source = server,
         .is_own_host = is_own_host,
+        .write_health = write_health,
         .write_readiness = write_readiness,
         .write_metrics = write_metrics,
     };

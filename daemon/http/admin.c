@@ -118,7 +118,7 @@ static void take_request(struct caller *caller, const struct request_head *head)
     int status = 200;
     const char *type = text_type;
     if (daffi_span_equal(head->path, daffi_span_text("/healthz"))) {
-        fputs("ok\n", out);
+        status = setup->write_health(setup->source, reactor_now(caller->admin->reactor), out) ? 200 : 503;
     } else if (!daffi_span_equal(head->path, daffi_span_text("/metrics"))) {
         status = 404;
         fputs("there are /healthz, /readyz and /metrics here\n", out);
@@ -225,6 +225,7 @@ static void on_accept(void *owner, int fd, const char *peer) {
 
 static void *run(void *argument) {
     struct admin *admin = argument;
+    (void)pthread_setname_np(pthread_self(), "admin");
     (void)reactor_run(admin->reactor);
     return NULL;
 }

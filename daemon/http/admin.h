@@ -1,7 +1,7 @@
 /* The administrator's own listener: /healthz, /readyz and /metrics, over plain HTTP on the loopback or a Unix socket. It has a
  * thread, an event loop and memory of its own: it answers whatever the others are busy with, and they never wait for it.
  *
- *   /healthz        200 as long as the process runs
+ *   /healthz        200 as long as all is well with the process, else 503
  *   /readyz         200 when pages may be sent here, else 503; the text says why
  *   /readyz/NAME    the same of one upstream; 404 when there is none of that name
  *   /metrics        numbers in Prometheus' text format
@@ -11,7 +11,9 @@
 #ifndef ADMIN_H
 #define ADMIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "net/listener.h"
@@ -23,6 +25,7 @@ struct admin_setup {
     void *source;
     bool (*is_own_host)(void *source,
                         const char *host); /* without its port; besides addresses and localhost */
+    bool (*write_health)(void *source, uint64_t now, FILE *out); /* `now` in ms, monotonic */
     /* 1: ready, 0: not, -1: no such upstream; NULL: all of them. Why, as text, in each case. */
     int (*write_readiness)(void *source, const char *upstream, FILE *out);
     void (*write_metrics)(void *source, FILE *out);

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import http.client
 import json
+import os
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import watched
@@ -22,6 +25,28 @@ def test_health_and_what_there_is(house, tmp_path):
     status, text = admin.get("/")
     assert (status, text) == (404, "there are /healthz, /readyz and /metrics here\n")
     assert admin.get("/metrics", "POST")[0] == 405
+
+
+def test_an_event_loop_that_hangs_is_no_health(house, tmp_path):
+    """A debugger stops it; the others, and the admin listener, go on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    attach, go_on, wait_all = 16, 17, 0x40000000
+    admin = watched.start(house, None, tmp_path)
+    tasks = Path(f"/proc/{admin.bridge.popen.pid}/task")
+    loop = next(int(task.name) for task in tasks.iterdir() if (task / "comm").read_text() == "loop-0\n")
+    assert admin.get("/healthz") == (200, "ok\n")
+    if libc.ptrace(attach, loop, None, None) != 0:
+        pytest.skip(f"no ptrace here: {os.strerror(ctypes.get_errno())}")
+    os.waitpid(loop, wait_all)
+    deadline = time.monotonic() + 20
+    began = time.monotonic()
+    while (answer := admin.get("/healthz"))[0] == 200:
+        assert time.monotonic() < deadline
+    assert answer == (503, f"1 of {os.cpu_count()} event loops hang\n")
+    assert time.monotonic() - began > 4
+    libc.ptrace(go_on, loop, None, None)
+    while admin.get("/healthz") != (200, "ok\n"):
+        assert time.monotonic() < deadline
 
 
 def test_it_is_no_door(house, tmp_path):

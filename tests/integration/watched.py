@@ -38,9 +38,10 @@ class Watched:
             return OverUnix(self.where.removeprefix("unix:"))
         return http.client.HTTPConnection(self.where.removeprefix("http://"), timeout=10)
 
-    def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
+    def get(self, path: str, method: str = "GET", seconds: float = 10, **headers: str) -> tuple[int, str]:
         """Status and text of one request."""
         connection = self.connect()
+        connection.timeout = seconds
         connection.request(method, path, headers=headers)
         response = connection.getresponse()
         text = response.read().decode()
