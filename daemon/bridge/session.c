@@ -413,6 +413,7 @@ static void apply_to_peer(struct session *session, const struct guard_verdict *v
         pass_up(session, message, bytes);
         break;
     case GUARD_ANSWER:
+        session_count_refusal(session, verdict, bytes.length > 0);
         session_answer_peer(session, message, verdict->error,
                             sentence_of(session, verdict, message, text, sizeof text));
         break;

@@ -61,6 +61,20 @@ static void tell_call(const struct session *session, struct daffi_span receiver,
     access_log_call(&call);
 }
 
+void session_count_refusal(struct session *session, const struct guard_verdict *verdict, bool is_whole) {
+    static const enum counter by_policy[] = {
+        [POLICY_ALLOWED] = COUNTER_REFUSED_CALL_PAYLOAD,   [POLICY_HIDDEN] = COUNTER_REFUSED_CALL_MEMBER,
+        [POLICY_RECEIVER] = COUNTER_REFUSED_CALL_RECEIVER, [POLICY_FUNCTION] = COUNTER_REFUSED_CALL_FUNCTION,
+        [POLICY_SERDE] = COUNTER_REFUSED_CALL_SERDE,       [POLICY_PINNED] = COUNTER_REFUSED_CALL_SERDE,
+    };
+    bool is_size = verdict->by_policy == POLICY_ALLOWED && !is_whole;
+    counter_up(counters_of(session), is_size ? COUNTER_REFUSED_CALL_SIZE : by_policy[verdict->by_policy]);
+}
+
+void session_count_rate_refusal(struct session *session) {
+    counter_up(counters_of(session), COUNTER_REFUSED_CALL_RATE);
+}
+
 static uint64_t time_since(const struct session *session, uint64_t since_us) {
     const uint64_t now_us = reactor_now_us(session->bridge->reactor);
     return now_us > since_us ? now_us - since_us : 0;

@@ -35,6 +35,7 @@ bool session_keeps_to_rates(struct session *session, const struct daffi_message 
     } else {
         return true;
     }
+    session_count_rate_refusal(session);
     session_answer_peer(session, message, DAFFI_ERROR_REFUSED, text);
     return false;
 }

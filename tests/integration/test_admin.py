@@ -141,6 +141,19 @@ def test_ready_where_nobody_watches(house, tmp_path):
         assert admin.wait_for_ready(200) == "upstream default: up\nready\n"
 
 
+def test_of_several_upstreams_one_can_be_asked_for(house, tmp_path):
+    """All have to be there for the whole to be ready; a balancer of one of them asks for that one."""
+    router = house.router()
+    admin = watched.start(house, None, tmp_path, settings={"upstreams": {
+        "here": f"tcp://127.0.0.1:{router.port}", "away": f"tcp://127.0.0.1:{free_port()}", "inside": "router:"}})
+    admin.wait_for_ready(200, "/readyz/here")
+    text = admin.wait_for_ready(503, "/readyz/away")
+    assert text.startswith("upstream away: ")
+    assert admin.get("/readyz/inside") == (200, "ready\n")
+    status, text = admin.get("/readyz")
+    assert (status, "upstream here: up\n" in text, text.endswith("not ready\n")) == (503, True, True)
+
+
 def test_asking_opens_no_connection_to_the_upstream(house, tmp_path):
     """A real Router keeps a descriptor of each connection for ever: a probe each second would be its end."""
     with socket.create_server(("127.0.0.1", 0)) as upstream:

@@ -150,6 +150,38 @@ def test_refusals_are_counted_by_reason(house, tmp_path):
         page.close()
 
 
+def test_refused_calls_are_counted_by_reason(house, tmp_path):
+    policy = {"visible": ["w*"], "deny_functions": ["fail"], "deny_receivers": ["w2"], "function_serdes": {"picture": ["raw"]}}
+    admin = watched.start(house, None, tmp_path, settings={"policy": policy, "limits": {"message_bytes": 20000}})
+    worker = house.worker(admin.bridge.port)
+    refusals = {
+        "member": {"function": "add", "receiver": "hidden"}, "receiver": {"function": "add", "receiver": "w2"},
+        "function": {"function": "fail", "receiver": "w1"}, "serde": {"function": "picture", "receiver": "w1"},
+    }
+    with Page(admin.bridge.ws_url, "asker") as page:
+        page.wait_for_member("w1")
+        for call in refusals.values():
+            with pytest.raises(RemoteError):
+                page.call(call["function"], 1, receiver=call["receiver"])
+        with pytest.raises(RemoteError):
+            page.call("echo", "x" * 30000)
+        page.send(wire.Message(uuid=999, flag=wire.REQUEST, transmitter="asker", receiver="w1", function="echo", payload=b'{"args":[1],"kwargs":'))
+        with pytest.raises(RemoteError):
+            page.finish_call(999)
+        assert page.call("echo", 1) == 1
+        numbers = admin.metrics()
+    for reason in (*refusals, "size", "payload"):
+        assert count(numbers, "refused_calls_total", reason) == 1, reason
+    assert count(numbers, "refused_calls_total", "rate") == 0
+    house.end(worker)
+    limited = watched.start(house, None, tmp_path, settings={"policy": {"calls_per_second": 1}})
+    with Page(limited.bridge.ws_url, "asker") as page:
+        for _ in range(5):
+            with pytest.raises(RemoteError):
+                page.call("echo", 1)
+        assert count(limited.metrics(), "refused_calls_total", "rate") >= 3
+
+
 def test_tls_and_the_certificate(house, tmp_path):
     """A handshake that fails is told apart, and when the certificate ends is what openssl says."""
     admin = watched.start(house, None, tmp_path, tls=True)
