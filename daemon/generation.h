@@ -25,10 +25,10 @@ struct generation_part {
 };
 
 struct generation {
-    const struct config *config;           /* held */
-    size_t listener_from[CONFIG_LIST_MAX]; /* places in the generation before; SIZE_MAX: new */
-    size_t upstream_from[CONFIG_LIST_MAX]; /* likewise */
-    size_t routers[CONFIG_LIST_MAX];       /* places in server->routers; SIZE_MAX: it is none */
+    const struct config *config;                        /* held */
+    size_t listener_from[CONFIG_LIST_MAX];              /* places in the generation before; SIZE_MAX: new */
+    size_t upstream_from[CONFIG_LIST_MAX];              /* likewise */
+    size_t routers[CONFIG_LIST_MAX];                    /* places in server->routers; SIZE_MAX: it is none */
     struct generation_socket *sockets[CONFIG_LIST_MAX]; /* after generation_bind */
     uint64_t files; /* certificates_signature, from before they were read */
     struct assets assets;
