@@ -111,7 +111,7 @@ def test_a_token_binds_name_functions_and_upstream(bridge):
 def test_a_session_ends_when_its_token_expires(bridge):
     """Another one, with a token that holds, goes on; a new token lets the page in again."""
     with Page(f"{bridge.ws_url}?daffi-token={make_token(NEW)}", "stays") as stays:
-        page = Page(f"{bridge.ws_url}?daffi-token={make_token(NEW, seconds=2)}", "page")
+        page = Page(f"{bridge.ws_url}?daffi-token={make_token(NEW, seconds=5)}", "page")
         assert page.call("add", 1, 2, receiver="w1") == 3
         code, reason = page.expect_close()
         assert code == 1008 and reason == "the token has expired: connect with a new one"
@@ -119,6 +119,34 @@ def test_a_session_ends_when_its_token_expires(bridge):
         with Page(f"{bridge.ws_url}?daffi-token={make_token(NEW)}", "page") as again:
             assert again.call("add", 1, 2, receiver="w1") == 3
         assert stays.call("add", 2, 2, receiver="w1") == 4
+
+
+def test_the_example_of_the_documents(house, tmp_path):
+    """conf/examples/public-with-tokens.json as it stands, but for addresses: names by pattern, functions denied, and a token for all."""
+    port = free_port()
+    house.router(port)
+    house.worker(port, "w1")
+    example = json.loads((Path(__file__).parents[2] / "conf/examples/public-with-tokens.json").read_text())
+    del example["$schema"]
+    example["listen"][0]["url"] = "https://127.0.0.1:0"
+    example["upstreams"]["default"] = f"tcp://127.0.0.1:{port}"
+    example["policy"]["deny_functions"].append("whoami")
+    for name, source in (("cert.pem", house.certificate.cert), ("key.pem", house.certificate.key)):
+        (tmp_path / name).write_bytes(Path(source).read_bytes())
+    (tmp_path / "secrets.txt").write_text(f"{NEW}\n")
+    (tmp_path / "secrets.txt").chmod(0o600)
+    (tmp_path / "bridge.json").write_text(json.dumps(example))
+    bridge = house.bridge(None, "-c", str(tmp_path / "bridge.json"), listeners=())
+    bridge.wait_for_listeners(1)
+    ca = house.certificate.cert
+    assert "a token is needed" in refused(bridge.ws_url, "web-1", ca=ca)
+    url = f"{bridge.ws_url}?daffi-token={make_token(NEW)}"
+    assert '"web-*"' in refused(url, "w1", ca=ca)
+    with Page(url, "web-1", ca=ca, origin="https://www.example.org") as page:
+        assert page.call("add", 1, 2, receiver="w1") == 3
+        with pytest.raises(RemoteError) as caught:
+            page.call("whoami", receiver="w1")
+        assert caught.value.args[0] == "Refused"
 
 
 def complaint(file: str) -> str:

@@ -168,6 +168,70 @@ static void pages_expose_what_all_lists_name(void **state) {
     assert_false(policy_may_expose(&policy, daffi_span_text("notify")));
 }
 
+static void what_others_serve_is_shared_where_one_says_so(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool shares;
+    } rows[] = {
+        {ALL, false},
+        {"{\"policy\": {\"expose\": [\"*\"]}}", false},
+        {"{\"policy\": {\"expose_shared\": false}}", false},
+        {"{\"policy\": {\"expose_shared\": true}}", true},
+        {LISTENER("{\"expose_shared\": true}") "}", true},
+        {LISTENER("{\"expose_shared\": true}") ", \"policy\": {\"expose_shared\": false}}", true},
+        {"{" UPSTREAM("{\"expose_shared\": true}") "}", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct policy policy = policy_of(rows[i].text);
+        if (policy_shares_exposed(&policy) != rows[i].shares) {
+            fail_msg("%s", rows[i].text);
+        }
+    }
+}
+
+static void names_of_pages_are_by_all_lists_and_never_our_own(void **state) {
+    (void)state;
+    static const char WEB[] =
+        "{\"policy\": {\"allow_names\": [\"web-*\", \"guest\"], \"deny_names\": [\"web-root\"]}}";
+    static const char OPEN[] = "{\"policy\": {\"allow_names\": [\"*\"]}}";
+    static const char BOTH[] =
+        LISTENER("{\"allow_names\": [\"*-1\"]}") ", \"policy\": {\"allow_names\": [\"web-*\"]}}";
+    static const struct {
+        const char *text, *name, *sentence; /* NULL: it may be called so */
+    } rows[] = {
+        {ALL, "w1", NULL},
+        {ALL, "daffi", NULL},
+        {ALL, "daffi-bridge", "reserved"},
+        {ALL, "daffi-bridge-watch-1", "reserved"},
+        {OPEN, "daffi-bridge-watch-1", "reserved"},
+        {OPEN, "anything", NULL},
+        {WEB, "web-1", NULL},
+        {WEB, "guest", NULL},
+        {WEB, "web-root", "reserved"},
+        {WEB, "w1", "names like \"web-*\", \"guest\" are accepted"},
+        {WEB, "Web-1", "\"Web-1\""},
+        {WEB, "guest2", "\"guest2\""},
+        {"{\"policy\": {\"allow_names\": []}}", "a", "names like none are accepted"},
+        {BOTH, "web-1", NULL},
+        {BOTH, "web-2", "\"*-1\""},
+        {BOTH, "x-1", "\"web-*\""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[512] = "";
+        const struct policy policy = policy_of(rows[i].text);
+        const struct daffi_span name = daffi_span_text(rows[i].name);
+        bool is_right = policy_allows_name(&policy, name) == (rows[i].sentence == NULL);
+        if (is_right && rows[i].sentence != NULL) {
+            is_right =
+                strstr(policy_explain_name(&policy, name, text, sizeof text), rows[i].sentence) != NULL;
+        }
+        if (!is_right) {
+            fail_msg("%s, \"%s\": %s", rows[i].text, rows[i].name, text);
+        }
+    }
+}
+
 static void the_smallest_numbers_hold(void **state) {
     (void)state;
     struct policy policy = policy_of(ALL);
@@ -209,6 +273,8 @@ int main(void) {
         cmocka_unit_test(one_row_one_verdict),
         cmocka_unit_test(what_may_not_be_called_is_not_shown),
         cmocka_unit_test(pages_expose_what_all_lists_name),
+        cmocka_unit_test(what_others_serve_is_shared_where_one_says_so),
+        cmocka_unit_test(names_of_pages_are_by_all_lists_and_never_our_own),
         cmocka_unit_test(the_smallest_numbers_hold),
         cmocka_unit_test(no_more_parts_than_there_is_room_for),
     };
