@@ -117,10 +117,10 @@ static int take_members(struct watcher *watcher, const struct daffi_message *mes
         watcher->state = WATCHER_WATCHING;
         watcher->since = reactor_now(watcher->bridge->reactor);
         timer_clear(reactor_timers(watcher->bridge->reactor), &watcher->timer);
-        upstream_tell(watcher->upstream, true, "");
         if (is_router) {
             presence_know(watcher->list);
         }
+        upstream_tell(watcher->upstream, true, ""); /* whoever goes by that finds the rest done */
     }
     return status;
 }
