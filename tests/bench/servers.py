@@ -170,6 +170,83 @@ def start_nginx(bench: Bench) -> Server | None:
     return Server("nginx", port, "/", process)
 
 
+HAPROXY_CONFIGURATION = """
+global
+  nbthread 2
+  maxconn 4000
+  tune.ssl.default-dh-param 2048
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+listen bench
+  bind 127.0.0.1:{port} ssl crt {pem}
+  server echo 127.0.0.1:{echo_port}
+"""
+
+HITCH_CONFIGURATION = """
+frontend = {{ host = "127.0.0.1" port = "{port}" }}
+backend = "[127.0.0.1]:{echo_port}"
+pem-file = "{pem}"
+workers = 2
+user = "nobody"
+"""
+
+CADDY_CONFIGURATION = """
+{{
+  admin off
+  auto_https off
+  log {{
+    output discard
+  }}
+}}
+https://127.0.0.1:{port} {{
+  bind 127.0.0.1
+  tls {cert} {key}
+  reverse_proxy 127.0.0.1:{echo_port}
+}}
+"""
+
+
+def start_peer(bench: Bench, name: str, configuration: str, command: list[str]) -> Server | None:
+    """One of Debian's servers by its configuration; None where it is not installed. `command` has {file} for the latter's path."""
+    program = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if program is None:
+        return None
+    port = free_port()
+    pem = bench.folder / "both.pem"
+    pem.write_text(bench.cert.read_text() + bench.key.read_text())
+    file = bench.folder / f"{name}.conf"
+    file.write_text(configuration.format(port=port, echo_port=bench.echo_port, pem=pem, cert=bench.cert, key=bench.key))
+    process = subprocess.Popen([program, *(part.format(file=file) for part in command)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], "HOME": str(bench.folder)})
+    wait_for_port(process, port)
+    return Server(name, port, "/", process)
+
+
+def start_haproxy(bench: Bench) -> Server | None:
+    """HAProxy, TCP mode, two threads."""
+    return start_peer(bench, "haproxy", HAPROXY_CONFIGURATION, ["-db", "-f", "{file}"])
+
+
+def start_hitch(bench: Bench) -> Server | None:
+    """hitch, two workers."""
+    return start_peer(bench, "hitch", HITCH_CONFIGURATION, ["--config={file}"])
+
+
+def start_caddy(bench: Bench) -> Server | None:
+    """Caddy, its reverse proxy."""
+    return start_peer(bench, "caddy", CADDY_CONFIGURATION, ["run", "--adapter", "caddyfile", "--config", "{file}"])
+
+
+def start_relay(bench: Bench) -> Server:
+    """The bare relay: the floor."""
+    process = subprocess.Popen([bench.tool("bench_relay"), bench.cert, bench.key, str(bench.echo_port)], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    return Server("bare relay", int(process.stdout.readline().split()[1]), "/", process)
+
+
 def start_own_router(bench: Bench) -> Server:
     """daffi-bridge as the Router, native peers on the loopback."""
     configuration = bench.folder / "router.json"
