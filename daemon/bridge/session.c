@@ -396,7 +396,7 @@ static void pass_up(struct session *session, const struct daffi_message *message
         session_answer_peer(session, message, DAFFI_ERROR_BUSY,
                             "too many messages are waiting for the upstream");
     } else if (status == 0 && is_call) {
-        session_account_call(session);
+        session_account_call(session, message);
     }
 }
 

@@ -39,10 +39,6 @@ void session_count_pause(struct session *session, bool is_paused) {
 
 /* -- calls -- */
 
-void session_account_call(struct session *session) {
-    counter_up_of_upstream(upstream_of(session), COUNTER_UPSTREAM_CALLS);
-}
-
 static void tell_call(const struct session *session, struct daffi_span receiver, struct daffi_span function,
                       const char *result, uint64_t took_us, size_t bytes) {
     const struct access_call call = {
@@ -73,6 +69,14 @@ void session_count_refusal(struct session *session, const struct guard_verdict *
 
 void session_count_rate_refusal(struct session *session) {
     counter_up(counters_of(session), COUNTER_REFUSED_CALL_RATE);
+}
+
+/* One that waits for no answer is over with this. */
+void session_account_call(struct session *session, const struct daffi_message *request) {
+    counter_up_of_upstream(upstream_of(session), COUNTER_UPSTREAM_CALLS);
+    if (!request->return_result && access_log_wants_calls()) {
+        tell_call(session, request->receiver, request->function, "sent", 0, 0);
+    }
 }
 
 static uint64_t time_since(const struct session *session, uint64_t since_us) {

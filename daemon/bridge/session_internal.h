@@ -117,7 +117,8 @@ void session_count_received(struct session *session);
 void session_count_handshake(struct session *session, bool is_accepted);
 void session_count_pause(struct session *session, bool is_paused);
 void session_count_dropped_answer(struct session *session);
-void session_account_call(struct session *session); /* it was passed on */
+void session_account_call(struct session *session,
+                          const struct daffi_message *request); /* it was passed on */
 void session_count_refusal(struct session *session, const struct guard_verdict *verdict, bool is_whole);
 void session_count_rate_refusal(struct session *session);
 void session_account_end(struct session *session, const char *reason);

@@ -83,11 +83,13 @@ def test_each_call_has_a_line_where_it_is_asked_for(house, tmp_path, inside):
             page.call("fail", "on purpose")
         with pytest.raises(RemoteError):
             page.call("add", 1, receiver="nobody")
+        page.start_call("note", "x", receiver="w1", wait=0)
     bridge.wait_for('closed page "asker"')
     calls = [found.groups() for line in bridge.lines if (found := CALLED.search(line))]
-    assert [call[:4] for call in calls] == [("page", "asker", "127.0.0.1", "default")] * 3
+    assert [call[:4] for call in calls] == [("page", "asker", "127.0.0.1", "default")] * 4
     assert [call[4:7] for call in calls[:2]] == [("add", "w1", "response"), ("fail", "w1", "error")]
     assert calls[2][5:7] == ("nobody", "no-such-member")
+    assert calls[3][4:7] == ("note", "w1", "sent")
     assert all(float(call[7]) < 60000 for call in calls)
 
 
