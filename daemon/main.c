@@ -4,11 +4,13 @@
 
 #include "config/cli.h"
 #include "http/integrity.h"
+#include "net/inherited.h"
 #include "net/tls_memory.h"
 #include "ops/access_log.h"
 #include "ops/log.h"
 #include "ops/notify.h"
 #include "server.h"
+#include "upgrade.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -19,7 +21,7 @@ static int complain(const char *error) {
 
 /* Signals are waited for, not caught; all threads are started with them blocked. */
 static void block_signals(sigset_t *ret_awaited) {
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2};
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a log that may not grow any more loses lines */
     sigemptyset(ret_awaited);
@@ -65,20 +67,31 @@ static void tell_alive(struct server *server, uint64_t *due) {
 }
 
 /* Until a signal ends it. */
-static void serve(struct server *server, const sigset_t *awaited, int argc, char **argv) {
+static void serve(struct server *server, const sigset_t *awaited, struct upgrade *upgrade, int argc,
+                  char **argv) {
     static const struct timespec tick = {.tv_sec = SERVER_TICK_MS / 1000};
+    static const struct timespec soon = {.tv_nsec = UPGRADE_TICK_MS * 1000000L};
     int caught = 0;
     uint64_t alive_due = 0;
+    inherited_say_ready();
     notify_ready("listening");
     while (caught != SIGTERM && caught != SIGINT) {
         server_tick(server, now_ms());
         tell_alive(server, &alive_due);
-        caught = sigtimedwait(awaited, NULL, &tick);
+        if (upgrade->pid != 0 && upgrade_is_done(upgrade, server, now_ms())) {
+            break; /* the service goes on: no STOPPING=1 */
+        }
+        caught = sigtimedwait(awaited, NULL, upgrade->pid != 0 ? &soon : &tick);
         if (caught == SIGHUP) {
             reload(server, argc, argv);
+        } else if (caught == SIGUSR2) {
+            upgrade_begin(upgrade, server, now_ms());
         }
     }
-    notify_stopping();
+    if (caught == SIGTERM || caught == SIGINT) {
+        notify_stopping();
+        upgrade_cancel(upgrade);
+    }
     log_write(CONFIG_LOG_INFO, "shutting down");
     server_stop(server);
 }
@@ -88,6 +101,9 @@ static int run(const struct cli *cli, int argc, char **argv) {
     char error[CONFIG_ERROR_MAX];
     struct server *server = NULL;
     sigset_t awaited;
+    struct upgrade upgrade;
+    upgrade_init(&upgrade, argv);
+    inherited_read();
     block_signals(&awaited);
     log_start(config->log_level, config->log_format);
     access_log_start(config->log_access, config->log_access_per_second);
@@ -100,7 +116,12 @@ static int run(const struct cli *cli, int argc, char **argv) {
     } else if (server_start(server, error) < 0) {
         status = complain(error);
     } else {
-        serve(server, &awaited, argc, argv);
+        size_t left = inherited_close_rest();
+        if (left > 0) {
+            log_write(CONFIG_LOG_WARNING,
+                      "%zu sockets were passed on that no listener is for; they are closed", left);
+        }
+        serve(server, &awaited, &upgrade, argc, argv);
         status = server_has_failed(server) ? EXIT_FAILED : EXIT_DONE;
         log_flush();
     }

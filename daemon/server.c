@@ -11,7 +11,6 @@
 #include "generation.h"
 #include "net/descriptors.h"
 #include "ops/log.h"
-#include "ws/ws_frame.h"
 
 enum {
     REACTORS_MAX = REPORT_REACTORS_MAX,
@@ -209,66 +208,13 @@ int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
     return 0;
 }
 
-/* -- the end -- */
-
-static void on_stop_deadline(struct timer *timer, uint64_t now) {
-    (void)now;
-    struct floor *floor = (struct floor *)(void *)((char *)timer - offsetof(struct floor, stop_deadline));
-    log_write(CONFIG_LOG_WARNING, "%zu connections did not end in time and are cut",
-              floor->bridge.connections);
-    connection_abort_all(floor->bridge.reactor, -ETIMEDOUT, "the bridge has shut down");
-    reactor_stop(floor->bridge.reactor);
-}
-
-/* Lets nobody in any more, tells everybody, and stops the reactor when the last has gone. */
-static void end_everybody(struct bridge *bridge) {
-    bridge->stopping = true;
-    struct session *session = NULL;
-    while ((session = session_next(bridge, session)) != NULL) {
-        session_close(session, WS_CODE_GOING_AWAY, "the bridge is shutting down");
-    }
-    door_end_visits(bridge);
-    bridge_stop_when_empty(bridge);
-}
-
-/* On the floor's own thread. */
-static void stop_floor(void *argument) {
-    struct floor *floor = argument;
-    struct reactor *reactor = floor->bridge.reactor;
-    for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
-        door_shut(floor->doors[i]);
-        upstream_end_watch(floor->upstreams[i]);
-    }
-    floor->stop_deadline.on_due = on_stop_deadline;
-    uint64_t due = reactor_now(reactor) + floor->bridge.config->timeouts.drain;
-    if (timer_set(reactor_timers(reactor), &floor->stop_deadline, due) < 0) {
-        on_stop_deadline(&floor->stop_deadline, due);
-    }
-    end_everybody(&floor->bridge);
-}
-
-void server_stop(struct server *server) {
-    report_stopping(&server->report);
-    for (size_t i = 0; i < server->floors_count; i++) {
-        struct floor *floor = &server->floors[i];
-        if (floor->has_thread && reactor_post(floor->bridge.reactor, stop_floor, floor) < 0) {
-            reactor_stop(floor->bridge.reactor);
-        }
-    }
-    for (size_t i = 0; i < server->floors_count; i++) {
-        struct floor *floor = &server->floors[i];
-        if (floor->has_thread) {
-            pthread_join(floor->thread, NULL);
-            floor->has_thread = false;
-        }
-    }
-    server_stop_admin(server); /* until now it has told that the bridge stops */
-}
+/* -- the end: see server_stop.c -- */
 
 static void free_floor(struct floor *floor) {
     struct reactor *reactor = floor->bridge.reactor;
     if (reactor != NULL) {
         timer_clear(reactor_timers(reactor), &floor->stop_deadline);
+        timer_clear(reactor_timers(reactor), &floor->stop_step);
     }
     for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
         door_free(floor->doors[i]);

@@ -28,6 +28,14 @@ void server_tick(struct server *server, uint64_t now);
 /* Whether each event loop has given the sign of life that it was asked for by the call before; asks for the next. */
 bool server_is_alive(struct server *server);
 
+/* The sockets that it listens on, the admin listener's included: at most `most` of them in `ret_sockets`. How many. */
+struct listener_socket;
+size_t server_list_sockets(const struct server *server, const struct listener_socket **ret_sockets,
+                           size_t most);
+
+/* They are another process's from now on, too: their files are left to it. */
+void server_hand_over(struct server *server);
+
 /* Whether an event loop has ended by itself; its end sends the process SIGTERM. */
 bool server_has_failed(const struct server *server);
 

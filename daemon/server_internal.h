@@ -24,7 +24,10 @@ struct floor {
     struct upstream *upstreams[CONFIG_LIST_MAX]; /* by their places in bridge.config; NULL for routers */
     struct door *doors[CONFIG_LIST_MAX];         /* likewise; NULL where another floor does it all */
     struct forward_route *site;
-    struct timer stop_deadline;
+    struct timer stop_deadline, stop_step;
+    uint64_t stopped_at;   /* ms */
+    size_t told_each;      /* sessions in a step */
+    atomic_bool has_pages; /* while it stops */
     pthread_t thread;
     bool has_thread;
     bool is_asked; /* for a sign of life; main's thread */

@@ -67,3 +67,26 @@ void server_report(struct server *server, const struct generation *generation,
     report_configure(&server->report, generation->config, generation->certificates,
                      generation->certificates_count, limits->connections);
 }
+
+/* -- whoever takes over -- */
+
+size_t server_list_sockets(const struct server *server, const struct listener_socket **ret_sockets,
+                           size_t most) {
+    const struct generation *generation = server->generation;
+    size_t count = 0;
+    for (size_t i = 0; i < generation->config->listeners_count && count < most; i++) {
+        ret_sockets[count++] = &generation->sockets[i]->socket;
+    }
+    if (server->admin_socket.fd >= 0 && count < most) {
+        ret_sockets[count++] = &server->admin_socket;
+    }
+    return count;
+}
+
+void server_hand_over(struct server *server) {
+    struct generation *generation = server->generation;
+    for (size_t i = 0; i < generation->config->listeners_count; i++) {
+        generation->sockets[i]->socket.inode = 0;
+    }
+    server->admin_socket.inode = 0;
+}

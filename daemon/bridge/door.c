@@ -121,7 +121,6 @@ void door_shut(struct door *door) {
     if (door != NULL) {
         listener_free(door->listener);
         door->listener = NULL;
-        door_end_arrivals(door);
     }
 }
 
@@ -131,7 +130,8 @@ void door_free(struct door *door) {
     }
     door_shut(door);
     door->is_freed = true;
-    door_end_visits_of(door->bridge, door);
+    door_end_arrivals(door);
+    door_end_visits_of(door->bridge, door, true);
     if (door->visits == 0) {
         door_release(door);
     }

@@ -35,7 +35,8 @@ void door_shut(struct door *door);
 /* NULL-safe; shuts it, and ends the connections inside that are no sessions. Gone when the last of them has gone. */
 void door_free(struct door *door);
 
-/* Ends the connections that are not sessions: the program stops. */
-void door_end_visits(struct bridge *bridge);
+/* Ends the connections that are not sessions: the program stops. Without `all` those stay from whom nothing has come yet: they
+ * were accepted, and are to be answered. */
+void door_end_visits(struct bridge *bridge, bool all);
 
 #endif

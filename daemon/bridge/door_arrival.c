@@ -29,6 +29,7 @@ static void forget(struct door_arrival *arrival) {
     door->arrivals_count--;
     proxy_reader_free(arrival->reader);
     free(arrival);
+    bridge_forget_connection(door->bridge);
 }
 
 static void on_done(void *owner, int fd, const struct proxy_header *header, const char *detail) {
@@ -42,8 +43,8 @@ static void on_done(void *owner, int fd, const struct proxy_header *header, cons
         return;
     }
     snprintf(address, sizeof address, "%s", header->address[0] != '\0' ? header->address : arrival->peer);
-    forget(arrival);
     door_let_in(door, fd, address);
+    forget(arrival);
 }
 
 void door_await_arrival(struct door *door, int fd, const char *peer) {
@@ -70,6 +71,7 @@ void door_await_arrival(struct door *door, int fd, const char *peer) {
     }
     door->arrivals = arrival;
     door->arrivals_count++;
+    door->bridge->connections++;
 }
 
 void door_end_arrivals(struct door *door) {
@@ -78,6 +80,7 @@ void door_end_arrivals(struct door *door) {
         struct door_arrival *next = arrival->next;
         proxy_reader_free(arrival->reader);
         free(arrival);
+        bridge_forget_connection(door->bridge);
         arrival = next;
     }
     door->arrivals = NULL;

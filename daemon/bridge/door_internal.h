@@ -65,8 +65,8 @@ void door_release(struct door *door);
 /* Takes `fd` over in every case, the ticket where 0 is returned; or -errno. */
 int door_open_visit(struct door *door, int fd, const char *address, const struct admission_ticket *ticket);
 
-/* Ends the connections of `door` that are not sessions, or of all doors for NULL. */
-void door_end_visits_of(struct bridge *bridge, const struct door *door);
+/* Ends the connections of `door` that are not sessions, or of all doors for NULL; `all` as door_end_visits has it. */
+void door_end_visits_of(struct bridge *bridge, const struct door *door, bool all);
 
 /* -- door_account.c: what is counted and written down -- */
 

@@ -434,15 +434,15 @@ fail:
 }
 
 /* What the site is being asked is still answered. */
-void door_end_visits_of(struct bridge *bridge, const struct door *door) {
+void door_end_visits_of(struct bridge *bridge, const struct door *door, bool all) {
     for (struct door_visit *visit = bridge->visits; visit != NULL; visit = visit->next) {
-        if ((door == NULL || visit->door == door) && visit->state != VISIT_ENDING &&
-            visit->state != VISIT_FORWARDING) {
+        bool is_awaited = visit->state == VISIT_FORWARDING || (visit->state == VISIT_NEW && !all);
+        if ((door == NULL || visit->door == door) && visit->state != VISIT_ENDING && !is_awaited) {
             end_visit(visit);
         }
     }
 }
 
-void door_end_visits(struct bridge *bridge) {
-    door_end_visits_of(bridge, NULL);
+void door_end_visits(struct bridge *bridge, bool all) {
+    door_end_visits_of(bridge, NULL, all);
 }

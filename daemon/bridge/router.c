@@ -274,6 +274,10 @@ static bool router_serves(const struct backend *backend, struct daffi_span funct
     return router_directory_serves(branch->router->directory, function, except, ret_name);
 }
 
+static size_t router_calls(const struct attachment *attachment) {
+    return attachment->calls.count;
+}
+
 static const struct backend_operations operations = {
     .attach = router_attach,
     .send = router_send,
@@ -281,6 +285,7 @@ static const struct backend_operations operations = {
     .is_congested = router_is_congested,
     .rejoin = router_rejoin,
     .serves = router_serves,
+    .calls = router_calls,
 };
 
 /* -- beginning and end -- */

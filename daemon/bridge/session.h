@@ -55,6 +55,11 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
 /* Ends it: the program stops, or some other reason of our own. Nothing where it is closing already. */
 void session_close(struct session *session, uint16_t code, const char *reason);
 
+/* Likewise, unless it waits for answers: whether it closes with this. */
+bool session_dismiss(struct session *session, uint16_t code, const char *reason);
+
+bool session_is_closing(const struct session *session);
+
 /* -- from the transport -- */
 
 /* Bytes of a message that the transport should take now: less before the handshake than behind it. What is larger is
@@ -102,6 +107,8 @@ struct backend_operations {
      * a NUL at most. May be NULL: nothing is known. */
     bool (*serves)(const struct backend *backend, struct daffi_span function, struct daffi_span except,
                    char *ret_name);
+    /* Calls of the session that wait for their answer, where the backend keeps account of them; NULL: the session does. */
+    size_t (*calls)(const struct attachment *attachment);
 };
 struct backend {
     const struct backend_operations *operations;

@@ -103,7 +103,8 @@ struct config_limits {
 };
 
 struct config_timeouts { /* ms */
-    uint64_t tls, head, handshake, upstream_connect, slow_consumer, heartbeat, heartbeat_answer, drain;
+    uint64_t tls, head, handshake, upstream_connect, slow_consumer, heartbeat, heartbeat_answer, drain,
+        spread;
 };
 
 struct config_source; /* the file it was read from */

@@ -131,7 +131,9 @@ const struct config_row config_table[] = {
     TIMEOUT(heartbeat, 0, 3600000, 20000,
      "without a word from a page before it is asked for a sign of life, and between those the bridge gives; 0 means never"),
     TIMEOUT(heartbeat_answer, 100, 600000, 10000, "for a page to give that sign"),
-    TIMEOUT(drain, 0, 3600000, 10000, "for what is under way when the daemon ends"),
+    TIMEOUT(drain, 0, 3600000, 10000, "for what is under way when the daemon ends, calls before all"),
+    TIMEOUT(spread, 0, 3600000, 2000,
+            "over which pages are told that the daemon ends, so that they do not all come again at once; a few are told at once"),
 
     {"auth", "secrets", CONFIG_FILE, 0, CONFIG(secrets_file), 0, 0, 0, 0, NULL,
      "a file of secrets, a line each, of mode 0600 or 0640; then pages need a token that one of them has signed: see docs/tokens.md"},

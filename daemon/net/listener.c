@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net/inherited.h"
 #include "net/keepalive.h"
 
 enum {
@@ -38,7 +39,7 @@ static const char *bind_hint(int error) {
     }
 }
 
-static void format_address(const struct sockaddr *address, socklen_t size, char *out, size_t out_size) {
+void listener_format_address(const struct sockaddr *address, socklen_t size, char *out, size_t out_size) {
     char host[PEER_MAX] = "?";
     char port[8] = "?";
     (void)getnameinfo(address, size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
@@ -67,7 +68,8 @@ static int bind_one(const struct addrinfo *info, bool any, struct listener_socke
         return -error;
     }
     *ret_socket = (struct listener_socket){.fd = fd};
-    format_address((const struct sockaddr *)&bound, size, ret_socket->address, sizeof ret_socket->address);
+    listener_format_address((const struct sockaddr *)&bound, size, ret_socket->address,
+                            sizeof ret_socket->address);
     return 0;
 }
 
@@ -161,6 +163,9 @@ static int open_unix(const char *path, struct listener_socket *ret_socket, char 
 
 int listener_open(const char *host, const char *port, const char *path, struct listener_socket *ret_socket,
                   char *ret_error, size_t error_size) {
+    if (inherited_find(host, port, path, ret_socket)) {
+        return 0;
+    }
     return host ? open_tcp(host, port, ret_socket, ret_error, error_size)
                 : open_unix(path, ret_socket, ret_error, error_size);
 }

@@ -4,6 +4,7 @@
 #define LISTENER_H
 
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "net/reactor.h"
@@ -13,13 +14,17 @@ struct listener_socket {
     char address[128]; /* as bound, port 0 resolved: "127.0.0.1:8443", "[::1]:8443", "/run/daffi.sock" */
     dev_t device;      /* of a Unix socket's file, so that listener_close removes its own file only */
     ino_t inode;       /* 0: nothing to remove */
+    bool is_given;     /* by systemd, which keeps it */
 };
 
-/* Binds and listens. `host` may be a name (IPv4 preferred), an address or "*" (all, IPv4 and IPv6); Unix: host NULL, `path` set (a stale socket
+/* Binds and listens, or takes the socket of that address that was inherited (inherited.h). `host` may be a name (IPv4 preferred), an address or "*" (all, IPv4 and IPv6); Unix: host NULL, `path` set (a stale socket
  * file that nobody listens on is replaced). On failure -errno and a sentence in `ret_error`. */
 int listener_open(const char *host, const char *port, const char *path, struct listener_socket *ret_socket,
                   char *ret_error, size_t error_size);
 void listener_close(struct listener_socket *socket);
+
+/* "127.0.0.1:8443", "[::1]:8443" */
+void listener_format_address(const struct sockaddr *address, socklen_t size, char *out, size_t out_size);
 
 struct listener;
 

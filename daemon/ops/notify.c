@@ -20,6 +20,10 @@ void notify_stopping(void) {
     (void)sd_notify(0, "STOPPING=1");
 }
 
+void notify_main_process(int pid) {
+    (void)sd_notifyf(0, "MAINPID=%d", pid);
+}
+
 uint64_t notify_watchdog_ms(void) {
     uint64_t patience_us = 0;
     return sd_watchdog_enabled(0, &patience_us) > 0 ? patience_us / 2000 : 0;
@@ -36,6 +40,9 @@ void notify_ready(const char *status) {
 }
 void notify_reloading(void) {}
 void notify_stopping(void) {}
+void notify_main_process(int pid) {
+    (void)pid;
+}
 uint64_t notify_watchdog_ms(void) {
     return 0;
 }

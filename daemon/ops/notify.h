@@ -9,6 +9,7 @@
 void notify_ready(const char *status);
 void notify_reloading(void); /* until the next notify_ready */
 void notify_stopping(void);
+void notify_main_process(int pid); /* from now on it is that one */
 
 /* How often notify_alive is wanted, in ms: half the manager's patience. 0: not at all. */
 uint64_t notify_watchdog_ms(void);

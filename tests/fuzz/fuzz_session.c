@@ -203,8 +203,10 @@ static bool backend_is_congested(const struct attachment *attachment) {
     return false;
 }
 
-static const struct backend_operations operations = {backend_attach, backend_send, backend_detach,
-                                                     backend_is_congested};
+static const struct backend_operations operations = {.attach = backend_attach,
+                                                     .send = backend_send,
+                                                     .detach = backend_detach,
+                                                     .is_congested = backend_is_congested};
 
 static uint64_t clock_of_house(void *argument) {
     (void)argument;

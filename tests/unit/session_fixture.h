@@ -175,7 +175,7 @@ static inline int backend_rejoin(struct attachment *attachment, const struct daf
 }
 
 static const struct backend_operations operations = {backend_attach,       backend_send,   backend_detach,
-                                                     backend_is_congested, backend_rejoin, NULL};
+                                                     backend_is_congested, backend_rejoin, NULL, NULL};
 
 /* -- setting up -- */
 

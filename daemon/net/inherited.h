@@ -1,0 +1,30 @@
+/* Listening sockets that were there before this process: of systemd (LISTEN_FDS, sd_listen_fds(3)), or of the process that this
+ * one takes over from. listener_open takes them in place of binding, by their addresses, so that nobody who connects meanwhile
+ * is refused or lost: there is one queue, never a second bind. The main thread's alone. */
+#ifndef INHERITED_H
+#define INHERITED_H
+
+#include <stdbool.h>
+
+#include "net/listener.h"
+
+enum { INHERITED_FIRST = 3, INHERITED_MAX = 256 };
+
+/* What a process tells the one that takes over from it: for each descriptor from INHERITED_FIRST on a letter, `o` for the
+ * process's own, `g` for one it was given; and a pipe into which one byte is written when it is ready. */
+#define INHERITED_SOCKETS_VARIABLE "DAFFI_BRIDGE_SOCKETS"
+#define INHERITED_READY_VARIABLE   "DAFFI_BRIDGE_READY"
+
+/* Reads what the environment says, and takes it out, so that no other process believes it. */
+void inherited_read(void);
+
+/* The socket of that address, if there is one (arguments as listener_open's): then it is taken. For port 0 any port. */
+bool inherited_find(const char *host, const char *port, const char *path, struct listener_socket *ret_socket);
+
+/* Closes those that nobody has asked for; how many these were. */
+size_t inherited_close_rest(void);
+
+/* Tells whom this process takes over from that it is ready. Nothing where there is nobody. */
+void inherited_say_ready(void);
+
+#endif

@@ -1,0 +1,91 @@
+"""The end (SIGTERM): calls that wait get their answers, pages are told a few at a time, and it is over within a bound."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+from native import Native
+from page import Page
+from websockets.exceptions import ConnectionClosed
+
+
+def configured(house, folder, **keys):
+    """A bridge with that configuration."""
+    file = folder / "bridge.json"
+    file.write_text(json.dumps({"listen": [{"url": "http://127.0.0.1:0"}], **keys}))
+    bridge = house.bridge(None, "-c", str(file), listeners=())
+    bridge.wait_for_listeners(1)
+    return bridge
+
+
+def test_a_call_that_waits_is_answered_before_the_end(house):
+    """Before a real Router: its caller is told behind it, others at once."""
+    router = house.router()
+    house.worker(router.port)
+    bridge = house.bridge(router.port)
+    with Page(bridge.ws_url, "busy") as busy, Page(bridge.ws_url, "idle") as idle:
+        busy.wait_for_member("w1")
+        call = busy.start_call("slow", 1.0, receiver="w1")
+        bridge.wait_for('open page "idle"')
+        bridge.terminate()
+        assert idle.expect_close()[0] == 1001
+        busy.finish_call(call)
+        assert busy.expect_close()[0] == 1001
+    house.end(bridge)
+
+
+def test_workers_of_the_router_inside_stay_as_long_as_they_are_waited_for(house, tmp_path):
+    """A native peer goes behind the last page."""
+    bridge = configured(house, tmp_path)
+    with Page(bridge.ws_url, "page") as page, Native(bridge.port, "worker", ["twice"]) as worker:
+        page.wait_for_member("worker")
+        call = page.start_call("twice", 21, receiver="worker")
+        request = worker.wait_for(lambda message: message.function == "twice")
+        said = len(bridge.lines)
+        bridge.terminate()
+        bridge.wait_for("shutting down", after=said)
+        worker.answer(request, 42)
+        assert page.finish_call(call) == 42
+        assert page.expect_close()[0] == 1001
+        worker.wait_for_end()
+    house.end(bridge)
+
+
+def test_a_call_that_is_never_answered_is_not_waited_for_longer_than_the_bound(house, tmp_path):
+    bridge = configured(house, tmp_path, timeouts_ms={"drain": 1000})
+    with Page(bridge.ws_url, "page") as page, Native(bridge.port, "worker", ["never"]) as worker:
+        page.wait_for_member("worker")
+        page.start_call("never", receiver="worker")
+        worker.wait_for(lambda message: message.function == "never")
+        began = time.monotonic()
+        bridge.terminate()
+        assert page.expect_close()[0] == 1001
+        assert time.monotonic() - began >= 0.7
+        house.end(bridge)  # which fails where it does not end
+
+
+def test_many_pages_are_told_one_after_the_other(house, tmp_path):
+    """So that they do not all come again in one moment."""
+    bridge = configured(house, tmp_path, timeouts_ms={"spread": 4000})
+    pages = [Page(bridge.ws_url, f"page-{number}") for number in range(160)]
+    ends = []
+
+    def watch(page):
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                page.receive(30)
+        ends.append((time.monotonic(), closed.value.rcvd.code))
+
+    watchers = [threading.Thread(target=watch, args=(page,)) for page in pages]
+    for watcher in watchers:
+        watcher.start()
+    bridge.terminate()
+    for watcher in watchers:
+        watcher.join(30)
+    assert {code for _, code in ends} == {1001} and len(ends) == 160
+    times = sorted(at for at, _ in ends)
+    assert times[-1] - times[0] >= 0.15  # five steps of 32
+    house.end(bridge)
