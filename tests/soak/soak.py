@@ -1,5 +1,5 @@
-"""Thousands of pages that come, call, go and vanish, with workers that are killed: every answer is compared, and the bridge ends with the
-memory and the descriptors that it had after the first round.
+"""Thousands of pages that come, call, go and vanish, with workers that are killed and a configuration that is reloaded: every answer is
+compared, and the bridge ends with the memory and the descriptors that it had after the first round.
 
     soak.py [--build DIR] [--connections N] [--seconds S] [--rounds N]
 
@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -28,6 +30,7 @@ WORKERS = ("w1", "w2")
 PATIENCE = 30.0  # for an answer, with all of them calling at once
 PAUSE = 1.0  # between the calls of one page, on average
 KILL_EVERY = 4.0
+RELOAD_EVERY = 3.0
 SLACK_BYTES = 4 << 20
 SLACK_SHARE = 0.10
 SETTLE_SECONDS = 20.0
@@ -123,15 +126,19 @@ class Soak:
 
     def __init__(self, house, options):
         self.options = options
-        limits = {"connections": 2 * options.connections + 100, "connections_per_address": 2 * options.connections + 100,
+        self.limits = {"connections": 2 * options.connections + 100, "connections_per_address": 2 * options.connections + 100,
                   "half_open": options.connections}
-        with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
-            json.dump({"limits": limits, "policy": {"visible": ["w*"]}}, file)
-        self.bridge = house.keep(processes.Bridge("-c", file.name, "--log-level", "error"))
-        os.unlink(file.name)
+        self.folder = tempfile.TemporaryDirectory(prefix="daffi-soak-")
+        self.file = Path(self.folder.name) / "bridge.json"
+        self.configure(["w*"])
+        self.bridge = house.keep(processes.Bridge("-c", str(self.file), "--log-level", "error"))
         self.house = house
         self.workers = {name: house.worker(self.bridge.port, name) for name in WORKERS}
         self.tally, self.faults, self.names = Counter(), [], 0
+
+    def configure(self, visible: list[str]) -> None:
+        """Writes the bridge's file."""
+        self.file.write_text(json.dumps({"limits": self.limits, "policy": {"visible": visible}}))
 
     def resident(self) -> int:
         """Bytes of the bridge."""
@@ -171,10 +178,23 @@ class Soak:
             self.workers[name] = await asyncio.to_thread(self.house.worker, self.bridge.port, name)
             self.tally["killed"] += 1
 
+    async def reload(self, until: float) -> None:
+        """Another file each time, which says the same in other words; now and then one that can't be used."""
+        for number in itertools.count():
+            await asyncio.sleep(RELOAD_EVERY)
+            if time.monotonic() >= until:
+                break
+            if number % 3 == 2:
+                self.file.write_text("{ no configuration")
+            else:
+                self.configure([["w*"], ["w1", "w2"]][number % 2])
+            os.kill(self.bridge.popen.pid, signal.SIGHUP)
+            self.tally["reloads"] += 1
+
     async def round(self, seconds: float) -> None:
         """All seats, for so long."""
         until = time.monotonic() + seconds
-        await asyncio.gather(self.kill_workers(until), *(self.live(until) for _ in range(self.options.connections)))
+        await asyncio.gather(self.kill_workers(until), self.reload(until), *(self.live(until) for _ in range(self.options.connections)))
 
     def settle(self, descriptors: int, resident: int) -> None:
         """Waits until the bridge is as it was: what is given back is given back by and by."""
