@@ -1,7 +1,7 @@
 /* All that follows from one configuration. It is prepared on main's thread, where it can fail and leaves everything as it
  * was; then each floor adopts its part, on its own thread, between two turns. What both configurations have goes on
  * as it is: listeners of the same address keep their sockets, upstreams of the same name and URL their
- * connections.                                                                            (design contract 11) */
+ * connections.   (docs/configuration.md, "Reload") */
 #ifndef GENERATION_H
 #define GENERATION_H
 

@@ -1,4 +1,5 @@
-"""Checks the project's own rules that no other tool knows: banned functions, length of files, left-overs.
+"""Checks the project's own rules that no other tool knows: banned functions, length of files, left-overs, and that the documents and
+tests which others name are there.
 
     check_source.py     exit status 1 and a line FILE:LINE: WHAT for each that does not hold
 """
@@ -43,6 +44,9 @@ BANNED = {
 BANNED_OUTSIDE_TESTS = {"rand": "getrandom", "random": "getrandom", "srand": "getrandom"}  # a test repeats its numbers
 CALL = re.compile(r"(?<![\w.>])(" + "|".join([*BANNED, *BANNED_OUTSIDE_TESTS]) + r")\s*\(")
 LEFT_OVER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|<<<<<<<|>>>>>>>")
+DOCUMENT = re.compile(r"(?<![\w/.-])(?:docs/)?([A-Za-z]+\.md)\b")
+FOREIGN_DOCUMENTS = {"spec.md"}  # msgpack's
+TEST_NAMED = re.compile(r"`([\w/.]*)::(test_\w+)")  # without a file: of the one named last
 COMMENT_OR_TEXT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
 
 
@@ -86,10 +90,32 @@ def problems(path: Path) -> list[tuple[int, str]]:
     return found
 
 
+def missing_documents(path: Path, documents: set[str]) -> list[tuple[int, str]]:
+    """What a source names in its comments, and is not there."""
+    return [(number, f"there is no {name[1]} in this project") for number, line in enumerate(path.read_text().splitlines(), 1)
+            for name in DOCUMENT.finditer(line) if name[1] not in documents | FOREIGN_DOCUMENTS]
+
+
+def missing_tests(path: Path) -> list[tuple[int, str]]:
+    """Tests that a document names as proof, below tests/integration, and that are not there."""
+    found, file = [], ""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        for named in re.finditer(r"`([\w/.]+\.(?:py|mjs|c))`|" + TEST_NAMED.pattern, line):
+            file = named[1] or named[2] or file
+            if named[3]:
+                places = [folder / file for folder in (ROOT / "tests/integration", ROOT) if (folder / file).is_file()]
+                if not places or not re.search(rf"^def {named[3]}\(", places[0].read_text(), re.MULTILINE):
+                    found.append((number, f"there is no test {file}::{named[3]}"))
+    return found
+
+
 def main() -> int:
     """1 when something does not hold."""
     files = [path for path in tracked() if path.suffix in SOURCES or (path.parent == ROOT / "scripts" and not path.suffix)]
     bad = [(path, number, what) for path in files for number, what in problems(path)]
+    documents = {path.name for path in tracked() if path.suffix == ".md"}
+    bad += [(path, number, what) for path in files if path.suffix in {".c", ".h", ".js"} for number, what in missing_documents(path, documents)]
+    bad += [(path, number, what) for path in (ROOT / "SECURITY.md", ROOT / "README.md") for number, what in missing_tests(path)]
     for path, number, what in bad:
         print(f"{path.relative_to(ROOT)}:{number}: {what}")
     print(f"check_source: {len(files)} files, {len(bad)} problems")

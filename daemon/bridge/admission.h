@@ -2,7 +2,7 @@
  * be passed on to upstreams, where a real Router keeps a descriptor of each for ever. Shared by
  * all reactors; any thread. A Unix socket's peers are one address without a limit of its own; an IPv6 address
  * stands for its /64.
- *                                                                         (limits of design.md, "Outside faces") */
+ * (docs/configuration.md, "limits") */
 #ifndef ADMISSION_H
 #define ADMISSION_H
 

@@ -1,5 +1,5 @@
 /* The door: takes connections in, and finds out by their first bytes who they are: nine 0x1F are a native daffi peer,
- * anything else has to be an HTTP request: for an asset, a page, or an upgrade to WebSocket.       (design.md)
+ * anything else has to be an HTTP request: for an asset, a page, or an upgrade to WebSocket.   (ARCHITECTURE.md)
  * One for each listener and reactor. */
 #ifndef DOOR_H
 #define DOOR_H

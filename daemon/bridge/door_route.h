@@ -1,4 +1,4 @@
-/* What a request for an upgrade asks for, and whether it may: pure.            (design.md, "Paths"; RFC 6455, 4.2) */
+/* What a request for an upgrade asks for, and whether it may: pure.            (RFC 6455, 4.2) */
 #ifndef DOOR_ROUTE_H
 #define DOOR_ROUTE_H
 

@@ -1,5 +1,5 @@
 /* What may pass: a pure verdict of a policy, a session and a message. No I/O, no clock, no allocation.
- *                                                                              (design contracts 1 to 3) */
+ * (ARCHITECTURE.md, "Rules of the house") */
 #ifndef GUARD_H
 #define GUARD_H
 

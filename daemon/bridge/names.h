@@ -1,5 +1,5 @@
 /* Who holds which name: all sessions of the process, whatever their reactor, so that one page can't take another's name,
- * nor a native peer's.                                       (design.md, "Between our client and our bridge", takeover)
+ * nor a native peer's.   (protocol.md, "Between daffi.js and the bridge", takeover)
  *
  * A name is claimed before the backend hears of it, and held until the backend has been told of its end. A page that asks
  * for a held name is refused, save where

@@ -1,5 +1,5 @@
 /* Messages that the bridge itself writes: errors, handshakes, events. It never passes those of others on.
- *                                                                             (design contracts 2 and 10) */
+ * (ARCHITECTURE.md, "The bridge speaks for itself") */
 #ifndef OWN_MESSAGE_H
 #define OWN_MESSAGE_H
 

@@ -1,5 +1,5 @@
 /* The router inside: a daffi Router as a backend, in place of a Python one behind upstream.c. Its members are the
- * sessions of all reactors that name it.                        (protocol.md, "Router"; design contracts 2, 7 and 10)
+ * sessions of all reactors that name it.                        (protocol.md, "Router")
  *
  * Each reactor has a branch, which is the backend of its sessions. A member lives on one branch. Who is there is decided
  * in one directory, under a lock that is taken at joins and leaves alone, and told to each branch by its mailbox, in one

@@ -219,7 +219,7 @@ struct daffi_message session_answer_to(const struct daffi_message *request) {
 }
 
 /* A page that does not read its answers, or feeds an upstream that is behind, is not read until that is over. Native
- * peers are always read: they break when they are not.                                           (design contract 7) */
+ * peers are always read: they break when they are not.   (protocol.md, on a peer that stops reading) */
 void session_update_reading(struct session *session) {
     if (session->kind != GUARD_BROWSER || session->state == SESSION_CLOSING) {
         return;

@@ -1,5 +1,5 @@
 /* A session: one named peer, whatever its transport, and its attachment to one backend.
- *                                                                        (design.md, "Contracts between rooms")
+ * (ARCHITECTURE.md, "Rules of the house")
  * AWAITING_HANDSHAKE -> CLAIMING -> ATTACHING -> OPEN -> CLOSING. One reactor; the transport owns the session's end of the
  * wire, the backend the other; both know the session by these calls alone. */
 #ifndef SESSION_H

@@ -1,7 +1,7 @@
 /* A browser as a session's peer: daffi messages in binary WebSocket messages, one in each; to and from our own client,
  * once its handshake is answered, several in one (a batch: what is sent within one turn of the loop), and empty ones as
  * signs of life. A page sees no part of a message: before a large one it is told its size, in four bytes, least significant
- * first, so that it does not take a slow line for a dead one.                  (RFC 6455; protocol.md; design.md, "Between our client and our bridge") */
+ * first, so that it does not take a slow line for a dead one.   (RFC 6455; protocol.md, "Between daffi.js and the bridge") */
 #ifndef WS_PEER_H
 #define WS_PEER_H
 

@@ -1,4 +1,4 @@
-/* The command line.                                                        (design.md, "Outside faces") */
+/* The command line.                                                        (docs/configuration.md) */
 #ifndef CLI_H
 #define CLI_H
 

@@ -1,5 +1,5 @@
 /* The daemon's configuration: command line over file over defaults, read once, then never changed. A reload
- * makes a new one; it is shared by who lives by it, on all reactors, until the last lets go.                                                             (design.md, "Outside faces") */
+ * makes a new one; it is shared by who lives by it, on all reactors, until the last lets go.   (docs/configuration.md) */
 #ifndef CONFIG_H
 #define CONFIG_H
 

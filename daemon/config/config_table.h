@@ -1,5 +1,5 @@
 /* Every key of the configuration as data: one row each. The parser, --help, conf/daffi-bridge.schema.json and
- * docs/configuration.md are all made from this table.                              (design.md, "Outside faces") */
+ * docs/configuration.md are all made from this table. */
 #ifndef CONFIG_TABLE_H
 #define CONFIG_TABLE_H
 

@@ -1,5 +1,5 @@
 /* The client as a CDN serves it, from memory: daffi.js, daffi.mjs, daffi.standalone.js, app.wasm and its types, under `/` and
- * under the CDN's own paths, so that a page moves from the CDN by changing the host.            (design.md, "Paths")
+ * under the CDN's own paths, so that a page moves from the CDN by changing the host.            (docs/cdn.md)
  *
  * Our own client answers for every version that is not there, so that a script and its wasm never disagree; it alone, and
  * what lies in `assets.dir`, is immutable under its exact version. */

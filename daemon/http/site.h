@@ -1,6 +1,6 @@
 /* The web server behind the door: civetweb on a loopback port of its own choice, which answers those alone who know
  * the secret made at start, and these by pages.h alone. Neither its document root nor its form parser nor its
- * own error pages are ever reached.                             (design.md, "civetweb behind the door")
+ * own error pages are ever reached.                             (ARCHITECTURE.md)
  * This file is the only one that knows civetweb. */
 #ifndef SITE_H
 #define SITE_H

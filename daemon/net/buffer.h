@@ -1,5 +1,5 @@
 /* A byte queue whose storage comes from a reactor's pool and goes back when it is empty: an idle
- * connection holds none. Contiguous, so that a message in it is one span.               (design contract 6)
+ * connection holds none. Contiguous, so that a message in it is one span.   (ARCHITECTURE.md, "Rules of the house")
  *
  * Blocks are powers of two from BUFFER_BLOCK_MIN; the pool keeps some free ones of the small sizes. All
  * blocks in use, by all reactors, are counted in one memory budget ("memory_bytes"). */

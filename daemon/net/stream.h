@@ -1,4 +1,4 @@
-/* A two-way run of bytes, TLS or not: nobody above this header knows which.           (design contract 5)
+/* A two-way run of bytes, TLS or not: nobody above this header knows which.           (ARCHITECTURE.md, net)
  *
  * Non-blocking. A result of -EAGAIN means "wait for what stream_wants says, then call again"; TLS may want to
  * write in order to read, and the other way round. */

@@ -1,4 +1,4 @@
-/* HANDSHAKE and EVENTS payloads, both ways; read through jansson.          (protocol.md, "Handshake", "Router") */
+/* HANDSHAKE and EVENTS payloads, both ways; read through jansson.   (protocol.md, "Handshake", "Router") */
 #ifndef DAFFI_HANDSHAKE_H
 #define DAFFI_HANDSHAKE_H
 
@@ -18,7 +18,7 @@ struct daffi_member {
     size_t methods_count;
 };
 
-/* What our bridge tells our client (design.md, "Between our client and our bridge"); abi 0: no bridge. */
+/* What our bridge tells our client (protocol.md, "Between daffi.js and the bridge"); abi 0: no bridge. */
 struct daffi_bridge_offer {
     unsigned abi;
     size_t max_message; /* bytes of a whole daffi message */

@@ -1,5 +1,5 @@
-/* Whether a payload is one that every peer can decode.              (protocol.md, "Payloads"; design
- * contract 3: a payload that Python can't decode stops a real worker for good, so none may pass.)
+/* Whether a payload is one that every peer can decode.              (protocol.md, "Payloads")
+ * One that Python can't decode stops a real worker for good, so none may pass.
  *
  * Sans-I/O, allocation-free, stack bounded by DAFFI_NESTING_MAX whatever comes. What is accepted here is
  * accepted by Python's json.loads, or msgpack.unpackb(raw=False, strict_map_key=False), and by what daffi
