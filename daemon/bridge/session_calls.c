@@ -6,7 +6,9 @@
  * answer to nobody's question that the Router sends back to its sender, behind all the news it has written by then. Who is
  * still not there when it returns was not there for the call: that has been dropped, or waits at a worker that has no such
  * function and will not answer. (The real Router can deliver to a newcomer a moment before it writes the news: hence the
- * little.) So no call is refused that will be answered. */
+ * little.) So no call is refused that will be answered.
+ *
+ * A member may call itself. Its answer comes back as a probe does, and is told from one by the call that it answers. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,10 +34,16 @@ static struct call_table *table_of(const struct session *session) {
     return &session->bridge->call_table;
 }
 
-static struct roster_entry *entry_of(const struct call *call) {
-    return call->worker == NULL
-               ? NULL
-               : (struct roster_entry *)(void *)((char *)call->worker - offsetof(struct roster_entry, calls));
+/* Who is to answer; empty: nobody knows. */
+static struct daffi_span receiver_of(const struct session *session, const struct call *call) {
+    if (call->worker == NULL) {
+        return daffi_span_of(NULL, 0);
+    }
+    if (call->worker == &session->self) {
+        return session_name(session);
+    }
+    return ((struct roster_entry *)(void *)((char *)call->worker - offsetof(struct roster_entry, calls)))
+        ->name;
 }
 
 /* The call is over; its caller hears why. */
@@ -58,8 +66,7 @@ static void give_up(struct session *session, struct call *call, struct daffi_spa
 static void make_way(struct session *session, size_t limit, uint64_t now_us) {
     struct call *oldest = call_table_stale(&session->waiting, limit, now_us);
     if (oldest != NULL) {
-        const struct roster_entry *entry = entry_of(oldest);
-        give_up(session, oldest, entry != NULL ? entry->name : daffi_span_of(NULL, 0), DAFFI_ERROR_BUSY,
+        give_up(session, oldest, receiver_of(session, oldest), DAFFI_ERROR_BUSY,
                 "no answer came for long, and too many later calls wait (calls_in_flight)");
     }
 }
@@ -160,20 +167,32 @@ static bool refuse_call(struct session *session, const struct daffi_message *req
     return false;
 }
 
+/* Whose call it is, where that is known: a native peer's functions are its own affair. */
+static struct call_worker *find_worker(struct session *session, const struct daffi_message *request) {
+    if (session->server == DAFFI_TYPE_ROUTER && daffi_span_equal(request->receiver, session_name(session))) {
+        bool takes = session->kind == GUARD_NATIVE || session_exposes(session, request->function);
+        return takes ? &session->self : NULL;
+    }
+    struct roster_entry *entry = session_find_member(session, request->receiver);
+    return entry != NULL && roster_entry_exposes(entry, request->function) ? &entry->calls : NULL;
+}
+
 bool session_open_call(struct session *session, const struct daffi_message *request) {
     if (session->backend->answers || !request->return_result) {
         return true;
     }
-    struct roster_entry *entry = session_find_member(session, request->receiver);
-    bool is_known = entry != NULL && roster_entry_exposes(entry, request->function);
+    const struct roster_entry *entry = session_find_member(session, request->receiver);
+    struct call_worker *worker = find_worker(session, request);
+    bool is_known = worker != NULL;
     bool is_router = session->server == DAFFI_TYPE_ROUTER;
-    if (!is_known && (is_router ? is_no_name(request) : entry != NULL)) {
+    bool is_self = is_router && daffi_span_equal(request->receiver, session_name(session));
+    if (!is_known && (is_router ? is_self || is_no_name(request) : entry != NULL)) {
         return refuse_call(session, request, DAFFI_ERROR_NO_SUCH_METHOD, NO_SUCH_METHOD);
     }
     bool is_probed = !is_known && is_router;
     int status = is_probed && session->probes_count >= session_calls_limit(session)
                      ? -EBUSY
-                     : open_call(session, request->uuid, is_known ? &entry->calls : NULL);
+                     : open_call(session, request->uuid, worker);
     if (status == 0 && is_probed) {
         status = send_probe_later(session, request);
     }
@@ -188,9 +207,13 @@ bool session_open_call(struct session *session, const struct daffi_message *requ
 }
 
 bool session_is_probe(const struct session *session, const struct daffi_message *message) {
-    return message->flag == DAFFI_RESPONSE && !session->backend->answers &&
-           daffi_span_equal(message->transmitter, session_name(session)) &&
-           daffi_span_equal(message->receiver, session_name(session));
+    if (message->flag != DAFFI_RESPONSE || session->backend->answers ||
+        !daffi_span_equal(message->transmitter, session_name(session)) ||
+        !daffi_span_equal(message->receiver, session_name(session))) {
+        return false;
+    }
+    const struct call *call = call_table_find(table_of(session), &session->waiting, message->uuid);
+    return call == NULL || call->worker != &session->self;
 }
 
 /* A Router that is none could put there what it likes: a receiver that no message can have was in no probe of ours. */

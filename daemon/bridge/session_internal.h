@@ -54,6 +54,7 @@ struct session {
     struct daffi_handshake *exposed;  /* of a page that exposes functions, or did; NULL */
     struct daffi_handshake *exposing; /* what it is about to expose, while its backend is told; NULL */
     struct call_caller waiting;       /* its calls, where the backend does not keep account of them */
+    struct call_worker self;          /* the calls to itself among them */
     struct session_probe *probes;     /* to be sent, the first due first */
     size_t probes_count;
     struct timer probe_timer;

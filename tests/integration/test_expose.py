@@ -263,3 +263,23 @@ def test_python_workers_behind_the_bridge_answer_once(house):
         assert [message.uuid for message in victim.seen if message.flag == wire.RESPONSE] == [3]
         with pytest.raises(RemoteError):
             tab.call("nothing", receiver="w1")
+
+
+def test_a_page_calls_itself(world):
+    """The Router sends it back to its sender, as it does the bridge's own questions: the two are not taken for each other."""
+    place = world()
+    with open_page(place.url, "tab", "f") as tab:
+        for result in ([9], "x" * 1000):
+            uuid = tab.start_call("f", 1, receiver="tab")
+            answer(tab, next_call(tab), result)
+            assert tab.finish_call(uuid) == result
+        slow = tab.start_call("f", 1, receiver="tab")
+        call = next_call(tab)
+        with pytest.raises(TimeoutError):  # longer than the bridge waits before it asks who is there
+            tab.finish_call(slow, 0.4)
+        answer(tab, call, "late")
+        assert tab.finish_call(slow) == "late"
+        refused = tab.start_call("no", receiver="tab")
+        with pytest.raises(RemoteError) as error:
+            tab.finish_call(refused)
+        assert error.value.args[0] == "NoSuchMethod"
