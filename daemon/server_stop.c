@@ -10,7 +10,6 @@
 enum {
     STEP_MS = 50,
     TOLD_AT_LEAST = 32, /* in a step, however long they may take in all */
-    NEW_ONES_MS = 1000, /* for those just accepted to ask for something */
 };
 
 static void on_deadline(struct timer *timer, uint64_t now) {
@@ -67,7 +66,8 @@ static void on_step(struct timer *timer, uint64_t now) {
     const uint64_t drain = bridge->config->timeouts.drain, passed = now - floor->stopped_at;
     const bool is_late = passed >= drain / 4 * 3; /* a goodbye takes its time, too */
     tell_some(floor, is_late);
-    door_end_visits(bridge, is_late || passed >= NEW_ONES_MS);
+    /* Those just accepted have a while to ask for something. */
+    door_end_visits(bridge, is_late || passed >= drain / 4);
     if (timer_set(reactor_timers(bridge->reactor), &floor->stop_step, now + STEP_MS) < 0) {
         tell_some(floor, true);
     }

@@ -16,7 +16,7 @@ from page import Page, RemoteError
 from processes import free_port
 from websockets.exceptions import InvalidStatus
 
-SLOWEST_SECONDS = 2.0  # of a call while reloads go on, on a machine that has other work
+SLOWEST_SECONDS = 10.0  # of a call while reloads go on, however much other work the machine has
 
 
 class Configured:
@@ -39,7 +39,7 @@ class Configured:
         """SIGHUP, and the line that tells what became of it."""
         said = len(self.bridge.lines)
         os.kill(self.bridge.popen.pid, signal.SIGHUP)
-        return self.bridge.wait_for(wanted, after=said).string
+        return self.bridge.wait_for(wanted, seconds=60, after=said).string
 
     def reload(self, **keys) -> None:
         """Another file, which is to be taken."""
@@ -283,15 +283,21 @@ class Caller:
         try:
             while not self._stop.is_set():
                 began = time.monotonic()
-                assert self.page.call("add", self.calls, 1, receiver=self.receiver, seconds=20) == self.calls + 1
+                assert self.page.call("add", self.calls, 1, receiver=self.receiver, seconds=60) == self.calls + 1
                 self.slowest = max(self.slowest, time.monotonic() - began)
                 self.calls += 1
         except BaseException as fault:  # noqa: BLE001 - told to the test
             self.fault = fault
 
+    def wait_for_a_call(self):
+        """Until one more is done."""
+        before = self.calls
+        while self.calls == before and self.fault is None:
+            self._thread.join(0.05)
+
     def finish(self):
         self._stop.set()
-        self._thread.join(30)
+        self._thread.join(90)
         self.page.close()
         if self.fault is not None:
             raise self.fault
@@ -320,7 +326,10 @@ def test_a_hundred_reloads_under_load(house, tmp_path, python, certificate):
                     assert page.call("add", 1, 1) == 2
                     with pytest.raises(RemoteError, match=denied):
                         page.call(denied, 1, 1)
-        assert descriptors() <= before + 4  # the last newcomer's may still be closing
+        deadline = time.monotonic() + 30
+        while descriptors() > before:  # those of the last newcomers are still closing
+            assert time.monotonic() < deadline, (before, descriptors())
+            callers[0].wait_for_a_call()
     finally:
         for caller in callers:
             caller.finish()

@@ -116,7 +116,7 @@ def test_the_same_sockets_in_another_process(upgradable, house, tmp_path, certif
 
 def test_no_connect_is_refused_or_lost(upgradable):
     """Three upgrades under load: each connect is accepted and each request is answered."""
-    bridge = upgradable(listen=[{"url": "http://127.0.0.1:0"}], timeouts_ms={"drain": 5000})
+    bridge = upgradable(listen=[{"url": "http://127.0.0.1:0"}], timeouts_ms={"drain": 60000})
     port = bridge.bridge.port
     ended, faults, answered = threading.Event(), [], []
 
