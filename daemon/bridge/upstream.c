@@ -160,9 +160,10 @@ static void take_message(struct attachment *attachment, const struct daffi_messa
     if ((message->flag == DAFFI_RESPONSE || message->flag == DAFFI_ERROR) && attachment->owed > 0) {
         attachment->owed--;
     }
-    if (upstream_is_own_eviction(attachment, message)) {
-        upstream_release_predecessor(attachment->successor);
-    } else if (attachment->rejoining) {
+    if (upstream_take_probe(attachment, message) || upstream_is_own_eviction(attachment, message)) {
+        return; /* its end follows at once; what stands before that is still for the session */
+    }
+    if (attachment->rejoining) {
         attachment->rejoining = false;
         timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->timer);
         session_on_backend_message(attachment->session, message, bytes);
@@ -314,6 +315,8 @@ static void on_due(struct timer *timer, uint64_t now) {
         end_lingering(attachment);
     } else if (attachment->held) {
         upstream_release_predecessor(attachment);
+    } else if (attachment->probing) {
+        upstream_begin(attachment);
     } else if (attachment->state == ATTACHMENT_OPEN) {
         lose(attachment, CLOSE_TRY_LATER, "is slow", "it did not answer the new handshake in time");
     } else if (attachment->refusal != NULL) {
@@ -341,9 +344,18 @@ static int wait_turn(struct attachment *attachment) {
     return timer_set(reactor_timers(bridge->reactor), &attachment->timer, now + wait);
 }
 
-static int upstream_attach(struct backend *backend, struct session *session,
-                           const struct daffi_handshake *handshake, uint16_t uuid,
-                           struct attachment **ret_attachment) {
+void upstream_begin(struct attachment *attachment) {
+    attachment->probing = false;
+    timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->timer);
+    int status = wait_turn(attachment);
+    if (status < 0) {
+        lose(attachment, CLOSE_INTERNAL, "can't be reached", strerror(-status));
+    }
+}
+
+/* Joins in place of `predecessor`, where there is one. */
+static int attach(struct backend *backend, struct session *session, const struct daffi_handshake *handshake,
+                  uint16_t uuid, struct attachment *predecessor, struct attachment **ret_attachment) {
     struct upstream *upstream =
         (struct upstream *)(void *)((char *)backend - offsetof(struct upstream, backend));
     if (upstream->lingering >= LINGERING_MAX) {
@@ -360,9 +372,13 @@ static int upstream_attach(struct backend *backend, struct session *session,
     attachment->session = session;
     const struct daffi_message envelope = {
         .uuid = uuid, .return_result = true, .transmitter = daffi_span_text(handshake->members[0].name)};
+    attachment->rejoining = predecessor != NULL;
+    attachment->predecessor = predecessor;
     int status = own_message_handshake(&envelope, handshake, &attachment->greeting);
     if (status == 0) {
-        status = wait_turn(attachment);
+        status = predecessor != NULL && predecessor->type == DAFFI_TYPE_ROUTER
+                     ? upstream_wait_for_predecessor(attachment)
+                     : wait_turn(attachment);
     }
     if (status < 0) {
         release(&attachment->retired);
@@ -370,6 +386,12 @@ static int upstream_attach(struct backend *backend, struct session *session,
     }
     *ret_attachment = attachment;
     return 0;
+}
+
+static int upstream_attach(struct backend *backend, struct session *session,
+                           const struct daffi_handshake *handshake, uint16_t uuid,
+                           struct attachment **ret_attachment) {
+    return attach(backend, session, handshake, uuid, NULL, ret_attachment);
 }
 
 static void count_call(struct attachment *attachment, struct daffi_span head) {
@@ -389,12 +411,10 @@ static int upstream_rejoin(struct attachment *attachment, const struct daffi_han
         return -EBUSY;
     }
     int status =
-        upstream_attach(&attachment->upstream->backend, attachment->session, handshake, uuid, &newcomer);
+        attach(&attachment->upstream->backend, attachment->session, handshake, uuid, attachment, &newcomer);
     if (status < 0) {
         return status;
     }
-    newcomer->rejoining = true;
-    newcomer->predecessor = attachment;
     attachment->successor = newcomer;
     *ret_attachment = newcomer;
     return 0;

@@ -43,7 +43,8 @@ struct attachment {
     size_t owed;                    /* answers of a Service to calls of the session */
     struct timer timer;             /* WAITING, LINGERING; OPEN while rejoining */
     bool rejoining;                 /* in the place of another of the same name, not yet answered */
-    bool held;                      /* its answer waits for the other's end */
+    bool probing; /* WAITING: for its predecessor's messages to have been read by the other side */
+    bool held;    /* its answer waits for the other's end */
     struct attachment *predecessor; /* that other one, which still serves; or NULL */
     struct attachment *successor;   /* the one that is to take its place, or NULL */
     const char *refusal;            /* WAITING: static, why it is never its turn; or NULL */
@@ -62,7 +63,17 @@ bool upstream_serves(const struct backend *backend, struct daffi_span function, 
 /* It ends; what is queued still goes, and the session is not told anything any more. */
 void upstream_let_go(struct attachment *attachment);
 
+/* Connects it, once it may. */
+void upstream_begin(struct attachment *attachment);
+
 /* -- upstream_rejoin.c -- */
+
+/* Waits, before it begins, for what has been sent to its predecessor to have been read there: who is evicted is read no
+ * more. 0 or a negative errno. */
+int upstream_wait_for_predecessor(struct attachment *attachment);
+
+/* Whether a message tells a predecessor so. */
+bool upstream_take_probe(const struct attachment *attachment, const struct daffi_message *message);
 
 /* The predecessor of `attachment` has ended, or has had its time. */
 void upstream_release_predecessor(struct attachment *attachment);
@@ -73,7 +84,7 @@ bool upstream_fail_rejoin(struct attachment *attachment, const char *reason);
 /* Whether the answer to a newcomer has to wait for its predecessor's end. */
 bool upstream_hold_answer(struct attachment *attachment);
 
-/* Whether a message tells a predecessor that its successor is there. */
+/* Whether a message tells a predecessor that its successor is there: nobody's news. */
 bool upstream_is_own_eviction(const struct attachment *attachment, const struct daffi_message *message);
 
 #endif

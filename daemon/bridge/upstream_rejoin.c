@@ -1,13 +1,54 @@
 /* Two connections of one name.
  *
  * A page that exposes other functions joins anew: a second HANDSHAKE would end its connection, but a newcomer of the same
- * name takes the place of the holder, and what is under way to the holder arrives at the newcomer. Until the newcomer is
+ * name takes the place of the holder, and what is under way to the holder arrives at the newcomer. What the holder has sent is
+ * another matter: a Router reads it no more. So first an answer to nobody's question goes that way, which a Router sends back
+ * when it has read all before it; a Service doesn't, and is not asked. Until the newcomer is
  * answered the holder serves; what has come for the holder is told before anything that comes for the newcomer, so the
  * newcomer is not read before the holder has ended. Its eviction is our own doing and nobody's news. */
 #include "bridge/upstream_internal.h"
 
 /* For the end of one whose successor is answered: the Router ends it at once. */
-enum { PREDECESSOR_MS = 2000 };
+enum { PREDECESSOR_MS = 2000, PROBE_MS = 1000 };
+
+int upstream_wait_for_predecessor(struct attachment *attachment) {
+    static const char payload[] = "{\"args\":[null],\"kwargs\":{}}";
+    struct attachment *predecessor = attachment->predecessor;
+    struct reactor *reactor = attachment->upstream->bridge->reactor;
+    const struct daffi_message probe = {
+        .flag = DAFFI_RESPONSE,
+        .decoder = DAFFI_JSON,
+        .transmitter = session_name(attachment->session),
+        .receiver = session_name(attachment->session),
+        .payload = daffi_span_text(payload),
+    };
+    uint8_t head[DAFFI_HEADER_BYTES + 2 * (DAFFI_NAME_MAX + 1)];
+    int length = daffi_message_encode_head(&probe, head, sizeof head);
+    int status =
+        length < 0 ? length
+                   : timer_set(reactor_timers(reactor), &attachment->timer, reactor_now(reactor) + PROBE_MS);
+    if (status < 0) {
+        return status;
+    }
+    attachment->state = ATTACHMENT_WAITING;
+    attachment->probing = true;
+    /* A refused write ends in on_closed, which releases it. */
+    (void)connection_write(predecessor->connection, head, (size_t)length);
+    (void)connection_write(predecessor->connection, probe.payload.data, probe.payload.length);
+    return 0;
+}
+
+bool upstream_take_probe(const struct attachment *attachment, const struct daffi_message *message) {
+    const struct daffi_span name = session_name(attachment->session);
+    struct attachment *successor = attachment->successor;
+    if (successor == NULL || !successor->probing || message->flag != DAFFI_RESPONSE ||
+        message->decoder != DAFFI_JSON || !daffi_span_equal(message->transmitter, name) ||
+        !daffi_span_equal(message->receiver, name)) {
+        return false;
+    }
+    upstream_begin(successor);
+    return true;
+}
 
 void upstream_release_predecessor(struct attachment *attachment) {
     struct attachment *predecessor = attachment->predecessor;
@@ -19,6 +60,8 @@ void upstream_release_predecessor(struct attachment *attachment) {
     if (attachment->held) {
         attachment->held = false;
         connection_resume(attachment->connection);
+    } else if (attachment->probing) {
+        upstream_begin(attachment);
     }
 }
 

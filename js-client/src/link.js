@@ -18,7 +18,7 @@ export class Link {
   #socket = null;
   #timer;
   #uuid = 0; // of the handshake, or of the last one that told of other functions
-  #backlog = null; // what is to go when the handshake is answered
+  #backlog = []; // what is to go when the handshake is answered; then null
   #told = null; // who waits for the bridge to have been told of other functions
   #settings;
   #core;
@@ -29,10 +29,12 @@ export class Link {
 
   /** What the bridge said of itself, null for a bare server. */
   bridge = null;
+  /** Whether the server is a Service. */
+  service = false;
   /** The functions that the server was told of. */
   methods = [];
 
-  /** `hooks`: methods() → the functions that one exposes; ongreet() before the handshake goes; ontold() when a later one is
+  /** `hooks`: methods() → the functions that one exposes; ontold() when a later one is
    *  answered; onopen() when the handshake is answered; onmessage(message) for what is not this link's handshake;
    *  onhandshake(payload) → what it says, for the answer to it; onend(error), once, when it ends by itself. */
   constructor(core, name, settings, hooks) {
@@ -89,19 +91,22 @@ export class Link {
     return this.#state === "open" && this.#socket.bufferedAmount + (this.#outbox?.bytes ?? 0) > HIGH_WATER;
   }
 
+  /** Whether it has told the server who it is. */
+  get greeted() {
+    return this.#state !== "opening";
+  }
+
   #greet() {
     this.#state = "greeting";
     this.#wait(ANSWER_WAIT, "timeout", "did not answer the handshake");
-    this.#hooks.ongreet();
-    this.#sendHandshake();
-    this.#backlog = [];
+    this.#write(this.#handshake());
   }
 
-  #sendHandshake() {
+  #handshake() {
     this.methods = this.#hooks.methods();
     this.#uuid = this.#core.openCall();
     const kind = { flag: HANDSHAKE, decoder: JSON_SERDE, isBytes: false, returnResult: true };
-    this.send(this.#core.encodeMessage(this.#uuid, kind, `${this.#name}||`, this.#core.handshakeOf(this.#name, this.methods)));
+    return this.#core.encodeMessage(this.#uuid, kind, `${this.#name}||`, this.#core.handshakeOf(this.#name, this.methods));
   }
 
   /** Tells the bridge, which takes a second handshake, of other functions: → promise of its having told all others. */
@@ -110,7 +115,7 @@ export class Link {
     const told = { ...makeDeferred(), before: this.methods, timer: setTimeout(late, ANSWER_WAIT) };
     this.#told = told;
     try {
-      this.#sendHandshake();
+      this.send(this.#handshake());
     } catch (error) {
       this.#answered(error);
     }
@@ -159,7 +164,7 @@ export class Link {
       return true;
     }
     if (message.flag !== HANDSHAKE || this.#core.transmitter() !== this.#name) return false;
-    const { error, bridge } = this.#hooks.onhandshake(message.payload);
+    const { error, bridge, service } = this.#hooks.onhandshake(message.payload);
     if (this.#told) {
       this.#answered();
       this.#hooks.ontold();
@@ -167,6 +172,7 @@ export class Link {
       clearTimeout(this.#timer);
       this.#core.closeCall(this.#uuid);
       this.bridge = bridge;
+      this.service = service;
       this.#state = "open";
       const { maxBatch, heartbeat } = bridge ?? {};
       if (maxBatch > 0) this.#outbox = new Outbox(maxBatch, (batch) => this.#write(batch));

@@ -7,10 +7,12 @@ import { DaffiError } from "./errors.js";
 import { errorAnswer, Exposure } from "./exposure.js";
 import { Link } from "./link.js";
 import { Members } from "./members.js";
+import { encodeText } from "./text.js";
 import { instantiate } from "./wasm.js";
-import { ERROR, EVENTS, HANDSHAKE, HEADER, LENGTH_MAX, REQUEST, RESPONSE } from "./wire.js";
+import { ERROR, EVENTS, HANDSHAKE, HEADER, LENGTH_MAX, JSON_SERDE, REQUEST, RESPONSE } from "./wire.js";
 
 const RETIRED_WAIT = 1000; // for what is still on its way to a link that another one has replaced
+const PROBE_WAIT = 1000;
 const FRAGMENTED = 131072; // from here Chromium splits a message, which aborts a bare server
 
 export class Session {
@@ -35,6 +37,7 @@ export class Session {
   #waitNoMore = () => {};
   #links = new Set(); // two while a bare server is told of other functions
   #told = Promise.resolve();
+  #former = null; // the first of those two
   #replaced; // who waits for the second of two links
 
   constructor(name, settings, events, onstate) {
@@ -66,7 +69,7 @@ export class Session {
     const given = typeof token === "function" ? await token() : token;
     if (attempt !== this.#attempt) return;
     this.core ??= new Core(instance, this.name, (cause) => this.#trapped(cause));
-    this.link = this.#makeLink({ ongreet() {}, onopen: () => this.#opened(), onend: (error, link) => link === this.link && this.#ended(error) });
+    this.link = this.#makeLink({ onopen: () => this.#opened(), onend: (error, link) => this.#serves(link) && this.#ended(error) });
     this.link.open(given);
   }
 
@@ -112,15 +115,14 @@ export class Session {
   }
 
   /** A bare server ends a connection that sends a second handshake; but a newcomer of the same name takes the place of the one
-   *  before, and the answers that are on their way to it arrive at the newcomer. */
-  #replaceLink() {
+   *  before, and the answers that are on their way to it arrive at the newcomer. What it has sent is read no more, so an answer
+   *  to oneself goes first: when a Router has sent it back, it has read all before it; a Service would not survive one. */
+  async #replaceLink() {
     const old = this.link;
+    const read = old.service || this.#sendProbe();
     const replaced = makeDeferred();
     this.#replaced = replaced;
     const next = this.#makeLink({
-      ongreet: () => {
-        this.link = next;
-      },
       onopen: () => {
         setTimeout(() => this.#drop(old), RETIRED_WAIT);
         this.members.changed();
@@ -129,7 +131,7 @@ export class Session {
       },
       onend: (error) => {
         replaced.reject(error);
-        if (replaced.opened && this.link !== next) return;
+        if (replaced.opened && !this.#serves(next)) return;
         if (replaced.opened || !this.#links.has(old)) {
           this.#ended(error);
         } else {
@@ -138,8 +140,22 @@ export class Session {
         }
       },
     });
-    next.open();
+    this.#former = old;
+    this.link = next;
+    await read;
+    if (this.#links.has(next)) next.open();
     return replaced.promise;
+  }
+
+  #sendProbe() {
+    const read = this.calls.open({ method: "expose", timeout: PROBE_WAIT, late: () => "nothing came back" }, true);
+    this.link.send(this.core.encodeMessage(read.id, { flag: RESPONSE, decoder: JSON_SERDE }, `${this.name}|${this.name}|`, encodeText('{"args":[0],"kwargs":{}}')));
+    return read.promise.catch(() => {});
+  }
+
+  /** Whether that is the link that counts: until another one has greeted, the one before it. */
+  #serves(link) {
+    return link === (this.link.greeted ? this.link : this.#former ?? this.link);
   }
 
   #drop(link) {
@@ -185,7 +201,7 @@ export class Session {
   /** No connection from here on: all that waits gets `error`. */
   #leave(state, error) {
     const attempt = this.#attempt;
-    this.#attempt = null;
+    this.#attempt = this.#former = null;
     for (const link of this.#links) this.#drop(link);
     this.#replaced?.resolve(); // the next handshake will tell
     this.core?.resetMembers(this.name);
@@ -257,7 +273,7 @@ export class Session {
 
   #hearEvent(payload, link) {
     const { type, member } = this.members.hear(payload);
-    if (member === this.name && link !== this.link) return; // replaced by our own doing
+    if (member === this.name && !this.#serves(link)) return; // replaced by our own doing
     if (member !== this.name) {
       if (type !== "connected") this.calls.failMember(member, type);
       this.#events.emit(type, member);

@@ -89,7 +89,7 @@ for (const [kind, isBridged, hasRouter] of [["a bare Router", false, true], ["th
       });
       assert.equal(await calling, "at last");
       assert.equal(await caller.run("once(lambda: conn.rpc(timeout=5, serde=JSON).added())"), "added");
-      assert.deepEqual(await caller.run("fails(lambda: conn.rpc(timeout=5, serde=JSON, receiver='page').title('x'))"), ["TransmissionFailure", true]);
+      assert.ok((await caller.run("fails(lambda: conn.rpc(timeout=1, serde=JSON, receiver='page').title('x'))")).includes("TransmissionFailure"));
       await other.waitForFunction(() => String(conn.members().find(({ name }) => name === "page")?.methods?.sort()) === "add,added,fail,later,slow");
       assert.equal(await other.evaluate(() => conn.rpc().title("x").catch((error) => error.code)), "no-such-method");
       assert.equal(await page.evaluate(() => client.state), "connected");

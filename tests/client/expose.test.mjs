@@ -162,20 +162,21 @@ for (const [kind, start] of Object.entries(places)) {
       await called;
       const slow = conn.rpc({ receiver: "w1", timeout: 8000 }).slow(0.5);
       await other.waitForMembers("page", { timeout: 5000 });
-      const told = eventOf(watcher, ({ type, member }) => type === "connected" && member === "page");
+      const shows = (list) => eventOf(watcher, ({ type, member }) => type === "connected" && member === "page" && String(methods()) === list);
+      const told = shows("later,wait");
       await client.expose({ later: () => "here" });
       answer("answered");
       assert.equal(await calling, "answered");
       assert.equal(await caller.run("once(lambda: conn.rpc(timeout=5, serde=JSON).later())"), "here");
       await told;
-      assert.deepEqual(methods(), ["later", "wait"]);
       assert.equal(await other.rpc({ receiver: "page", timeout: 5000 }).later(), "here");
-      const toldAgain = eventOf(watcher, ({ type, member }) => type === "connected" && member === "page");
+      const toldAgain = shows("wait");
       await client.unexpose("later");
-      assert.deepEqual(await caller.run("fails(lambda: conn.rpc(timeout=5, serde=JSON, receiver='page').later())"), ["TransmissionFailure", true]);
-      assert.deepEqual(await caller.run("fails(lambda: conn.rpc(timeout=5, serde=JSON).later())"), ["TransmissionFailure", true]);
+      // A Router drops the call of one that has not heard the news. (Ours answers it: test_expose.py.)
+      const ways = await caller.run("fails(lambda: conn.rpc(timeout=1, serde=JSON, receiver='page').later())");
+      assert.ok(ways.includes("TransmissionFailure"), `${ways}`);
+      assert.deepEqual(await caller.run("fails(lambda: conn.rpc(timeout=1, serde=JSON).later())"), ["TransmissionFailure"]);
       await toldAgain;
-      assert.deepEqual(methods(), ["wait"]);
       assert.equal((await failureOf(other.rpc({ receiver: "page" }).later())).code, "no-such-method");
       assert.equal(await slow, 0.5);
       assert.deepEqual(events, []);
@@ -215,6 +216,20 @@ for (const [kind, start] of Object.entries(places)) {
       assert.deepEqual(taken, [1, 2, 3]);
       const self = await second.connect();
       assert.equal(await self.rpc().add(1, 2), 3, "never itself");
+    });
+
+    test("no call is lost: those sent just before a change are answered, on whichever connection", async (t) => {
+      const worker = await startWorker("w2", place.port);
+      t.after(() => worker.stop());
+      const client = makeClient(t, place.url, { name: "page" });
+      const conn = await client.connect();
+      await conn.waitForMembers("w2", { timeout: 5000 });
+      for (let round = 0; round < 40; round++) {
+        const calls = [1, 2, 3].map((number) => conn.rpc({ receiver: "w2", timeout: 5000 }).add(round, number));
+        await client.expose({ [`f${round}`]: () => round });
+        calls.push(conn.rpc({ receiver: "w2", timeout: 5000 }).add(round, 4));
+        assert.deepEqual(await Promise.all(calls), [1, 2, 3, 4].map((number) => round + number));
+      }
     });
 
     if (!isBare) test("a result that the bridge would not take arrives as the error that says so", async (t) => {

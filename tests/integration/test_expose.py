@@ -4,12 +4,15 @@ they may answer."""
 from __future__ import annotations
 
 import json
+import queue
+import threading
 
 import pytest
 import wire
 from native import Native
 from page import Page, RemoteError
 from processes import free_port
+from websockets.exceptions import ConnectionClosed
 
 
 class World:
@@ -122,6 +125,38 @@ def test_functions_change_while_calls_are_in_flight_both_ways(world):
             while sorted(other.members.get("tab") or []) != functions:
                 other.receive()
         assert ("evicted", "tab") not in tab.events and ("connected", "tab") not in tab.events
+
+
+def test_no_call_is_lost_in_silence_as_functions_change(world):
+    """Of callers who have not heard the news; behind a Router it is the Router that drops their calls."""
+    place = world()
+    if place.port != place.bridge.port:
+        pytest.skip("a Router's own doing")
+    shaken = queue.Queue()
+
+    def serve(page: Page) -> None:
+        while True:
+            try:
+                message = page.receive(60)
+            except (ConnectionClosed, TimeoutError):
+                return
+            if message.flag == wire.REQUEST:
+                answer(page, message, "answered")
+            elif message.flag == wire.HANDSHAKE and message.uuid:
+                shaken.put(message.uuid)
+
+    with Native(place.port, "caller") as caller, open_page(place.url, "tab", "f") as tab:
+        server = threading.Thread(target=serve, args=(tab,), daemon=True)
+        server.start()
+        for number in range(1, 201):
+            caller.send(*(wire.request("caller", "tab", "g", uuid=4 * number + i) for i in range(2)))
+            tab.send(wire.handshake("tab", number, ["f", "g"] if number % 2 else ["f"]))
+            caller.send(*(wire.request("caller", "tab", "g", uuid=4 * number + i) for i in range(2, 4)))
+            assert shaken.get(timeout=10) == number
+            waiting = {4 * number + i for i in range(4)}
+            while waiting:
+                message = caller.receive()
+                waiting -= {message.uuid} if message.flag in (wire.RESPONSE, wire.ERROR) else set()
 
 
 def test_what_is_exposed_no_longer_is_refused_at_once(world):
