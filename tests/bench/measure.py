@@ -46,14 +46,28 @@ def measure(bench: Bench, server: Server, work: Work, seconds: float) -> dict:
     return figures
 
 
+SETTLED_S, PATIENCE_S = 2.5, 15.0
+
+
+def settled_memory(server: Server) -> int:
+    """Its memory, once it has not become less for a while: what a crowd that comes leaves behind is given back a second later."""
+    least, since, begun = server.memory_bytes(), time.monotonic(), time.monotonic()
+    while time.monotonic() - since < SETTLED_S and time.monotonic() - begun < PATIENCE_S:
+        time.sleep(0.1)
+        now = server.memory_bytes()
+        if now < least:
+            least, since = now, time.monotonic()
+    return least
+
+
 def idle_memory(bench: Bench, server: Server, connections: int) -> float:
     """Bytes of the server's memory for each idle connection, both legs."""
-    before = server.memory_bytes()
+    before = settled_memory(server)
     generator = subprocess.Popen(
         [bench.tool("bench_load"), *bench.way_to(server), "--mode", "idle", "--connections", str(connections)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     line = generator.stdout.readline()
-    after = server.memory_bytes()
+    after = settled_memory(server)
     generator.stdin.close()
     generator.wait(30)
     if not line:

@@ -9,12 +9,14 @@ Prints a Markdown table. Run it with a Python that has daffi 3.0.1.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from measure import Work, idle_memory, join_seconds, machine, median, ratio, take_turns
-from servers import Bench, start_echo_worker, start_own_router, start_python_router
+from servers import Bench, Server, start_echo_worker, start_own_router, start_python_router
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,6 +26,20 @@ WORKS = (
     Work("small raw calls, 16 connections × 16 in flight", ("--connections", "16", "--in-flight", "16")),
     Work("64 KiB raw echo, 8 connections", ("--connections", "8", "--size", "65536")),
 )
+
+
+@contextlib.contextmanager
+def routers(bench: Bench, count: int) -> Iterator[list[Server]]:
+    """Ours and theirs, each with the echo worker as `count` members; ended with the block."""
+    with contextlib.ExitStack() as stack:
+        servers = []
+        for start in (start_own_router, start_python_router):
+            servers.append(start(bench))
+            stack.callback(servers[-1].stop)
+            worker = start_echo_worker(bench, servers[-1], count)
+            stack.callback(worker.wait, 10)
+            stack.callback(worker.stdin.close)
+        yield servers
 
 
 def main() -> int:
@@ -39,35 +55,25 @@ def main() -> int:
     options = parser.parse_args()
     if options.quick:
         options.runs, options.seconds, options.idle, options.workers, options.joins = 1, 0.3, 50, 20, 500
-    with tempfile.TemporaryDirectory(prefix="daffi-bench-") as folder:
-        bench = Bench(options.build.resolve(), Path(folder))
-        servers, workers = [], []
-        try:
-            for start in (start_own_router, start_python_router):
-                servers.append(start(bench))
-                workers.append(start_echo_worker(bench, servers[-1], options.workers))
+    cast = Work(f"a cast to {options.workers} workers", ("--connections", "1", "--in-flight", str(options.workers), "--receivers", str(options.workers)))
+    with tempfile.TemporaryDirectory(prefix="daffi-bench-") as folder, contextlib.closing(Bench(options.build.resolve(), Path(folder))) as bench:
+        with routers(bench, 1) as servers:
             results = take_turns(bench, servers, WORKS, options.runs, options.seconds)
-            cast = Work(f"calls to {options.workers} workers in turn, {options.workers} in flight",
-                        ("--connections", "1", "--in-flight", str(options.workers), "--receivers", str(options.workers)))
-            results |= take_turns(bench, servers, (cast,), options.runs, options.seconds)
             memory = [idle_memory(bench, server, options.idle) for server in servers]
-            print(f"{machine()}; median of {options.runs} interleaved runs of {options.seconds:g} s.\n")
-            print("| work, daffi's own framing | daffi-bridge, CPU µs | Python Router, CPU µs | ratio | p50 µs, bridge · Router | calls a second, bridge · Router |")
-            print("| --- | --- | --- | --- | --- | --- |")
-            for work in (*WORKS, cast):
-                ours, theirs = (results[work.title][server.name] for server in servers)
-                print(f"| {work.title} | {median(ours, 'cpu_us'):.1f} | {median(theirs, 'cpu_us'):.1f} | {ratio(ours, theirs):.2f} | "
-                      f"{median(ours, 'p50_us'):.0f} · {median(theirs, 'p50_us'):.0f} | "
-                      f"{median(ours, 'calls_per_second'):.0f} · {median(theirs, 'calls_per_second'):.0f} |")
-            print(f"| memory per idle member | {memory[0] / 1024:.1f} KB | {memory[1] / 1024:.1f} KB | {memory[0] / memory[1]:.3f} | – | – |")
-            print(f"\n{options.joins} members that join all at once, and hear of each other: {join_seconds(bench, servers[0], options.joins):.1f} s.")
-        finally:
-            for worker in workers:
-                worker.stdin.close()
-                worker.wait(10)
-            for server in servers:
-                server.stop()
-            bench.close()
+            joined = join_seconds(bench, servers[0], options.joins)
+        # Many workers hear of each caller that comes and goes: by themselves, or that would be most of what a short run costs.
+        with routers(bench, options.workers) as servers:
+            results |= take_turns(bench, servers, (cast,), options.runs, options.seconds)
+    print(f"{machine()}; median of {options.runs} interleaved runs of {options.seconds:g} s.\n")
+    print("| work, daffi's own framing | daffi-bridge, CPU µs a call | Python Router, CPU µs a call | ratio | p50 µs, bridge · Router | calls a second, bridge · Router |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for work in (*WORKS, cast):
+        ours, theirs = results[work.title].values()
+        print(f"| {work.title} | {median(ours, 'cpu_us'):.1f} | {median(theirs, 'cpu_us'):.1f} | {ratio(ours, theirs):.2f} | "
+              f"{median(ours, 'p50_us'):.0f} · {median(theirs, 'p50_us'):.0f} | "
+              f"{median(ours, 'calls_per_second'):.0f} · {median(theirs, 'calls_per_second'):.0f} |")
+    print(f"| memory per idle member | {memory[0] / 1024:.1f} KB | {memory[1] / 1024:.1f} KB | {memory[0] / memory[1]:.3f} | – | – |")
+    print(f"\n{options.joins} members that join all at once, and hear of each other: {joined:.1f} s.")
     print(f"\nbench: {len(WORKS) + 3} passed, 0 failed")
     return 0
 

@@ -22,7 +22,7 @@ class Native:
                  shake: bool = True, client=None):
         self.name = name
         self.seen: list[wire.Message] = []
-        self._buffer = b""
+        self._buffer = bytearray()
         if isinstance(where, tuple):
             where, ca = where
         if isinstance(where, str):
@@ -60,8 +60,8 @@ class Native:
         while True:
             size = wire.size_at_front(self._buffer)
             if size is not None and len(self._buffer) >= size:
-                message = wire.decode(self._buffer[:size])
-                self._buffer = self._buffer[size:]
+                message = wire.decode(bytes(self._buffer[:size]))
+                del self._buffer[:size]
                 self.seen.append(message)
                 return message
             self.socket.settimeout(max(0.01, deadline - time.monotonic()))

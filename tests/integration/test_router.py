@@ -4,6 +4,7 @@ meant to be better.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -315,13 +316,22 @@ def test_a_native_newcomer_that_takes_a_page_s_name(house):
             assert page.events == [("evicted", "tab")]
 
 
-def test_messages_of_33_megabytes(house, tmp_path):
+@pytest.mark.parametrize("transport", ["tcp", "tls", "unix"])
+def test_messages_of_33_megabytes(house, certificate, tmp_path, transport):
     configuration = tmp_path / "bridge.json"
     configuration.write_text('{"limits": {"message_bytes": 33554431}}')
-    port = ours(house, "-c", str(configuration))
     value = os.urandom(1 << 20) * 31 + bytes(LARGE - (31 << 20))
-    house.worker(port, "w1")
-    with Native(port, "caller") as caller, Native(port, "worker", ["f"]) as worker:
+    options: list[str] = []
+    if transport == "unix":
+        where: int | str | tuple[int, str] = f"/tmp/daffi-l{os.getpid()}"
+        house.bridge(None, "-c", str(configuration), listeners=(f"unix:{where}",))
+        house.keep(Peer("worker", "--unix", where, name="w1"))
+    else:
+        where = port = ours(house, "-c", str(configuration), tls=transport == "tls")
+        if transport == "tls":
+            where, options = (port, certificate.cert), ["--tls", "--ca", certificate.cert]
+        house.worker(port, "w1", *options)
+    with Native(where, "caller") as caller, Native(where, "worker", ["f"]) as worker:
         caller.send(wire.Message(5, wire.REQUEST, wire.OPAQUE, 1, 1, "caller", "worker", "f", value))
         request = worker.wait_for(lambda message: message.flag == wire.REQUEST, 60)
         assert request.payload == value
@@ -331,6 +341,33 @@ def test_messages_of_33_megabytes(house, tmp_path):
         answer = caller.wait_for(lambda message: message.uuid == 6, 60)
         assert answer.flag == wire.RESPONSE
         assert f"{LARGE} {hashlib.sha256(value).hexdigest()}".encode() in answer.payload
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_a_peer_that_stops_reading_is_felt_by_none_of_a_hundred(house, certificate, tmp_path, transport):
+    """All of them call it, with more than it can be kept; over TLS they are spread over the reactors."""
+    configuration = tmp_path / "bridge.json"
+    configuration.write_text('{"limits": {"queue_bytes": 1048576, "queue_high": 65536, "message_bytes": 131072}}')
+    port = ours(house, "-c", str(configuration), tls=transport == "tls")
+    where = (port, certificate.cert) if transport == "tls" else port
+    body, turns = bytes(100_000), range(3)
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(Native(where, "deaf", ["f"]))
+        peers = [stack.enter_context(Native(where, f"p{number}", ["f"])) for number in range(100)]
+        for turn in turns:
+            for number, peer in enumerate(peers):
+                other = peers[number - 1]
+                peer.send(wire.Message(100 + turn, wire.REQUEST, wire.OPAQUE, 1, 1, peer.name, "deaf", "f", body),
+                          wire.request(peer.name, other.name, "f", uuid=1 + turn))
+                other.answer(other.wait_for(lambda message: message.flag == wire.REQUEST), number)
+                answer = peer.wait_for(lambda message, uuid=1 + turn: message.uuid == uuid and message.flag == wire.RESPONSE)
+                assert answer.json()["args"] == [number]
+        deaf.close()
+        for peer in peers:
+            peer.wait_for_news("disconnected", "deaf")
+            refused = [message for message in peer.seen if message.flag == wire.ERROR]
+            assert sorted(message.uuid for message in refused) == [100 + turn for turn in turns]
+        assert error_of(refused[-1]) == ["Busy", "daffi_bridge"]
 
 
 def test_a_worker_that_does_not_read_is_busy_and_hurts_nobody_else(house, tmp_path):

@@ -117,6 +117,17 @@ def those_that_die_without_a_word(port: int):
         yield seen_by(watch)
 
 
+def those_that_end_their_side_only(port: int):
+    """They could still listen: it is the end all the same."""
+    with Native(port, "watch") as watch:
+        for number in range(3):
+            with Native(port, f"half{number}", ["f"]) as peer:
+                watch.wait_for_news("connected", peer.name)
+                peer.socket.shutdown(socket.SHUT_WR)
+                watch.wait_for_news("disconnected", peer.name)
+                yield seen_by(watch)
+
+
 def a_name_taken_again_and_again(port: int):
     with Native(port, "watch") as watch:
         holders = []
@@ -209,6 +220,15 @@ def the_same_id_again(port: int):
         yield seen_by(caller, worker)
 
 
+def calls_with_any_id(port: int):
+    with Native(port, "caller") as caller, Native(port, "worker", ["f"]) as worker:
+        for uuid in (1, 0x7FFF, 0x8000, 0xFFFF):  # 0 is the servers' own: a Python worker does not survive it, so ours refuses it
+            caller.send(call(uuid, "worker", b"x"))
+            reply(worker, worker.wait_for(is_request), b"y")
+            caller.wait_for(lambda message: message.flag == wire.RESPONSE)
+        yield seen_by(caller, worker)
+
+
 def both_call_each_other(port: int):
     with Native(port, "caller", ["f"]) as caller, Native(port, "worker", ["f"]) as worker:
         caller.wait_for_news("connected", "worker")
@@ -237,9 +257,10 @@ def a_call_with_the_handshake(port: int):
             worker.wait_for_news("disconnected", "caller")
 
 
-SCENARIOS = [handshake_of_one_alone, handshakes_with_any_call_id, hundreds_that_come_and_go, those_that_die_without_a_word, a_name_taken_again_and_again,
+SCENARIOS = [handshake_of_one_alone, handshakes_with_any_call_id, hundreds_that_come_and_go, those_that_die_without_a_word,
+             those_that_end_their_side_only, a_name_taken_again_and_again,
              calls_go_to_the_one_that_has_the_name_now, a_stream_and_its_order, answers_out_of_order, a_cast, calls_that_wait_for_no_answer,
-             the_same_id_again, both_call_each_other, a_call_with_the_handshake]
+             the_same_id_again, calls_with_any_id, both_call_each_other, a_call_with_the_handshake]
 
 
 # What the real Router does not bear there: over TLS it ends the newcomer together with whom it evicts; over a Unix socket it stops
