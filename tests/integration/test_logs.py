@@ -254,8 +254,6 @@ def test_without_descriptors_accepting_pauses_and_calls_go_on(house, tmp_path):
     admin = watched.start(house, None, tmp_path)
     bridge = admin.bridge
     house.worker(bridge.port)
-    asking = admin.connect()
-    asking.connect()
     pid = bridge.popen.pid
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     with Page(bridge.ws_url, "asker") as page:
@@ -269,9 +267,6 @@ def test_without_descriptors_accepting_pauses_and_calls_go_on(house, tmp_path):
             bridge.wait_for("no connection is accepted for a moment: Too many open files")
             for number in range(20):
                 assert page.call("add", number, 1) == number + 1
-            asking.request("GET", "/metrics")
-            numbers = watched.read_samples(asking.getresponse().read().decode())
-            assert numbers[("daffi_bridge_accept_pauses_total",)] >= 1
         finally:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
         for client in waiting:
@@ -279,7 +274,7 @@ def test_without_descriptors_accepting_pauses_and_calls_go_on(house, tmp_path):
             assert client.recv(100).startswith(b"HTTP/1.1 200 ")
             client.close()
         assert page.call("add", 1, 1) == 2
-    asking.close()
+    assert admin.metrics()[("daffi_bridge_accept_pauses_total",)] >= 1
 
 
 @pytest.fixture(scope="module")
@@ -296,7 +291,7 @@ def test_a_clock_that_jumps_moves_the_log_s_time_and_nothing_else(house, tmp_pat
     switch = tmp_path / "jumped"
     log = open(tmp_path / "log", "wb")
     file = tmp_path / "bridge.json"
-    file.write_text(json.dumps({"timeouts_ms": {"heartbeat": 200, "heartbeat_answer": 2000}}))
+    file.write_text(json.dumps({"timeouts_ms": {"heartbeat": 200, "heartbeat_answer": 30000}}))
     bridge = Unheard(log, "-c", str(file), env={
         "LD_PRELOAD": str(clock_jump), "ASAN_OPTIONS": "verify_asan_link_order=0", "CLOCK_JUMP": str(switch), "CLOCK_JUMP_SECONDS": str(seconds)})
     try:
