@@ -27,7 +27,7 @@ install(FILES ${docs}/changelog.gz DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${docs}/daffi-bridge.8.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES ${docs}/daffi-bridge.json.5.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES conf/completion/daffi-bridge DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-install(FILES systemd/daffi-bridge.service DESTINATION lib/systemd/system)
+install(FILES systemd/daffi-bridge.service systemd/daffi-bridge.socket DESTINATION lib/systemd/system)
 install(FILES systemd/daffi-bridge.sysusers.conf DESTINATION lib/sysusers.d RENAME daffi-bridge.conf)
 install(FILES systemd/daffi-bridge.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME daffi-bridge.conf)
 

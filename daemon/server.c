@@ -11,6 +11,7 @@
 #include "generation.h"
 #include "net/descriptors.h"
 #include "ops/log.h"
+#include "ops/privileges.h"
 
 enum {
     REACTORS_MAX = REPORT_REACTORS_MAX,
@@ -159,6 +160,22 @@ void server_warn_of_policies(const struct config *config) {
     }
 }
 
+/* Listeners are bound and keys are read: nothing is left that wants root. */
+static int drop_privileges(char *ret_error) {
+    static const char user[] = "daffi-bridge";
+    char error[PRIVILEGES_ERROR_MAX];
+    int status = privileges_drop(user, error);
+    if (status == 1) {
+        log_write(CONFIG_LOG_INFO, "runs as the user %s from here on", user);
+    } else if (status == -ENOENT) {
+        log_write(CONFIG_LOG_WARNING, "runs as root: there is no user %s to become", user);
+    } else if (status < 0) {
+        snprintf(ret_error, CONFIG_ERROR_MAX, "%s", error);
+        return status;
+    }
+    return 0;
+}
+
 int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
     struct generation *generation = server->generation;
     const struct config *config = generation->config;
@@ -170,6 +187,9 @@ int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
     int status = generation_bind(generation, server, ret_error);
     if (status == 0) {
         status = server_bind_admin(server, config, ret_error);
+    }
+    if (status == 0) {
+        status = drop_privileges(ret_error);
     }
     if (status < 0) {
         return status;

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+from page import Page, RemoteError
 from processes import BUILD
 from test_reload import Configured
 
@@ -68,6 +71,20 @@ def test_a_version_comes_with_a_reload(house, tmp_path, folder):
     (folder / "no version").mkdir()
     assert "no version: not the name of a version" in configured.refused()
     assert get(configured.bridge.port, CDN.format("1.9.0", "app.wasm"))[2] == b"\0asm1.9.0"
+
+
+def test_a_bridge_that_is_a_cdn_and_nothing_else(house, tmp_path, folder, certificate):
+    """conf/examples/self-hosted-cdn.json, but for its places."""
+    example = json.loads((Path(__file__).parents[2] / "conf/examples/self-hosted-cdn.json").read_text())
+    example.pop("$schema")
+    example["listen"][0].update(url="http://127.0.0.1:0")
+    for name in ("cert", "key"):
+        example["listen"][0].pop(name)
+    example["assets"]["dir"] = str(folder)
+    configured = Configured(house, tmp_path, **example)
+    assert get(configured.bridge.port, CDN.format("1.9.0", "daffi.js"))[0] == 200
+    with pytest.raises(RemoteError, match="name"):
+        Page(configured.ws_url, "anybody")
 
 
 def test_a_folder_that_is_not_there(tmp_path):

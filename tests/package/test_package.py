@@ -149,10 +149,15 @@ def test_it_installs_starts_upgrades_and_purges(debian, package, tmp_path):
     own = f'{{ "listen": [ {{ "url": "http://127.0.0.1:{port}" }} ] }}\n'
     (debian / "etc/daffi-bridge/daffi-bridge.json").write_text(own)
     within(debian, "/usr/sbin/daffi-bridge", "-t", "-c", "/etc/daffi-bridge/daffi-bridge.json")
-    daemon = subprocess.Popen(["chroot", f"--userspec={group[2]}:{group[2]}", debian, "/usr/sbin/daffi-bridge", "-c",
-                               "/etc/daffi-bridge/daffi-bridge.json"], stderr=subprocess.DEVNULL)
+    daemon = subprocess.Popen(["chroot", debian, "/usr/sbin/daffi-bridge", "-c", "/etc/daffi-bridge/daffi-bridge.json"], stderr=subprocess.DEVNULL)
     try:
         assert answer(port).startswith(b"HTTP/1.1 200 OK")
+        # Started as root, it is nobody's any more, and none of its threads can be again.
+        for thread in Path(f"/proc/{daemon.pid}/task").iterdir():
+            status = dict(line.split(":\t", 1) for line in (thread / "status").read_text().splitlines() if ":\t" in line)
+            assert "0" not in status["Uid"].split() + status["Gid"].split()
+            assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+            assert (status["NoNewPrivs"], status["Groups"].split()) == ("1", [str(owner.st_gid)])
     finally:
         daemon.terminate()
         assert daemon.wait(20) == 0
