@@ -34,8 +34,8 @@ struct admission_address {
     size_t bucket;
     size_t connections;
     struct entry_list strangers;
-    bool
-        is_counted; /* it has opened connections to upstreams: `opened` holds, and outlives them until it is full */
+    /* it has opened connections to upstreams: `opened` holds, and outlives them until it is full */
+    bool is_counted;
     struct rate opened;
     char text[ADDRESS_MAX];
 };

@@ -13,8 +13,8 @@ enum { DOOR_ROUTE_TEXT_MAX = 512 };
 
 struct door_route {
     char accept[WS_ACCEPT_MAX];
-    size_t
-        upstream; /* its place in config.upstreams, or SIZE_MAX: there is none of that name, `text` says so */
+    /* its place in config.upstreams, or SIZE_MAX: there is none of that name, `text` says so */
+    size_t upstream;
     char tab[NAMES_TAB_BYTES + 1]; /* the secret of the page's tab; empty: none */
     bool wants_offer;              /* our own client, see "Between our client and our bridge" */
     char text[DOOR_ROUTE_TEXT_MAX];

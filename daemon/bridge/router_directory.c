@@ -10,8 +10,8 @@ struct router_directory {
     pthread_mutex_t lock;
     struct router_mailbox *const *mailboxes;
     size_t branches;
-    struct attachment *
-        *members; /* in order of arrival, but for the last taking a leaver's place: as the real one's */
+    /* in order of arrival, but for the last taking a leaver's place: as the real one's */
+    struct attachment **members;
     size_t count, capacity;
     size_t entries_bytes;
     struct daffi_span opening, ending; /* of a handshake's JSON, around the entries */

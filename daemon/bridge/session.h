@@ -36,8 +36,8 @@ struct session_transport {
 struct session_setup {
     struct bridge *bridge;
     enum guard_kind kind;
-    struct backend
-        *backend; /* NULL: there is none of that name; its handshake will be refused with `no_backend` */
+    /* NULL: there is none of that name; its handshake will be refused with `no_backend` */
+    struct backend *backend;
     const char *no_backend;   /* copied */
     bool wants_offer;         /* our own client: it may be told of the bridge */
     struct policy policy;     /* of a page */

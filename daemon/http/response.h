@@ -19,8 +19,8 @@ struct response_sink {
 struct response {
     int status;
     const char *type; /* Content-Type; NULL: none */
-    const char
-        *fields; /* more header fields, each line ended by CR LF; NULL: none. Ours, never a peer's bytes. */
+    /* more header fields, each line ended by CR LF; NULL: none. Ours, never a peer's bytes. */
+    const char *fields;
     struct daffi_span body; /* not sent to a HEAD, or with 204 and 304; its length is, except with 304 */
     bool to_head;           /* it answers a HEAD */
     bool close;             /* the connection will be closed behind it: said in Connection */

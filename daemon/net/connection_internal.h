@@ -17,8 +17,8 @@ struct connection {
     struct reactor_source source;
     struct reactor_task task; /* deliver, flush, finish: at the turn's end */
     struct reactor_retired retired;
-    struct timer
-        deadline; /* CONNECTING: open_ms; FLUSHING, GOODBYE: of the close; else slow_consumer, while blocked */
+    /* CONNECTING: open_ms; FLUSHING, GOODBYE: of the close; else slow_consumer, while blocked */
+    struct timer deadline;
     struct timer again; /* reading goes on in the next turn */
     struct reactor *reactor;
     struct connection *next, **link; /* in the reactor's list */

@@ -14,8 +14,8 @@ struct endpoint;
 int endpoint_new(struct reactor *reactor, const char *host, const char *port, const char *path,
                  struct endpoint **ret_endpoint);
 void endpoint_free(struct endpoint *endpoint); /* NULL-safe; after all of its connectors */
-const char *
-endpoint_name(const struct endpoint *endpoint); /* "localhost:5000", "[::1]:5000", "/run/daffi.sock" */
+/* "localhost:5000", "[::1]:5000", "/run/daffi.sock"; as long as the endpoint lives. */
+const char *endpoint_name(const struct endpoint *endpoint);
 
 struct connector;
 

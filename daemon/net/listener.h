@@ -17,8 +17,10 @@ struct listener_socket {
     bool is_given;     /* by systemd, which keeps it */
 };
 
-/* Binds and listens, or takes the socket of that address that was inherited (inherited.h). `host` may be a name (IPv4 preferred), an address or "*" (all, IPv4 and IPv6); Unix: host NULL, `path` set (a stale socket
- * file that nobody listens on is replaced). On failure -errno and a sentence in `ret_error`. */
+/* Binds and listens, or takes the socket of that address that was inherited (inherited.h).
+ *   TCP:  `host` a name (IPv4 preferred), an address, or "*" (all, IPv4 and IPv6), and `port`
+ *   Unix: `host` NULL and `path` set; a stale socket file, that nobody listens on, is replaced
+ * On failure -errno and a sentence in `ret_error`. */
 int listener_open(const char *host, const char *port, const char *path, struct listener_socket *ret_socket,
                   char *ret_error, size_t error_size);
 void listener_close(struct listener_socket *socket);
@@ -38,8 +40,8 @@ typedef void (*listener_pause_callback)(void *owner, int error);
 /* Accepts on `reactor`. When descriptors run out it pauses for a while instead of spinning. 0 or -errno. */
 int listener_new(struct reactor *reactor, const struct listener_socket *socket,
                  listener_accept_callback on_accept, void *owner, struct listener **ret_listener);
-void listener_on_pause(struct listener *listener,
-                       listener_pause_callback on_pause); /* its owner wants to know */
-void listener_free(struct listener *listener);            /* NULL-safe; does not close the socket */
+/* Has `on_pause` called with the owner of on_accept; without it, pauses go untold. */
+void listener_on_pause(struct listener *listener, listener_pause_callback on_pause);
+void listener_free(struct listener *listener); /* NULL-safe; does not close the socket */
 
 #endif

@@ -29,8 +29,8 @@ void reactor_free(struct reactor *reactor);
 /* Runs turns until reactor_stop. A turn: wait, events, posted tasks, due timers, then the end-of-turn
  * tasks until none is left, then what was retired is freed. Returns 0, or -errno when epoll fails. */
 int reactor_run(struct reactor *reactor);
-void reactor_stop(
-    struct reactor *reactor); /* any thread, signal handlers too; the turn is brought to its end */
+/* Any thread, signal handlers too; the turn is brought to its end. */
+void reactor_stop(struct reactor *reactor);
 
 /* One turn that waits at most `wait_ms` (-1: without end). What reactor_run repeats; tests call it. 0 or -errno. */
 int reactor_turn(struct reactor *reactor, int wait_ms);
@@ -61,7 +61,7 @@ struct reactor_task {
  * here, so that there is one write a turn and nothing is freed inside a callback. */
 void reactor_at_turn_end(struct reactor *reactor, struct reactor_task *task);
 
-/* Frees `memory` with `release` after the end-of-turn tasks, when no callback of this turn can hold it. */
+/* Calls `release`, which frees its owner, after the end-of-turn tasks, when no callback of this turn can hold it. */
 struct reactor_retired {
     struct reactor_retired *next;
     void (*release)(struct reactor_retired *retired);

@@ -22,11 +22,14 @@ struct stream_operations {
      * block; -EAGAIN; -errno. `length` 0 sends what is unsent: 0 or -EAGAIN or -errno. */
     ssize_t (*write)(struct stream *stream, const void *bytes, size_t length);
     int (*shutdown)(struct stream *stream); /* says goodbye (close_notify, FIN): 0, -EAGAIN, -errno */
-    size_t (*pending)(
-        const struct stream *stream); /* > 0: a read now gets something that epoll won't tell of */
-    size_t (*unsent)(const struct stream *stream); /* sealed bytes taken by write that are still to be sent */
-    const char *(*error)(const struct stream *stream); /* a sentence on the last -EPROTO, never NULL */
-    void (*close)(struct stream *stream); /* closes the descriptor and frees the stream; never blocks */
+    /* > 0: a read now gets something that epoll won't tell of. */
+    size_t (*pending)(const struct stream *stream);
+    /* Sealed bytes taken by write that are still to be sent. */
+    size_t (*unsent)(const struct stream *stream);
+    /* A sentence on the last -EPROTO, never NULL. */
+    const char *(*error)(const struct stream *stream);
+    /* Closes the descriptor and frees the stream; never blocks. */
+    void (*close)(struct stream *stream);
 };
 
 struct stream {
@@ -66,8 +69,8 @@ int stream_tcp_new(int fd, struct stream **ret_stream);
 
 struct tls_context; /* net/tls_context.h */
 int stream_tls_accept(struct tls_context *context, int fd, struct stream **ret_stream);
-/* The common name of the certificate that the peer has shown; false, and *out empty: there is none that fits into `size`
- * bytes, NUL included, and holds none. Of a stream that is ready for data. */
+/* The common name in the certificate that the peer has shown, once the stream is ready for data. False, and *out empty, where
+ * there is none, where it has a NUL inside, or where it and its NUL do not fit into `size` bytes. */
 bool stream_tls_peer_name(const struct stream *stream, char *out, size_t size);
 /* `server_name`: a name or an address literal without brackets; checked against the certificate, and sent as
  * SNI when it is a name. */

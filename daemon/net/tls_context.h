@@ -16,8 +16,8 @@ struct tls_key_pair {
 };
 
 struct tls_server_setup {
-    const struct tls_key_pair
-        *pairs;            /* the first is shown to whoever asks for no name that another one has */
+    /* the first is shown to whoever asks for no name that another one has */
+    const struct tls_key_pair *pairs;
     size_t pairs_count;    /* 1 to TLS_CERTIFICATES_MAX */
     const char *client_ca; /* PEM file; clients need a certificate of one of its CAs. NULL: they need none */
 };

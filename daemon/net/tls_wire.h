@@ -18,10 +18,10 @@ enum { TLS_WIRE_RECORD_MAX = SSL3_RT_MAX_PLAIN_LENGTH + 512 }; /* one sealed rec
 
 struct tls_wire {
     int fd;
-    bool
-        drained; /* the last read was short: nothing more until epoll says so; cleared by whoever reads anew */
-    bool ended;  /* the socket's end was met */
-    int error;   /* errno of the failure of reading, 0 none */
+    /* the last read was short: nothing more until epoll says so; cleared by whoever reads anew */
+    bool drained;
+    bool ended; /* the socket's end was met */
+    int error;  /* errno of the failure of reading, 0 none */
     uint8_t *unsent;
     size_t unsent_begin, unsent_end;
 };

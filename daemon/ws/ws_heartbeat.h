@@ -13,8 +13,8 @@ struct ws_heartbeat {
     uint64_t answer_ms;   /* for any byte to come, once it has been asked */
     enum { WS_HEARTBEAT_HEARD, WS_HEARTBEAT_ASKED } state;
     uint64_t heard_at, told_at, asked_at;
-    size_t
-        waiting; /* bytes that were on their way to the peer at the last look, without what it gave rise to */
+    /* bytes that the peer had not acknowledged at the last look, before what that look had us send */
+    size_t waiting;
 };
 
 struct ws_heartbeat_verdict {

@@ -1,6 +1,6 @@
-/* Call ids: 16 bits, never 0, never one that is in flight. They are given out in turn, round and round; one that was given
- * back not before half a round of ids has had its turn (or nothing else is free), so that a late answer to a finished call
- * does not meet a new one. 16 KiB, no allocation. */
+/* Call ids: 16 bits, never 0, never one that is in flight. They are given out in turn, round and round. An id that was given
+ * back rests: it is taken again only when at least half of all ids have been passed, or no other is free, so that a late
+ * answer to a finished call does not meet a new one. 16 KiB, no allocation. */
 #ifndef DAFFI_CALLS_H
 #define DAFFI_CALLS_H
 

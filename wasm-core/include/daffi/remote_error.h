@@ -19,8 +19,7 @@ int daffi_remote_error_from_pickle(struct daffi_span payload, struct daffi_remot
 
 /* Writes the ERROR payload that callers of every serde understand:
  * {"args": [[type, module, text, null]], "kwargs": {}} with JSON escapes; invalid UTF-8 becomes U+FFFD.
- * Returns the bytes the text needs, at most `capacity` of which are written (a cut text is never written:
- * nothing is, where it does not fit). */
+ * Returns the bytes that the text needs. Where that is more than `capacity` nothing is written, not a part of it. */
 size_t daffi_remote_error_to_json(const struct daffi_remote_error *error, char *out, size_t capacity);
 
 #endif
