@@ -57,18 +57,30 @@ static int pack(struct parcel *parcel, const struct server *server, int ready_fd
     return status < 0 ? status : put_in(parcel, ready_fd);
 }
 
+/* The watchdog waits for this very process, until it is told of the new one. */
+static bool is_of_this_process(const char *variable) {
+    static const char watchdog[] = "WATCHDOG_PID=";
+    const size_t length = sizeof watchdog - 1;
+    return strncmp(variable, watchdog, length) == 0 && strtol(variable + length, NULL, 10) == getpid();
+}
+
 /* The process's own environment, and what the parcel is. */
 static char **make_environment(struct parcel *parcel) {
-    size_t count = 0;
+    size_t count = 0, kept = 0;
     while (environ[count] != NULL) {
         count++;
     }
     char **made = calloc(count + 3, sizeof *made);
-    if (made != NULL) {
-        memcpy(made, environ, count * sizeof *made);
-        made[count] = parcel->sockets;
-        made[count + 1] = parcel->ready;
+    if (made == NULL) {
+        return NULL;
     }
+    for (size_t i = 0; i < count; i++) {
+        if (!is_of_this_process(environ[i])) {
+            made[kept++] = environ[i];
+        }
+    }
+    made[kept++] = parcel->sockets;
+    made[kept] = parcel->ready;
     return made;
 }
 

@@ -129,3 +129,21 @@ def test_its_user_and_folders_are_made(tmp_path):
         assert done.returncode == 0, done.stderr
     assert "daffi-bridge:" in (tmp_path / "etc" / "passwd").read_text()
     assert (tmp_path / "var" / "lib" / "daffi-bridge" / "assets").is_dir()
+
+
+def test_the_process_that_takes_over_is_the_one_to_watch(house, manager, tmp_path):
+    """The watchdog is told of it, and then by it."""
+    told = [f"NOTIFY_SOCKET={tmp_path}/notify", "WATCHDOG_USEC=1000000"]
+    bridge = house.keep(Bridge(before=("sh", "-c", 'export WATCHDOG_PID=$$; exec env "$@"', "sh", *told)))
+    manager.wait_for("READY=1")
+    manager.wait_for("WATCHDOG=1")
+    os.kill(bridge.popen.pid, signal.SIGUSR2)
+    successor = int(manager.wait_for("MAINPID=").split("MAINPID=")[1].split()[0])
+    try:
+        bridge.popen.wait(20)
+        manager.drop()
+        for _ in range(3):
+            manager.wait_for("WATCHDOG=1")
+    finally:
+        os.kill(successor, signal.SIGTERM)
+    manager.wait_for("STOPPING=1")
