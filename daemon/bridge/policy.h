@@ -32,7 +32,8 @@ enum policy_verdict {
     POLICY_PINNED, /* the serde is not one of that function's */
 };
 
-/* A REQUEST of a page. */
+/* A REQUEST of a page. Of processor time, as tests/bench/policy.c measures it: 0.05 us where nothing is said, 0.4 us with four parts of
+ * long lists. */
 enum policy_verdict policy_check(const struct policy *policy, const struct daffi_message *request);
 
 /* The sentence that says why not, and what is accepted. Names in it are cut and quoted. Returns `out`. */
