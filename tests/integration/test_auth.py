@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -119,6 +120,30 @@ def test_a_session_ends_when_its_token_expires(bridge):
         with Page(f"{bridge.ws_url}?daffi-token={make_token(NEW)}", "page") as again:
             assert again.call("add", 1, 2, receiver="w1") == 3
         assert stays.call("add", 2, 2, receiver="w1") == 4
+
+
+def reload(bridge) -> None:
+    said = len(bridge.lines)
+    bridge.popen.send_signal(signal.SIGHUP)
+    bridge.wait_for("has been reloaded", after=said)
+
+
+def test_secrets_are_changed_while_pages_are_there(bridge, tmp_path):
+    """The new one beside the old one, then without it: who came with the old one stays until its token expires."""
+    file = tmp_path / "secrets.txt"
+    next_one = "next-secret-" * 4
+    with Page(f"{bridge.ws_url}?daffi-token={make_token(OLD)}", "early") as early:
+        file.write_text(f"{next_one}\n{NEW}\n{OLD}\n")
+        reload(bridge)
+        for secret in (next_one, NEW, OLD):
+            Page(f"{bridge.ws_url}?daffi-token={make_token(secret)}", "page").close()
+        file.write_text(f"{next_one}\n")
+        reload(bridge)
+        for secret in (NEW, OLD):
+            assert "not signed" in refused(f"{bridge.ws_url}?daffi-token={make_token(secret)}")
+        with Page(f"{bridge.ws_url}?daffi-token={make_token(next_one)}", "page") as page:
+            assert page.call("add", 1, 2, receiver="w1") == 3
+        assert early.call("add", 2, 2, receiver="w1") == 4
 
 
 def test_the_example_of_the_documents(house, tmp_path):

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 class World:
     """A bridge that lets pages expose all but `secret*`, before a real Router or with the router inside."""
 
-    def __init__(self, house, tmp_path, kind: str, expose=("f*", "g", "h"), **policy):
+    def __init__(self, house, tmp_path, kind: str, expose=("f*", "g", "h"), limits=None, **policy):
         port = free_port()
         if kind == "router":
             house.router(port)
@@ -26,7 +26,7 @@ class World:
         url = f"tcp://127.0.0.1:{port}" if kind == "router" else "router:"
         file.write_text(json.dumps({"listen": [{"url": "http://127.0.0.1:0"}], "upstreams": {"default": url},
                                     "policy": {**({"expose": list(expose)} if expose else {}), **policy},
-                                    "log": {"level": "debug"}}))
+                                    "limits": limits or {}, "log": {"level": "debug"}}))
         self.bridge = house.bridge(None, "-c", str(file), listeners=())
         self.bridge.wait_for_listeners(1)
         self.url = self.bridge.ws_url
@@ -233,6 +233,32 @@ def test_a_change_that_is_not_allowed_leaves_all_as_it_was(world):
         caller.send(wire.request("caller", "tab", "f", uuid=4))
         answer(tab, next_call(tab), "still")
         assert caller.wait_for(lambda message: message.uuid == 4).json()["args"] == ["still"]
+
+
+def test_who_owes_too_many_answers_gets_no_more_calls(world):
+    """The caller hears `busy` at once, and is answered again as soon as one answer has been given."""
+    place = world(limits={"calls_in_flight": 2})
+    with open_page(place.url, "tab", "f") as tab, Page(place.url, "caller") as caller:
+        caller.wait_for_member("tab")
+        waiting = [caller.start_call("f", number, receiver="tab") for number in range(2)]
+        calls = [next_call(tab) for _ in waiting]
+        with pytest.raises(RemoteError) as refused:
+            caller.call("f", 2, receiver="tab")
+        assert refused.value.args[:2] == ("Busy", "daffi_bridge")
+        for call in calls:
+            answer(tab, call, call.json()["args"][0])
+        assert [caller.finish_call(uuid) for uuid in waiting] == [0, 1]
+        again = caller.start_call("f", 3, receiver="tab")
+        answer(tab, next_call(tab), "again")
+        assert caller.finish_call(again) == "again"
+    if place.is_watched:  # the router inside counts by caller alone
+        with open_page(place.url, "tab2", "f") as tab, Native(place.port, "one") as one, Native(place.port, "two") as two:
+            for uuid in (1, 2):
+                one.send(wire.request("one", "tab2", "f", uuid=uuid))
+                next_call(tab)
+            two.send(wire.request("two", "tab2", "f", uuid=3))
+            refusal = two.wait_for(lambda message: message.uuid == 3 and message.flag == wire.ERROR)
+            assert said(refusal)[0] == "Busy" and "wait for this member's answers" in said(refusal)[2]
 
 
 def test_a_page_without_functions_may_not_answer(world):

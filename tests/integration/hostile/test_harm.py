@@ -178,6 +178,15 @@ def test_a_newcomer_with_a_connected_name(world):
         assert holder.call("add", 1, 2) == 3
 
 
+def test_a_newcomer_with_the_name_of_a_worker(world):
+    """Which is at the Router, past the bridge."""
+    world.bridge.wait_for("upstream default is there")
+    with pytest.raises(RemoteError) as caught:
+        Page(world.url, "w1").close()
+    assert caught.value.args[0] == "Refused" and "the name is taken" in caught.value.args[2]
+    world.check()
+
+
 def test_one_connection_that_sends_nothing(world):
     with socket.create_connection(("127.0.0.1", world.bridge.port)):
         with Page(world.url, "newcomer") as page:
