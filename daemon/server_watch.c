@@ -89,4 +89,5 @@ void server_hand_over(struct server *server) {
         generation->sockets[i]->socket.inode = 0;
     }
     server->admin_socket.inode = 0;
+    server_stop_admin(server); /* whoever asks is to hear of the one that goes on, not of us who leave */
 }

@@ -114,6 +114,23 @@ def test_the_same_sockets_in_another_process(upgradable, house, tmp_path, certif
     assert not os.path.exists(path)  # its last owner has taken it along
 
 
+def test_whoever_asks_for_health_hears_of_the_one_that_goes_on(upgradable):
+    """The old process waits for a page that does not answer its goodbye; a balancer is not to hear of that."""
+    admin = free_port()
+    bridge = upgradable(listen=[{"url": "http://127.0.0.1:0"}], timeouts_ms={"drain": 60000}, admin={"listen": f"http://127.0.0.1:{admin}"})
+    with socket.create_connection(("127.0.0.1", bridge.bridge.port), 10) as silent:
+        silent.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                       b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        assert silent.recv(12) == b"HTTP/1.1 101"
+        said = bridge.begin()
+        bridge.pids.append(int(bridge.bridge.wait_for(r"process (\d+) has taken over", after=said)[1]))
+        bridge.bridge.wait_for("shutting down", after=said)
+        for _ in range(30):
+            with socket.create_connection(("127.0.0.1", admin), timeout=10) as health:
+                health.sendall(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                assert health.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
 def test_no_connect_is_refused_or_lost(upgradable):
     """Three upgrades under load: each connect is accepted and each request is answered."""
     bridge = upgradable(listen=[{"url": "http://127.0.0.1:0"}], timeouts_ms={"drain": 60000})
