@@ -8,6 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { WebSocket } from "ws";
 import { ERROR, HANDSHAKE, MSGPACK, PICKLE, REQUEST, decode, encode, startFakeServer } from "./fake_server.mjs";
 import { DaffiClient, eventOf, failureOf, makeClient, startBridge, startRouter, startService, startWorker, stateOf } from "./peers.mjs";
+import { takeSeed } from "./random_values.mjs";
 import { startCaller } from "./python_caller.mjs";
 
 const scratch = mkdtempSync(join(tmpdir(), "daffi-expose-"));
@@ -216,6 +217,17 @@ for (const [kind, start] of Object.entries(places)) {
       assert.deepEqual(taken, [1, 2, 3]);
       const self = await second.connect();
       assert.equal(await self.rpc().add(1, 2), 3, "never itself");
+    });
+
+    test("random values of each serde come back to Python as they went", async (t) => {
+      const client = makeClient(t, place.url, { name: "page" });
+      await client.expose({ echo: (value) => value });
+      await client.connect();
+      const seed = takeSeed(t);
+      for (const serde of ["JSON", "MSGPACK", "RAW"]) {
+        await caller.run(`once(lambda: conn.rpc(timeout=5, serde=${serde}, receiver='page').echo(b'x' if ${serde} == RAW else 'x'))`);
+        assert.deepEqual(await caller.run(`differing(lambda value: conn.rpc(timeout=5, serde=${serde}, receiver='page').echo(value), ${serde}, 300, ${seed})`), []);
+      }
     });
 
     test("no call is lost: those sent just before a change are answered, on whichever connection", async (t) => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { ROOT } from "./peers.mjs";
 
 const PROGRAM = `
-import json, os, sys, time
+import json, os, random, sys, time
 from daffi import Client, SerdeFormat
 JSON, MSGPACK, RAW, PICKLE = SerdeFormat.JSON, SerdeFormat.MSGPACK, SerdeFormat.OPAQUE, SerdeFormat.PICKLE
 conn = Client(app_name=sys.argv[1], host="127.0.0.1", port=int(sys.argv[2])).connect()
@@ -31,6 +31,31 @@ def fails(call):
         except Exception as error:
             ways.add(type(error).__name__)
     return sorted(ways)
+
+def text(draw):
+    return "".join(chr(draw.choice([draw.randrange(32, 127), draw.randrange(0xD800), draw.randrange(0x10000, 0x110000)])) for _ in range(draw.randrange(6)))
+
+def value(draw, packed, depth=0):
+    """Any value that the serde has, and JavaScript too."""
+    kinds = [lambda: None, lambda: draw.random() < 0.5, lambda: draw.randrange(-(2**53) + 1, 2**53), lambda: draw.uniform(-1e300, 1e300),
+             lambda: draw.randrange(300), lambda: text(draw)]
+    if packed:
+        kinds += [lambda: draw.randrange(-(2**63), 2**64), lambda: draw.randbytes(draw.randrange(300))]
+    if depth < 4:
+        kinds += [lambda: [value(draw, packed, depth + 1) for _ in range(draw.randrange(5))],
+                  lambda: {text(draw): value(draw, packed, depth + 1) for _ in range(draw.randrange(5))}]
+    return draw.choice(kinds)()
+
+def differing(echo, serde, count, seed):
+    """The values, of so many, that do not come back as they went."""
+    draw = random.Random(seed)
+    wrong = []
+    for _ in range(count):
+        sent = draw.randbytes(draw.randrange(1, 3000)) if serde == RAW else value(draw, serde == MSGPACK)
+        got = echo(sent)
+        if got != sent:
+            wrong.append([repr(sent), repr(got)])
+    return wrong
 
 print("ready", flush=True)
 for line in sys.stdin:
