@@ -69,7 +69,7 @@ class Upgradable:
             if is_alive(pid):
                 os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not any(is_alive(pid) for pid in self.pids[1:]))
-        assert "ERROR: " not in self.bridge.log()  # of a sanitizer
+        assert "Sanitizer" not in self.bridge.log()
 
 
 @pytest.fixture
