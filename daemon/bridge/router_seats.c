@@ -68,12 +68,3 @@ struct router_seat *router_seats_find(const struct router_seats *seats, struct d
     }
     return seat;
 }
-
-struct router_seat *router_seats_any(const struct router_seats *seats) {
-    for (size_t i = 0; seats->count > 0 && i < seats->capacity; i++) {
-        if (seats->buckets[i] != NULL) {
-            return seats->buckets[i];
-        }
-    }
-    return NULL;
-}

@@ -21,7 +21,4 @@ void router_seats_remove(struct router_seats *seats, const struct router_seat *s
 /* The member of that name; NULL when there is none. */
 struct router_seat *router_seats_find(const struct router_seats *seats, struct daffi_span name);
 
-/* Any one of them; NULL when there is none. */
-struct router_seat *router_seats_any(const struct router_seats *seats);
-
 #endif

@@ -321,10 +321,6 @@ void connection_abort_all(struct reactor *reactor, int reason, const char *detai
     }
 }
 
-struct reactor *connection_reactor(const struct connection *connection) {
-    return connection->reactor;
-}
-
 void connection_set_meters(struct connection *connection, _Atomic uint64_t *read, _Atomic uint64_t *written) {
     connection->read_meter = read;
     connection->written_meter = written;

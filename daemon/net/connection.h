@@ -78,8 +78,6 @@ void connection_abort(struct connection *connection, int reason, const char *det
 /* Aborts all connections of a reactor: the program ends. */
 void connection_abort_all(struct reactor *reactor, int reason, const char *detail);
 
-struct reactor *connection_reactor(const struct connection *connection);
-
 /* As stream_tls_peer_name. */
 bool connection_peer_name(const struct connection *connection, char *out, size_t size);
 
