@@ -313,19 +313,28 @@ describe("a bridge that does not let pages expose", () => {
   });
 });
 
-describe("a bare Service", () => {
-  let service;
-  before(async () => { service = await startService(); });
-  after(() => service.stop());
-
-  test("it calls nobody, but takes functions that come and go", async (t) => {
-    const client = makeClient(t, service.url);
-    await client.expose({ f() {} });
-    const conn = await client.connect();
-    await client.expose({ g() {} });
-    assert.equal(client.state, "connected");
-    assert.equal(await conn.rpc({ timeout: 5000 }).add(1, 2), 3);
+describe("a Service", () => {
+  let service, bridge;
+  before(async () => {
+    service = await startService();
+    bridge = await startBridge(service.port, ["-c", allowing]);
   });
+  after(async () => {
+    await bridge?.stop();
+    await service?.stop();
+  });
+
+  for (const way of ["bare", "through the bridge"]) {
+    test(`it calls nobody, but takes functions that come and go, ${way}`, async (t) => {
+      const client = makeClient(t, (way === "bare" ? service : bridge).url);
+      await client.expose({ f() {} });
+      const conn = await client.connect();
+      await client.expose({ g() {} });
+      await client.unexpose("f");
+      assert.equal(client.state, "connected");
+      assert.equal(await conn.rpc({ timeout: 5000 }).add(1, 2), 3);
+    });
+  }
 });
 
 describe("calls as no daffi client makes them", () => {
