@@ -46,6 +46,7 @@ CALL = re.compile(r"(?<![\w.>])(" + "|".join([*BANNED, *BANNED_OUTSIDE_TESTS]) +
 LEFT_OVER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|<<<<<<<|>>>>>>>")
 DOCUMENT = re.compile(r"(?<![\w/.-])(?:docs/)?([A-Za-z]+\.md)\b")
 FOREIGN_DOCUMENTS = {"spec.md"}  # msgpack's
+BUILT = {"daffi.mjs"}
 TEST_NAMED = re.compile(r"`([\w/.]*)::(test_\w+)")  # without a file: of the one named last
 COMMENT_OR_TEXT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
 
@@ -109,12 +110,20 @@ def missing_tests(path: Path) -> list[tuple[int, str]]:
     return found
 
 
+def missing_files(path: Path, names: set[str]) -> list[tuple[int, str]]:
+    """Files of the project that a document walks its reader through, and that are not there."""
+    return [(number, f"there is no {name[1]} in this project") for number, line in enumerate(path.read_text().splitlines(), 1)
+            for name in re.finditer(r"(?:`|\*\*|/)(\w+\.(?:c|h|def|py|mjs))\b", line) if name[1] not in names | BUILT]
+
+
 def main() -> int:
     """1 when something does not hold."""
     files = [path for path in tracked() if path.suffix in SOURCES or (path.parent == ROOT / "scripts" and not path.suffix)]
     bad = [(path, number, what) for path in files for number, what in problems(path)]
-    documents = {path.name for path in tracked() if path.suffix == ".md"}
+    names = {path.name for path in tracked()}
+    documents = {name for name in names if name.endswith(".md")}
     bad += [(path, number, what) for path in files if path.suffix in {".c", ".h", ".js"} for number, what in missing_documents(path, documents)]
+    bad += [(path, number, what) for path in [ROOT / "ARCHITECTURE.md", *ROOT.glob("docs/*.md")] for number, what in missing_files(path, names)]
     bad += [(path, number, what) for path in (ROOT / "SECURITY.md", ROOT / "README.md") for number, what in missing_tests(path)]
     for path, number, what in bad:
         print(f"{path.relative_to(ROOT)}:{number}: {what}")
