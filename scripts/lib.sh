@@ -7,6 +7,16 @@ fail() {
     exit 1
 }
 
+# help_if_asked "$@": with -h or --help, prints what stands at the top of the script, and ends.
+help_if_asked() {
+    case " $* " in
+    *" -h "* | *" --help "*)
+        sed -n '2,/^[^#]/ { /^#/ s/^#\( \|$\)//p }' "$0"
+        exit 0
+        ;;
+    esac
+}
+
 # Which Python makes the virtual environment: Debian's own where it is there.
 find_python() {
     if [ -n "${PYTHON:-}" ]; then
