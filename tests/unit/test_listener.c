@@ -90,6 +90,16 @@ static void accepts_from(struct listener_socket *socket, const char *peer) {
     if (*socket->address != '/') {
         assert_int_equal(getsockopt(accepted[0], IPPROTO_TCP, TCP_NODELAY, &on, &size), 0);
         assert_true(on);
+        /* One whose machine has gone without a word is found out within two minutes. */
+        int idle_s = 0;
+        int interval_s = 0;
+        int probes = 0;
+        assert_int_equal(getsockopt(accepted[0], SOL_SOCKET, SO_KEEPALIVE, &on, &size), 0);
+        assert_int_equal(getsockopt(accepted[0], IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, &size), 0);
+        assert_int_equal(getsockopt(accepted[0], IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, &size), 0);
+        assert_int_equal(getsockopt(accepted[0], IPPROTO_TCP, TCP_KEEPCNT, &probes, &size), 0);
+        assert_true(on);
+        assert_true(idle_s + interval_s * probes <= 120);
     }
     close(fd);
     listener_free(listener);
