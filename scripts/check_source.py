@@ -1,5 +1,5 @@
-"""Checks the project's own rules that no other tool knows: banned functions, length of files, left-overs, and that the documents and
-tests which others name are there.
+"""Checks the project's own rules that no other tool knows: banned functions, length of files, left-overs, and that the documents
+and files which others name are there.
 
     check_source.py     exit status 1 and a line FILE:LINE: WHAT for each that does not hold
 """
@@ -47,7 +47,6 @@ LEFT_OVER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|<<<<<<<|>>>>>>>")
 DOCUMENT = re.compile(r"(?<![\w/.-])(?:docs/)?([A-Za-z]+\.md)\b")
 FOREIGN_DOCUMENTS = {"spec.md"}  # msgpack's
 BUILT = {"daffi.mjs"}
-TEST_NAMED = re.compile(r"`([\w/.]*)::(test_\w+)")  # without a file: of the one named last
 COMMENT_OR_TEXT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
 
 
@@ -97,19 +96,6 @@ def missing_documents(path: Path, documents: set[str]) -> list[tuple[int, str]]:
             for name in DOCUMENT.finditer(line) if name[1] not in documents | FOREIGN_DOCUMENTS]
 
 
-def missing_tests(path: Path) -> list[tuple[int, str]]:
-    """Tests that a document names as proof, below tests/integration, and that are not there."""
-    found, file = [], ""
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        for named in re.finditer(r"`([\w/.]+\.(?:py|mjs|c))`|" + TEST_NAMED.pattern, line):
-            file = named[1] or named[2] or file
-            if named[3]:
-                places = [folder / file for folder in (ROOT / "tests/integration", ROOT) if (folder / file).is_file()]
-                if not places or not re.search(rf"^def {named[3]}\(", places[0].read_text(), re.MULTILINE):
-                    found.append((number, f"there is no test {file}::{named[3]}"))
-    return found
-
-
 def missing_files(path: Path, names: set[str]) -> list[tuple[int, str]]:
     """Files of the project that a document walks its reader through, and that are not there."""
     return [(number, f"there is no {name[1]} in this project") for number, line in enumerate(path.read_text().splitlines(), 1)
@@ -124,7 +110,6 @@ def main() -> int:
     documents = {name for name in names if name.endswith(".md")}
     bad += [(path, number, what) for path in files if path.suffix in {".c", ".h", ".js"} for number, what in missing_documents(path, documents)]
     bad += [(path, number, what) for path in [ROOT / "ARCHITECTURE.md", *ROOT.glob("docs/*.md")] for number, what in missing_files(path, names)]
-    bad += [(path, number, what) for path in (ROOT / "SECURITY.md", ROOT / "README.md") for number, what in missing_tests(path)]
     for path, number, what in bad:
         print(f"{path.relative_to(ROOT)}:{number}: {what}")
     print(f"check_source: {len(files)} files, {len(bad)} problems")

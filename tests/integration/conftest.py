@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,15 @@ def shared_house(certificate):
     made = House(certificate)
     yield made
     made.close()
+
+
+@pytest.fixture
+def configured(house, tmp_path):
+    """A bridge with a configuration of the test's own, before a real Router with a worker."""
+    def start(**configuration):
+        file = tmp_path / "bridge.json"
+        file.write_text(json.dumps(configuration))
+        router = house.router()
+        house.worker(router.port)
+        return house.bridge(router.port, "-c", str(file))
+    return start

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import select
 import socket
 import time
@@ -10,18 +9,6 @@ import time
 import pytest
 import wire
 from page import Page
-
-
-@pytest.fixture
-def configured(house, tmp_path):
-    """A bridge with a configuration of the test's own, before a real Router with a worker."""
-    def start(**configuration):
-        file = tmp_path / "bridge.json"
-        file.write_text(json.dumps(configuration))
-        router = house.router()
-        house.worker(router.port)
-        return house.bridge(router.port, "-c", str(file))
-    return start
 
 
 class OwnPage(Page):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 
@@ -13,18 +12,6 @@ from websockets.exceptions import ConnectionClosed
 
 UPGRADE = (b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n")
-
-
-@pytest.fixture
-def configured(house, tmp_path):
-    """A bridge with a configuration of the test's own, before a real Router with a worker."""
-    def start(**configuration):
-        file = tmp_path / "bridge.json"
-        file.write_text(json.dumps(configuration))
-        router = house.router()
-        house.worker(router.port)
-        return house.bridge(router.port, "-c", str(file))
-    return start
 
 
 def frame(payload: bytes, opcode: int = 2, final: bool = True) -> bytes:
