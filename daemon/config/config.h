@@ -47,9 +47,9 @@ struct config_policy {
     struct config_patterns allow_receivers, deny_receivers;
     struct config_patterns visible;                 /* members */
     struct config_patterns expose;                  /* functions of pages */
-    bool expose_shared;                             /* though others serve them */
     struct config_patterns allow_names, deny_names; /* of pages themselves */
     unsigned serdes;                                /* bits, 1 << enum config_serde; 0: not said */
+    bool expose_shared;                             /* functions that others serve, too */
     struct config_pin *pins;
     size_t pins_count;
     size_t calls_per_second, calls_burst; /* 0: not said */
