@@ -109,6 +109,11 @@ static void transport_measure(const void *owner, uint64_t *ret_received, uint64_
     *ret_sent = connection_bytes_written(peer->visitor.connection);
 }
 
+static void transport_lend(void *owner, size_t bytes) {
+    struct native_peer *peer = owner;
+    connection_lend(peer->visitor.connection, bytes);
+}
+
 static const struct session_transport transport = {
     .send = transport_send,
     .close = transport_close,
@@ -119,6 +124,7 @@ static const struct session_transport transport = {
     .queued = transport_queued,
     .ping = transport_ignore,
     .measure = transport_measure,
+    .lend = transport_lend,
 };
 
 /* -- what comes -- */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "bridge/router_branch.h"
+#include "net/buffer.h"
+#include "net/reactor.h"
 #include "ops/log.h"
 
 /* A message on its way. */
@@ -142,10 +144,21 @@ void router_answer_for_leaver(struct router_branch *branch, struct router_seat *
 
 /* -- to a member of this branch -- */
 
+enum { ALWAYS_ROOM = 65536 }; /* bytes of calls that a member may have waiting when memory is short */
+
+/* Calls are lent to their receiver's queue, and do not count when memory_bytes is used up and who holds most is closed: so
+ * a quarter of that is not for them, be the queue moved to a block of twice the size. */
+static bool is_memory_short(const struct attachment *to, size_t waiting) {
+    const struct memory_budget *budget = buffer_pool_budget(reactor_pool(to->home->bridge->reactor));
+    size_t limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
+    size_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
+    return waiting > ALWAYS_ROOM && used + 2 * waiting > limit - limit / 4;
+}
+
 static bool is_full(const struct attachment *to, size_t size) {
     size_t limit = to->home->bridge->config->limits.queue_bytes;
     size_t queued = session_queued(to->session);
-    return queued > limit || size > limit - queued;
+    return queued > limit || size > limit - queued || is_memory_short(to, queued + size);
 }
 
 /* What comes from the peer's buffer and what comes by letter is one run of bytes either way: see session_on_message. */
@@ -165,8 +178,13 @@ static void hand_over(struct attachment *to, struct attachment *from, const stru
         answer_busy(to, from, &parcel->message, "the member has too much waiting for it: try again later");
         return;
     }
+    const size_t before = session_queued(to->session);
     session_on_backend_message(to->session, &parcel->message,
                                daffi_span_of(parcel->head.data, parcel_size(parcel)));
+    if (to->session != NULL && parcel->message.flag == DAFFI_REQUEST &&
+        session_queued(to->session) > before) {
+        session_lend(to->session, session_queued(to->session) - before);
+    }
 }
 
 /* -- on the way -- */

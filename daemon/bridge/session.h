@@ -31,6 +31,8 @@ struct session_transport {
     void (*ping)(void *transport);           /* asks for a sign of life: session_on_alive. Browsers only */
     /* Bytes of its connection; NULL: nobody knows. */
     void (*measure)(const void *transport, uint64_t *ret_received, uint64_t *ret_sent);
+    /* So many of the bytes sent last are others' doing; NULL: they count as its own.                   (connection_lend) */
+    void (*lend)(void *transport, size_t bytes);
 };
 
 struct session_setup {
@@ -160,6 +162,7 @@ struct daffi_span session_name(const struct session *session); /* of its peer; e
 enum guard_kind session_kind(const struct session *session);
 size_t session_calls_limit(const struct session *session); /* of its calls in flight */
 size_t session_queued(const struct session *session);      /* bytes that wait for its peer to read them */
+void session_lend(struct session *session, size_t bytes);  /* others' doing, of what waits */
 
 /* Of a bridge, for its end: the next session of the list, or the first for NULL. */
 struct session *session_next(const struct bridge *bridge, struct session *session);

@@ -137,7 +137,13 @@ bool session_exposes(const struct session *session, struct daffi_span function) 
     return holds(session->exposed, function);
 }
 
-/* -- the answers it owes -- */
+/* -- what others make it hold, and what it owes them -- */
+
+void session_lend(struct session *session, size_t bytes) {
+    if (session->state != SESSION_CLOSING && session->transport->lend != NULL) {
+        session->transport->lend(session->transport_owner, bytes);
+    }
+}
 
 int session_owe_answer(struct session *session, const struct daffi_message *request) {
     if (session->backend->answers || !request->return_result) {

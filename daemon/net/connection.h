@@ -55,6 +55,10 @@ void connection_set_handler(struct connection *connection, const struct connecti
  * with the most queued is aborted first. */
 int connection_write(struct connection *connection, const void *bytes, size_t length);
 
+/* So many of the bytes that were queued last are others' doing, as calls for a worker are: they do not make it the one that
+ * holds most. Who says so has to bound them. */
+void connection_lend(struct connection *connection, size_t bytes);
+
 size_t connection_queued(const struct connection *connection);     /* bytes */
 bool connection_is_congested(const struct connection *connection); /* queued > queue_high */
 

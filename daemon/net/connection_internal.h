@@ -34,6 +34,7 @@ struct connection {
     bool redeliver; /* held bytes are to be given to the handler without new ones */
     bool was_congested; /* on_drained is due once the queue is low */
     struct buffer in, out;
+    size_t lent;     /* of the bytes in `out`: what others have put there */
     size_t expected; /* on_input is not called below this many bytes */
     uint64_t bytes_read, bytes_written;
     _Atomic uint64_t *read_meter, *written_meter; /* NULL: nobody counts */

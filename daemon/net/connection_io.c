@@ -62,6 +62,14 @@ static size_t held(const struct connection *connection) {
     return connection->in.capacity + connection->out.capacity + unsent;
 }
 
+/* What it keeps by its own doing. What others have put there goes out first, as far as is known. */
+static size_t answers_for(const struct connection *connection) {
+    size_t length = buffer_length(&connection->out);
+    size_t own = length > connection->lent ? length - connection->lent : 0;
+    bool is_lent = connection->lent > 0 && 2 * own < connection->out.capacity;
+    return held(connection) - (is_lent ? connection->out.capacity - 2 * own : 0);
+}
+
 /* What comes back at the end of this turn: input of connections that are closed, for a handler may be looking at it. */
 static size_t returning(struct reactor *reactor) {
     size_t sum = 0;
@@ -76,14 +84,15 @@ static size_t shed_fullest(struct reactor *reactor, size_t least) {
     struct connection *fullest = NULL;
     size_t most = least > SMALL ? least : SMALL;
     for (struct connection *c = *reactor_connections(reactor); c; c = c->next) {
-        if (c->state != CONNECTION_CLOSED && held(c) > most) {
+        if (c->state != CONNECTION_CLOSED && answers_for(c) > most) {
             fullest = c;
-            most = held(c);
+            most = answers_for(c);
         }
     }
     if (!fullest) {
         return 0;
     }
+    most = held(fullest);
     connection_abort(fullest, -ENOBUFS, "it held the most when memory_bytes was used up");
     return most;
 }
@@ -293,6 +302,12 @@ int connection_write(struct connection *connection, const void *bytes, size_t le
     return 0;
 }
 
+void connection_lend(struct connection *connection, size_t bytes) {
+    size_t length = buffer_length(&connection->out);
+    size_t lent = connection->lent + bytes;
+    connection->lent = lent < length ? lent : length;
+}
+
 bool connection_is_congested(const struct connection *connection) {
     return connection_queued(connection) > connection->limits.queue_high;
 }
@@ -330,6 +345,7 @@ void connection_flush(struct connection *connection) {
     add_to_meter(connection->written_meter, taken);
     if (length > 0) {
         buffer_consume(reactor_pool(connection->reactor), &connection->out, taken);
+        connection->lent -= taken < connection->lent ? taken : connection->lent;
     }
     bool blocked = taken < length || stream_unsent(connection->stream) > 0;
     connection->write_wants = blocked ? connection->stream->wants : 0;

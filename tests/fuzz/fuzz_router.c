@@ -189,10 +189,16 @@ static size_t transport_queued(const void *owner) {
     return peer->full ? house.config->limits.queue_bytes : 0;
 }
 
-static const struct session_transport transport = {
-    transport_send,   transport_close,        transport_ignore,
-    transport_ignore, transport_is_congested, transport_on_open,
-    transport_queued, transport_ignore,       NULL};
+static const struct session_transport transport = {transport_send,
+                                                   transport_close,
+                                                   transport_ignore,
+                                                   transport_ignore,
+                                                   transport_is_congested,
+                                                   transport_on_open,
+                                                   transport_queued,
+                                                   transport_ignore,
+                                                   NULL,
+                                                   NULL};
 
 /* -- what its peer does -- */
 

@@ -168,10 +168,16 @@ static void transport_ping(void *owner) {
     (void)owner;
 }
 
-static const struct session_transport transport = {
-    transport_send,   transport_close,        transport_pause,
-    transport_resume, transport_is_congested, transport_on_open,
-    transport_queued, transport_ping,         NULL};
+static const struct session_transport transport = {transport_send,
+                                                   transport_close,
+                                                   transport_pause,
+                                                   transport_resume,
+                                                   transport_is_congested,
+                                                   transport_on_open,
+                                                   transport_queued,
+                                                   transport_ping,
+                                                   NULL,
+                                                   NULL};
 
 static int backend_attach(struct backend *backend, struct session *session,
                           const struct daffi_handshake *handshake, uint16_t uuid,

@@ -117,10 +117,16 @@ static inline void transport_ping(void *owner) {
     house->pings++;
 }
 
-static const struct session_transport transport = {
-    transport_send,   transport_close,        transport_pause,
-    transport_resume, transport_is_congested, transport_on_open,
-    transport_queued, transport_ping,         NULL};
+static const struct session_transport transport = {transport_send,
+                                                   transport_close,
+                                                   transport_pause,
+                                                   transport_resume,
+                                                   transport_is_congested,
+                                                   transport_on_open,
+                                                   transport_queued,
+                                                   transport_ping,
+                                                   NULL,
+                                                   NULL};
 
 /* -- the backend -- */
 
@@ -174,8 +180,8 @@ static inline int backend_rejoin(struct attachment *attachment, const struct daf
     return 0;
 }
 
-static const struct backend_operations operations = {backend_attach,       backend_send,   backend_detach,
-                                                     backend_is_congested, backend_rejoin, NULL, NULL};
+static const struct backend_operations operations = {
+    backend_attach, backend_send, backend_detach, backend_is_congested, backend_rejoin, NULL, NULL};
 
 /* -- setting up -- */
 

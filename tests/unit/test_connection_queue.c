@@ -142,6 +142,38 @@ static void test_fullest_goes_first(void **state) {
     close(fd2);
 }
 
+/* What others have put into a queue does not make it the fullest, as long as it is there. */
+static void test_what_others_queue_is_not_its_own(void **state) {
+    (void)state;
+    static uint8_t bytes[400000], got[400000];
+    static struct probe worker, hog, asks;
+    worker = (struct probe){0};
+    hog = (struct probe){0};
+    asks = (struct probe){0};
+    budget.limit = (size_t)1 << 20;
+    int fd1 = make(&worker), fd2 = make(&hog), fd3 = make(&asks);
+    assert_int_equal(connection_write(worker.connection, bytes, 400000), 0); /* a block of 524288 */
+    connection_lend(worker.connection, 400000);
+    assert_int_equal(connection_write(hog.connection, bytes, 200000), 0);  /* 262144 */
+    assert_int_equal(connection_write(asks.connection, bytes, 100000), 0); /* 131072 */
+    assert_int_equal(connection_write(asks.connection, bytes, 150000), 0); /* grows to 262144 */
+    turns(1);
+    assert_int_equal(worker.closed, 0);
+    assert_int_equal(hog.closed, 1);
+    for (size_t have = 0; have < 400000; turns(1)) {
+        have += drain(fd1, got, sizeof got);
+    }
+    assert_int_equal(connection_write(worker.connection, bytes, 400000), 0); /* its own now */
+    assert_int_equal(connection_write(asks.connection, bytes, 50000), 0);
+    assert_int_equal(connection_write(asks.connection, bytes, 220000), 0);
+    turns(1);
+    assert_int_equal(worker.closed, 1);
+    assert_int_equal(asks.closed, 0);
+    close(fd1);
+    close(fd2);
+    close(fd3);
+}
+
 /* When others have taken it all, what holds little goes on, also when somebody asks for less than it holds. */
 static void test_who_holds_little_stays(void **state) {
     (void)state;
@@ -254,6 +286,7 @@ int main(void) {
         CASE(test_no_deadline_when_idle),
         CASE(test_queue_bytes),
         CASE(test_fullest_goes_first),
+        CASE(test_what_others_queue_is_not_its_own),
         CASE(test_who_holds_little_stays),
         CASE(test_one_is_enough_for_a_turn),
         CASE(test_input_without_memory),

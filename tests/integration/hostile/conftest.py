@@ -17,7 +17,7 @@ from page import Page  # noqa: E402
 class Bystander:
     """A page that calls without pause in a thread of its own; `check` raises whatever it met, and how long it had to wait."""
 
-    def __init__(self, url: str, member: str = "w1", name: str = "bystander", patience: float = 5.0):
+    def __init__(self, url: str, member: str = "w1", name: str = "bystander", patience: float = 9.0):
         self._page = Page(url, name)
         self._page.wait_for_member(member)
         self._member, self._patience = member, patience

@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import socket
+import threading
 import time
 
 import pytest
 import wire
 from attacks import dial, feed, frame, processor_seconds, read_to_end, reset, upgraded
 from conftest import Bystander
+from native import Ended, Native
 from page import Page, RemoteError
 from processes import Bridge
 
@@ -159,3 +161,46 @@ def test_memory_stays_below_its_bound(house, tmp_path, what):
             reset(hog)
         bystander.leave()
     assert router.popen.poll() is None
+
+
+@pytest.mark.parametrize("then", ["", "messages that never end"])
+def test_what_is_sent_to_a_worker_is_not_its_fault(house, tmp_path, then):
+    """A worker of the router inside is slow; a page sends it more than memory_bytes. It hears `busy`; the worker stays, and answers all else."""
+    file = tmp_path / "bridge.json"
+    file.write_text(json.dumps({"limits": {"memory_bytes": 16 * MIB, "queue_bytes": 16 * MIB, "queue_high": 8 * MIB}}))
+    bridge = house.bridge("router:", "-c", str(file))
+    hogs = []
+    with Native(bridge.port, "slow", ["take"]) as worker, Page(bridge.ws_url, "caller", max_queue=None) as page:
+        page.wait_for_member("slow")
+        waiting = {page.start_call("take", b"x" * 1_000_000, receiver="slow", serde="raw") for _ in range(40)}
+        busy = 0
+
+        def take_answer():
+            nonlocal busy
+            answer = page.receive(20)
+            if answer.flag in (wire.RESPONSE, wire.ERROR):
+                waiting.remove(answer.uuid)
+                busy += answer.flag == wire.ERROR
+                assert answer.flag == wire.RESPONSE or answer.json()["args"][0][0] == "Busy", answer
+
+        while busy < 10:  # the others wait for the worker
+            take_answer()
+        try:
+            for number in range(10 if then else 0):
+                hogs.append(upgraded(bridge, f"hog{number}"))
+                hogs[-1].settimeout(1)
+                with contextlib.suppress(OSError):
+                    hogs[-1].sendall(frame(b"\0" * 3_000_000, length=8_000_000))
+
+            def work():
+                with contextlib.suppress(Ended, OSError):
+                    while True:
+                        worker.answer(worker.wait_for(lambda message: message.flag == wire.REQUEST, 60), "taken")
+
+            threading.Thread(target=work, daemon=True).start()
+            while waiting:
+                take_answer()
+        finally:
+            for hog in hogs:
+                reset(hog)
+    assert busy < 40
