@@ -105,6 +105,7 @@ void upstream_let_go(struct attachment *attachment) {
 
 static void upstream_detach(struct attachment *attachment) {
     if (attachment->predecessor != NULL) {
+        attachment->predecessor->successor = NULL; /* it may outlive this one, for the answers it is owed */
         upstream_let_go(attachment->predecessor);
         attachment->predecessor = NULL;
     }

@@ -39,11 +39,14 @@ int upstream_wait_for_predecessor(struct attachment *attachment) {
 }
 
 bool upstream_take_probe(const struct attachment *attachment, const struct daffi_message *message) {
-    const struct daffi_span name = session_name(attachment->session);
     struct attachment *successor = attachment->successor;
-    if (successor == NULL || !successor->probing || message->flag != DAFFI_RESPONSE ||
-        message->decoder != DAFFI_JSON || !daffi_span_equal(message->transmitter, name) ||
-        !daffi_span_equal(message->receiver, name)) {
+    /* Id 0 is no call's: what answers a call of a page to itself looks alike but for that. */
+    if (successor == NULL || !successor->probing || message->flag != DAFFI_RESPONSE || message->uuid != 0 ||
+        message->decoder != DAFFI_JSON) {
+        return false; /* without a successor it may have outlived its session */
+    }
+    const struct daffi_span name = session_name(attachment->session);
+    if (!daffi_span_equal(message->transmitter, name) || !daffi_span_equal(message->receiver, name)) {
         return false;
     }
     upstream_begin(successor);
