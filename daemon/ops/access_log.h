@@ -39,7 +39,8 @@ struct access_call {
     const char *who, *name, *address, *upstream; /* of its caller, as above */
     const char *receiver, *function;
     size_t receiver_length, function_length;
-    const char *result; /* "response", "error", "sent" (no answer is waited for), or the code of the bridge's own error */
+    const char *
+        result; /* "response", "error", "sent" (no answer is waited for), or the code of the bridge's own error */
     uint64_t duration_us;
     size_t bytes_sent; /* of the answer; 0: the bridge's own */
 };
