@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { CLIENT, freePort, launchChromium, openPage, serveFolder, startBridge, startRouter, startWorker } from "./harness.mjs";
 
-const HEARTBEAT = 400; // ms
+const HEARTBEAT = 2000; // ms: half of it is how late a loaded machine may be
 
 /** Passes bytes on to `port` until it is cut: then they vanish, both ways, and no end is told. */
 async function startNetwork(port) {
@@ -70,7 +70,7 @@ describe("a dead network", () => {
       const lost = new Promise((done) => client.addEventListener("statechange", () => done(false), { once: true }));
       const long = new Promise((done) => setTimeout(() => done(true), ms));
       return Promise.race([lost, long]);
-    }, HEARTBEAT * 6);
+    }, HEARTBEAT * 4);
     assert.equal(open, true);
     assert.equal(await page.evaluate(() => conn.rpc({ timeout: 5000 }).echo("still here")), "still here");
   });
@@ -82,12 +82,12 @@ describe("a dead network", () => {
       return conn.rpc().echo(1).catch(({ code, message }) => ({ code, message, ms: performance.now() - begun }));
     });
     assert.equal(code, "disconnected");
-    assert.match(message, /gave no sign of life for 0\.6 s/);
-    assert.ok(ms < HEARTBEAT * 1.5 + 2000, `${ms} ms`);
+    assert.match(message, /gave no sign of life for 3 s/);
+    assert.ok(ms < HEARTBEAT * 1.5 + 10000, `${ms} ms`);
     network.mend();
     await page.evaluate(() => conn.waitForMembers("w1", { timeout: 20000 }));
     assert.equal(await page.evaluate(() => conn.rpc({ timeout: 5000 }).echo("back")), "back");
-    assert.match(bridge.log(), /gave no sign of life for 600 ms/);
+    assert.match(bridge.log(), /gave no sign of life for 3000 ms/);
   });
 
   test("a page that slept through it all comes back by itself", async () => {
