@@ -215,9 +215,16 @@ static void on_drained(void *owner) {
     }
 }
 
+/* Nothing comes on this connection any more; but what it was owed goes to its successor. */
+static void forget_owed(struct attachment *attachment) {
+    if (attachment->successor == NULL) {
+        attachment->owed = 0;
+    }
+}
+
 static void on_end(void *owner) {
     struct attachment *attachment = owner;
-    attachment->owed = 0;
+    forget_owed(attachment);
     if (attachment->state == ATTACHMENT_LINGERING) {
         end_lingering(attachment);
     } else if (attachment->state != ATTACHMENT_ENDING) {
@@ -234,7 +241,7 @@ static void on_closed(void *owner, int reason, const char *detail) {
     stop_lingering(attachment);
     enum attachment_state state = attachment->state;
     attachment->connection = NULL;
-    attachment->owed = 0;
+    forget_owed(attachment);
     if (state == ATTACHMENT_OPENING) {
         tell_connect(attachment->upstream, false, detail);
         lose(attachment, CLOSE_TRY_LATER, "can't be reached", detail);

@@ -344,3 +344,25 @@ def test_a_page_calls_itself(world):
         with pytest.raises(RemoteError) as error:
             tab.finish_call(refused)
         assert error.value.args[0] == "NoSuchMethod"
+
+
+def test_a_page_leaves_while_its_functions_change_and_answers_are_owed(house, tmp_path):
+    """Before a Service, which an answer to nobody kills: of the two connections one stays, for the answers to a page that is gone."""
+    service = house.service()
+    file = tmp_path / "bridge.json"
+    file.write_text(json.dumps({"listen": [{"url": "http://127.0.0.1:0"}], "upstreams": {"default": f"tcp://127.0.0.1:{service.port}"},
+                                "policy": {"expose": ["*"]}}))
+    bridge = house.bridge(None, "-c", str(file), listeners=())
+    bridge.wait_for_listeners(1)
+    with Page(bridge.ws_url, "other") as other:
+        for number in range(10):
+            page = open_page(bridge.ws_url, f"tab{number}", "f")
+            page.start_call("slow", 0.2, receiver="service")
+            page.send(wire.handshake(page.name, 2, ["f", "g"]))
+            if number % 2:
+                page.start_call("slow", 0.1, receiver="service")
+            page.close()
+            assert other.call("add", number, 1, receiver="service") == number + 1
+        other.call("slow", 0.4, receiver="service")  # all the others are answered meanwhile
+        assert other.call("add", 1, 1, receiver="service") == 2
+    assert bridge.popen.poll() is None
