@@ -91,7 +91,7 @@ static ssize_t write_upstream(struct pair *pair, const char *bytes, size_t lengt
 
 /* False: the pair has ended. *ret_changed: epoll has to be told. */
 static bool from_client(struct pair *pair, char *chunk, bool *ret_changed) {
-    int n;
+    int n = 0;
     while (pair->to_upstream == NULL && (n = SSL_read(pair->ssl, chunk, CHUNK)) > 0) {
         ssize_t written = write_upstream(pair, chunk, (size_t)n);
         if (written < 0) {

@@ -40,9 +40,18 @@ def package(tmp_path_factory) -> Path:
     return make(tmp_path_factory.mktemp("package"))
 
 
+def test_no_unit_outlives_it(package):
+    """Its scripts name every unit that it brings."""
+    units = {Path(line.split()[-1]).name for line in run("dpkg-deb", "-c", package).splitlines() if "/systemd/system/daffi-bridge." in line}
+    assert units == {"daffi-bridge.service", "daffi-bridge.socket"}
+    for script in ("prerm", "postrm"):
+        assert units <= set(run("dpkg-deb", "-I", package, script).split())
+
+
 def test_what_is_in_it(package):
     listed = {line.split(None, 5)[5].lstrip(".") for line in run("dpkg-deb", "-c", package).splitlines()}
     for path in ("/usr/sbin/daffi-bridge", "/etc/daffi-bridge/daffi-bridge.json", "/usr/lib/systemd/system/daffi-bridge.service",
+                 "/usr/lib/systemd/system/daffi-bridge.socket",
                  "/usr/lib/sysusers.d/daffi-bridge.conf", "/usr/lib/tmpfiles.d/daffi-bridge.conf", "/usr/share/man/man8/daffi-bridge.8.gz",
                  "/usr/share/man/man5/daffi-bridge.json.5.gz", "/usr/share/bash-completion/completions/daffi-bridge",
                  "/usr/share/doc/daffi-bridge/copyright", "/usr/share/doc/daffi-bridge/README.md", "/usr/share/daffi-bridge/daffi-bridge.schema.json"):
@@ -162,7 +171,9 @@ def test_it_installs_starts_upgrades_and_purges(debian, package, tmp_path):
         daemon.terminate()
         assert daemon.wait(20) == 0
 
+    (debian / "etc/daffi-bridge").chmod(0o710)
     install(debian, make(tmp_path, "0.1.1"))
+    assert (debian / "etc/daffi-bridge").stat().st_mode & 0o777 == 0o710
     assert (debian / "etc/daffi-bridge/daffi-bridge.json").read_text() == own  # the administrator's stays
     assert within(debian, "dpkg-query", "-W", "-f", "${Version}", "daffi-bridge") == "0.1.1"
 
