@@ -122,6 +122,17 @@ def wait_for_port(process: subprocess.Popen, port: int) -> None:
                 continue
 
 
+def listening_port(process: subprocess.Popen) -> int:
+    """Of the bridge's only listener, once it listens; raises with what it said when it ends before that."""
+    said = []
+    for line in process.stderr:
+        found = re.match(r"listening https?://127\.0\.0\.1:(\d+)", line)
+        if found:
+            return int(found.group(1))
+        said.append(line)
+    raise RuntimeError(f"daffi-bridge said: {''.join(said)}")
+
+
 def start_bridge(bench: Bench) -> Server:
     """daffi-bridge with its default policy, over TCP to the echo peer."""
     log = bench.folder / "bridge.log"
@@ -129,11 +140,7 @@ def start_bridge(bench: Bench) -> Server:
         [bench.build / "daffi-bridge", "--listen", "https://127.0.0.1:0", "--cert", bench.cert, "--key", bench.key,
          "--upstream", f"tcp://127.0.0.1:{bench.echo_port}", "--log-level", "warning"],
         stderr=subprocess.PIPE, text=True)
-    line = process.stderr.readline()
-    found = re.match(r"listening https://127\.0\.0\.1:(\d+)", line)
-    if not found:
-        raise RuntimeError(f"daffi-bridge said: {line}{process.stderr.read()}")
-    return Server("daffi-bridge", int(found.group(1)), "/", process, log=log)
+    return Server("daffi-bridge", listening_port(process), "/", process, log=log)
 
 
 NGINX_CONFIGURATION = """
@@ -253,11 +260,7 @@ def start_own_router(bench: Bench) -> Server:
     configuration.write_text(json.dumps({"limits": {"connections": 9000, "connections_per_address": 9000, "half_open": 9000}}))
     process = subprocess.Popen([bench.build / "daffi-bridge", "-c", configuration, "--listen", "http://127.0.0.1:0", "--log-level", "error"],
                                stderr=subprocess.PIPE, text=True)
-    line = process.stderr.readline()
-    found = re.match(r"listening http://127\.0\.0\.1:(\d+)", line)
-    if not found:
-        raise RuntimeError(f"daffi-bridge said: {line}{process.stderr.read()}")
-    return Server("daffi-bridge", int(found.group(1)), None, process, tls=False)
+    return Server("daffi-bridge", listening_port(process), None, process, tls=False)
 
 
 def start_python_router(bench: Bench) -> Server:
