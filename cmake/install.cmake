@@ -16,11 +16,14 @@ daffi_compress(${PROJECT_SOURCE_DIR}/docs/man/daffi-bridge.json.5 daffi-bridge.j
 add_custom_target(packaging_documents ALL DEPENDS ${compressed})
 
 install(TARGETS daffi-bridge RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+# `daffi-bridge dev` is for everybody, and sbin not on everybody's PATH
+file(CREATE_LINK ../sbin/daffi-bridge ${docs}/daffi-bridge SYMBOLIC)
+install(FILES ${docs}/daffi-bridge DESTINATION ${CMAKE_INSTALL_BINDIR})
 # where the unit looks, whatever the prefix
 install(FILES conf/daffi-bridge.json DESTINATION /etc/daffi-bridge)
 install(FILES conf/daffi-bridge.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/daffi-bridge)
 install(DIRECTORY conf/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES README.md SECURITY.md docs/configuration.md docs/operations.md docs/tokens.md docs/client.md docs/cdn.md docs/deployment.md
+install(FILES README.md SECURITY.md docs/tutorial.md docs/development.md docs/configuration.md docs/operations.md docs/tokens.md docs/client.md docs/cdn.md docs/deployment.md
     DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 install(FILES ${docs}/changelog.gz DESTINATION ${CMAKE_INSTALL_DOCDIR})
@@ -39,6 +42,7 @@ set(CPACK_DEBIAN_PACKAGE_MAINTAINER "The daffi-bridge authors <daffi-bridge@exam
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser | systemd")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS libnss3-tools) # certutil, for `daffi-bridge trust`
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "lets web pages call Python over daffi, safely")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "One small daemon that serves the daffi client for browsers over HTTPS, takes
 WebSockets and Python peers with TLS, checks each message, and passes on what

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/name_hash.h"
+#include "bridge/members/name_hash.h"
 #include "ops/log.h"
 
 /* -- what stays -- */

@@ -3,6 +3,8 @@
 #include <time.h>
 
 #include "config/cli.h"
+#include "dev/dev.h"
+#include "dev/trust/dev_trust.h"
 #include "http/integrity.h"
 #include "net/inherited.h"
 #include "net/tls_memory.h"
@@ -129,6 +131,56 @@ static int run(const struct cli *cli, int argc, char **argv) {
     return status;
 }
 
+static void tell_pages(void *server, const char *word) {
+    server_tell_listeners(server, word);
+}
+
+static int serve_dev(struct dev *dev, struct server *server, const sigset_t *awaited, char *ret_error) {
+    const struct listener_socket *sockets[2];
+    const struct dev_setup setup = {.sockets = sockets,
+                                    .sockets_count = server_list_sockets(server, sockets, 2),
+                                    .tell_pages = tell_pages,
+                                    .owner = server};
+    int status = dev_start(dev, &setup, ret_error);
+    static const struct timespec tick = {.tv_sec = SERVER_TICK_MS / 1000};
+    int caught = 0;
+    while (status == 0 && caught != SIGTERM && caught != SIGINT && caught != SIGHUP) {
+        server_tick(server, now_ms());
+        caught = sigtimedwait(awaited, NULL, &tick);
+    }
+    dev_stop(dev);
+    log_start(CONFIG_LOG_ERROR, CONFIG_LOG_TEXT); /* that browsers are cut off is what is wanted */
+    server_stop(server);
+    return status;
+}
+
+static int run_dev(const struct cli *cli) {
+    char error[CONFIG_ERROR_MAX];
+    struct dev *dev = NULL;
+    struct server *server = NULL;
+    sigset_t awaited;
+    if (dev_new(&cli->dev, &dev, error) < 0) {
+        return complain(error);
+    }
+    const struct config *config = dev_config(dev);
+    block_signals(&awaited);
+    log_start(config->log_level, config->log_format);
+    access_log_start(config->log_access, config->log_access_per_second);
+    int status = server_new(config, &server, error);
+    if (status == 0) {
+        server_set_pages(server, dev_pages(dev));
+        status = server_start(server, error);
+    }
+    if (status == 0) {
+        status = serve_dev(dev, server, &awaited, error);
+    }
+    int exit_status = status < 0 ? complain(error) : server_has_failed(server) ? EXIT_FAILED : EXIT_DONE;
+    log_flush();
+    server_free(server);
+    dev_free(dev);
+    return exit_status;
+}
+
 int main(int argc, char **argv) {
     char error[CONFIG_ERROR_MAX];
     struct cli cli = {0};
@@ -141,11 +193,21 @@ int main(int argc, char **argv) {
     case CLI_HELP:
         cli_print_help(stdout);
         break;
+    case CLI_HELP_DEV:
+        cli_dev_print_help(stdout);
+        break;
     case CLI_VERSION:
         puts("daffi-bridge " DAFFI_VERSION);
         break;
     case CLI_INTEGRITY:
         status = integrity_print(assets_embedded(), cli.base, stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+        break;
+    case CLI_DEV:
+        status = run_dev(&cli);
+        break;
+    case CLI_TRUST:
+    case CLI_UNTRUST:
+        status = dev_trust_apply(cli.action == CLI_TRUST, stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
         break;
     case CLI_CHECK:
     case CLI_RUN:

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "bridge/upstream_health.h"
+#include "bridge/upstream/upstream_health.h"
 #include "certificates.h"
 #include "config/config.h"
 #include "net/buffer.h"

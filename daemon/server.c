@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bridge/session.h"
+#include "bridge/session/session.h"
 #include "generation.h"
 #include "net/descriptors.h"
 #include "ops/log.h"
@@ -123,6 +123,12 @@ int server_new(const struct config *config, struct server **ret_server, char ret
     return 0;
 }
 
+void server_set_pages(struct server *server, const struct page_source *source) {
+    for (size_t i = 0; i < server->floors_count; i++) {
+        server->floors[i].bridge.pages = source;
+    }
+}
+
 /* A reactor that fails ends the program, in good order: main waits for this signal. */
 static void *run_floor(void *argument) {
     struct floor *floor = argument;
@@ -188,7 +194,7 @@ int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
     if (status == 0) {
         status = server_bind_admin(server, config, ret_error);
     }
-    if (status == 0) {
+    if (status == 0 && !config->development) {
         status = drop_privileges(ret_error);
     }
     if (status < 0) {

@@ -11,6 +11,13 @@ struct server;
  * held. 0, or -errno and one line in `ret_error`. */
 int server_new(const struct config *config, struct server **ret_server, char ret_error[CONFIG_ERROR_MAX]);
 
+/* Has doors give the pages of `source`, besides the bridge's own; before server_start. It is borrowed. */
+struct page_source;
+void server_set_pages(struct server *server, const struct page_source *source);
+
+/* Says `text` to the pages that listen on the source's listen_path. Any thread, between server_start and server_stop. */
+void server_tell_listeners(struct server *server, const char *text);
+
 /* Binds the listeners, starts the threads, and says `listening URL` for each listener. The threads take over the
  * caller's signal mask. 0, or -errno and one line in `ret_error`. */
 int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]);

@@ -6,11 +6,11 @@
 #include <stdatomic.h>
 
 #include "bridge/bridge.h"
-#include "bridge/door.h"
-#include "bridge/presence.h"
-#include "bridge/rejoins.h"
-#include "bridge/router.h"
-#include "bridge/upstream.h"
+#include "bridge/door/door.h"
+#include "bridge/members/presence.h"
+#include "bridge/members/rejoins.h"
+#include "bridge/router/router.h"
+#include "bridge/upstream/upstream.h"
 #include "certificates.h"
 #include "http/admin.h"
 #include "http/site.h"

@@ -2,7 +2,7 @@
  * what is not done by then is cut after timeouts.drain. */
 #include <errno.h>
 
-#include "bridge/session.h"
+#include "bridge/session/session.h"
 #include "ops/log.h"
 #include "server_internal.h"
 #include "ws/ws_frame.h"

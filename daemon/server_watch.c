@@ -91,3 +91,31 @@ void server_hand_over(struct server *server) {
     server->admin_socket.inode = 0;
     server_stop_admin(server); /* whoever asks is to hear of the one that goes on, not of us who leave */
 }
+
+/* -- pages that listen -- */
+
+struct word {
+    struct bridge *bridge;
+    char text[];
+};
+
+static void say(void *argument) {
+    struct word *word = argument;
+    bridge_tell_listeners(word->bridge, word->text);
+    free(word);
+}
+
+void server_tell_listeners(struct server *server, const char *text) {
+    for (size_t i = 0; i < server->floors_count; i++) {
+        struct bridge *bridge = &server->floors[i].bridge;
+        struct word *word = malloc(sizeof *word + strlen(text) + 1);
+        if (word == NULL) {
+            continue; /* the next change is told again */
+        }
+        word->bridge = bridge;
+        memcpy(word->text, text, strlen(text) + 1);
+        if (reactor_post(bridge->reactor, say, word) < 0) {
+            free(word);
+        }
+    }
+}

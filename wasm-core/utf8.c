@@ -2,6 +2,7 @@
 #include "daffi/utf8.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum { ASCII_STRIDE = 32 };
 
@@ -35,6 +36,18 @@ static bool stride_is_ascii(const uint8_t *at) {
     return all < 0x80;
 }
 
+/* How many bytes from `at` on are ASCII, as far as that is known by whole words. */
+static size_t ascii_words(const uint8_t *at, size_t length) {
+    uint64_t word;
+    size_t done = 0;
+    for (; length - done >= sizeof word; done += sizeof word) {
+        memcpy(&word, at + done, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    return done;
+}
+
 int daffi_utf8_check(struct daffi_span text, struct daffi_fault *ret_fault) {
     size_t at = 0;
     while (at < text.length) {
@@ -44,7 +57,12 @@ int daffi_utf8_check(struct daffi_span text, struct daffi_fault *ret_fault) {
         }
         /* Text that is not ASCII mostly stays so for a while: don't look for a stride after each character. */
         const size_t end = text.length - at < ASCII_STRIDE ? text.length : at + ASCII_STRIDE;
+        at += ascii_words(text.data + at, end - at); /* names are short, and mostly ASCII */
         while (at < end) {
+            if (text.data[at] < 0x80) {
+                at++;
+                continue;
+            }
             const size_t length = daffi_utf8_character(daffi_span_of(text.data + at, text.length - at));
             if (length == 0) {
                 *ret_fault = (struct daffi_fault){"text is not UTF-8 (RFC 3629)", at};

@@ -2,15 +2,16 @@
 #ifndef BRIDGE_H
 #define BRIDGE_H
 
-#include "bridge/admission.h"
-#include "bridge/names.h"
-#include "bridge/roster.h"
+#include "bridge/door/admission.h"
+#include "bridge/members/names.h"
+#include "bridge/members/roster.h"
 #include "config/config.h"
 #include "net/connection.h"
 #include "net/reactor.h"
 #include "ops/counters.h"
 
 struct backend;
+struct page_source;
 struct presence;
 struct session;
 struct upstream_health_table;
@@ -23,6 +24,7 @@ struct bridge {
     struct rejoins *rejoins;                   /* likewise; NULL: none are known */
     struct upstream_health_table *health;      /* likewise; NULL: nobody asks */
     struct presence *presence;                 /* likewise; NULL: nothing is known */
+    const struct page_source *pages;           /* likewise; NULL: there are the bridge's own alone */
     bool watches;                              /* upstreams, for all reactors */
     struct counters counters;                  /* of this reactor */
     struct backend *backends[CONFIG_LIST_MAX]; /* by their places in config.upstreams */
@@ -42,6 +44,9 @@ struct visitor {
     char address[ADDRESS_MAX];
     const char *bound_name; /* what it has to be called; NULL: as it likes */
 };
+
+/* Says `text` (UTF-8) to the pages of this reactor that listen on page_source's listen_path. */
+void bridge_tell_listeners(struct bridge *bridge, const char *text);
 
 /* Who is on the other side of a connection, as it is counted. */
 enum bridge_kind { BRIDGE_VISITOR, BRIDGE_PAGE, BRIDGE_NATIVE, BRIDGE_UPSTREAM };

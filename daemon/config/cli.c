@@ -67,11 +67,32 @@ struct given {
     enum cli_action action;
 };
 
+static const char *const commands[] = {"dev", "trust", "untrust", "sri", NULL};
+
+static bool is_command(const char *argument) {
+    const char *const *name = commands;
+    while (*name != NULL && strcmp(argument, *name) != 0) {
+        name++;
+    }
+    return *name != NULL;
+}
+
+/* What stands behind `--` is another program's. */
+static bool asks_for_help(int argc, char **argv) {
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int unknown(const char *argument, char *ret_error) {
     const char *names[OPTION_COUNT + 1] = {NULL};
-    if (strcmp(argument, "dev") == 0) {
-        return config_refuse(
-            ret_error, "\"daffi-bridge dev\" is not there yet; give --listen, --upstream and --playground");
+    const char *command = argument[0] != '-' ? nearest_word(argument, commands) : NULL;
+    if (command != NULL) {
+        return config_refuse(ret_error, "unknown argument %.100s; did you mean daffi-bridge %s?", argument,
+                             command);
     }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         size_t length = strlen(rows[i].name);
@@ -337,8 +358,27 @@ static int parse_integrity(int argc, char **argv, struct cli *ret_cli, char *ret
 }
 
 int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_ERROR_MAX]) {
+    if (argc > 1 && is_command(argv[1]) && asks_for_help(argc, argv)) {
+        *ret_cli = (struct cli){.action = strcmp(argv[1], "dev") == 0 ? CLI_HELP_DEV : CLI_HELP};
+        return 0;
+    }
     if (argc > 1 && strcmp(argv[1], "sri") == 0) {
         return parse_integrity(argc, argv, ret_cli, ret_error);
+    }
+    if (argc > 1 && (strcmp(argv[1], "trust") == 0 || strcmp(argv[1], "untrust") == 0)) {
+        if (argc > 2) {
+            return config_refuse(ret_error, "daffi-bridge %s takes no arguments", argv[1]);
+        }
+        *ret_cli = (struct cli){.action = argv[1][0] == 't' ? CLI_TRUST : CLI_UNTRUST};
+        return 0;
+    }
+    if (argc > 1 && strcmp(argv[1], "dev") == 0) {
+        struct cli cli = {.action = CLI_DEV};
+        int status = cli_dev_parse(argc, argv, &cli.dev, ret_error);
+        if (status == 0) {
+            *ret_cli = cli;
+        }
+        return status;
     }
     struct given given = {.action = CLI_RUN};
     int result = read_arguments(argc, argv, &given, ret_error);
@@ -409,7 +449,11 @@ void cli_print_help(FILE *out) {
           "  daffi-bridge --listen https://127.0.0.1:8443 --cert cert.pem --key key.pem --upstream "
           "tcp://127.0.0.1:5000\n"
           "  daffi-bridge -c FILE [-t]\n"
-          "  daffi-bridge sri [URL]      script lines with the hashes of the client, for pages that load it "
+          "  daffi-bridge dev [DIR] [-- python worker.py]\n"
+          "                             a folder for browsers, and Python workers, while one writes them\n"
+          "  daffi-bridge trust         have browsers believe the certificates of dev\n"
+          "  daffi-bridge untrust       have them do so no longer\n"
+          "  daffi-bridge sri [URL]     script lines with the hashes of the client, for pages that load it "
           "from URL\n\n"
           "options\n",
           out);
@@ -421,6 +465,8 @@ void cli_print_help(FILE *out) {
                  row->value != NULL ? row->value : "");
         fprintf(out, "  %-26s %s\n", left, row->help);
     }
+    fputc('\n', out);
+    cli_dev_print_help(out);
     fputs("\nkeys of the file, each may be left out (its default)\n", out);
     for (size_t i = 0; i < config_table_rows; i++) {
         print_key(out, &config_table[i]);

@@ -41,7 +41,7 @@ struct config_pin {
     unsigned serdes;
 };
 
-/* What pages may do. Read by bridge/policy.c alone, which says how several of them hold together; all zero: says nothing. */
+/* What pages may do. Read by bridge/guard/policy.c alone, which says how several of them hold together; all zero: says nothing. */
 struct config_policy {
     struct config_patterns allow_functions, deny_functions;
     struct config_patterns allow_receivers, deny_receivers;
@@ -120,6 +120,7 @@ struct config {
     char *hosts[CONFIG_LIST_MAX]; /* lower case, without port */
     size_t hosts_count;
     bool playground;
+    bool development; /* `daffi-bridge dev`: it stays who started it */
     struct config_limits limits;
     struct config_timeouts timeouts;
     struct config_policy policy; /* of all listeners and upstreams */

@@ -1,8 +1,8 @@
 #include "http/assets.h"
 
 #include <errno.h>
-#include <stdio.h>
 
+#include "http/media_type.h"
 #include "http/range.h"
 
 const struct assets *assets_embedded(void) {
@@ -57,27 +57,6 @@ static const struct embedded_file *find_file(const struct embedded_files *files,
     return NULL;
 }
 
-static const char *type_of(const char *name) {
-    static const char *const types[][2] = {
-        {".js", "text/javascript; charset=utf-8"},
-        {".mjs", "text/javascript; charset=utf-8"},
-        {".wasm", "application/wasm"},
-        {".ts", "text/plain; charset=utf-8"},
-        {".mts", "text/plain; charset=utf-8"},
-        {".md", "text/plain; charset=utf-8"},
-        {".json", "application/json"},
-        {".map", "application/json"},
-        {".css", "text/css; charset=utf-8"},
-    };
-    const char *end = strrchr(name, '.');
-    for (size_t i = 0; end != NULL && i < sizeof types / sizeof *types; i++) {
-        if (strcmp(end, types[i][0]) == 0) {
-            return types[i][1];
-        }
-    }
-    return "application/octet-stream";
-}
-
 /* The form with the best quality; of equal ones the smallest comes first: brotli, gzip, as it is. */
 static const struct embedded_bytes *choose(const struct embedded_file *file, const struct request_head *head,
                                            const char **ret_coding) {
@@ -111,28 +90,6 @@ static const struct embedded_files *choose_version(const struct assets *assets, 
     return other != NULL ? other : assets->files;
 }
 
-/* The whole, the part that is asked for, or that there is none such: status, body and, at the end of `fields`, Content-Range. */
-static void apply_range(const struct request_head *head, const struct embedded_bytes *bytes, char *fields,
-                        size_t capacity, struct response *response) {
-    struct range range = {0};
-    size_t length = strlen(fields);
-    switch (range_choose(head, bytes->etag, bytes->length, &range)) {
-    case RANGE_WHOLE:
-        break;
-    case RANGE_PART:
-        snprintf(fields + length, capacity - length, "Content-Range: bytes %zu-%zu/%zu\r\n", range.first,
-                 range.first + range.length - 1, bytes->length);
-        response->status = 206;
-        response->body = daffi_span_of(bytes->data + range.first, range.length);
-        break;
-    case RANGE_OUTSIDE:
-        snprintf(fields + length, capacity - length, "Content-Range: bytes */%zu\r\n", bytes->length);
-        response->status = 416;
-        response->body = daffi_span_of(NULL, 0);
-        break;
-    }
-}
-
 int assets_answer(const struct assets *assets, const struct request_head *head,
                   const struct response_sink *sink) {
     struct daffi_span name;
@@ -147,22 +104,28 @@ int assets_answer(const struct assets *assets, const struct request_head *head,
     }
     const char *coding;
     const struct embedded_bytes *bytes = choose(file, head, &coding);
-    bool encoded = bytes != &file->plain;
-    char fields[512];
-    snprintf(fields, sizeof fields,
-             "ETag: %s\r\nCache-Control: %s\r\nVary: Accept-Encoding\r\nAccept-Ranges: bytes\r\n%s%s%s"
-             "Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\n"
-             "Timing-Allow-Origin: *\r\n",
-             bytes->etag, is_exact ? "public, max-age=31536000, immutable" : "no-cache",
-             encoded ? "Content-Encoding: " : "", encoded ? coding : "", encoded ? "\r\n" : "");
+    char text[512];
+    struct head_writer fields = head_writer_of(text, sizeof text);
+    head_put(&fields, "ETag: ");
+    head_put(&fields, bytes->etag);
+    head_put(&fields, is_exact ? "\r\nCache-Control: public, max-age=31536000, immutable"
+                               : "\r\nCache-Control: no-cache");
+    if (bytes != &file->plain) {
+        head_put(&fields, "\r\nContent-Encoding: ");
+        head_put(&fields, coding);
+    }
+    head_put(&fields,
+             "\r\nVary: Accept-Encoding\r\nAccept-Ranges: bytes\r\nAccess-Control-Allow-Origin: *\r\n"
+             "Cross-Origin-Resource-Policy: cross-origin\r\nTiming-Allow-Origin: *\r\n");
     struct response response = {.status = response_is_unchanged(head, bytes->etag) ? 304 : 200,
-                                .type = type_of(file->name),
-                                .fields = fields,
+                                .type = media_type_of(file->name),
+                                .fields = text,
                                 .body = daffi_span_of(bytes->data, bytes->length),
                                 .to_head = head->method == REQUEST_HEAD,
                                 .close = !response_keeps_alive(head)};
     if (response.status == 200) {
-        apply_range(head, bytes, fields, sizeof fields, &response);
+        struct range range = range_apply(head, bytes->etag, bytes->length, &fields, &response);
+        response.body = daffi_span_of(bytes->data + range.first, range.length);
     }
     return response_write(&response, sink);
 }

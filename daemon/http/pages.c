@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "http/media_type.h"
+#include "http/percent.h"
+
 static const char root[] = "/_bridge/";
 
 /* `unsafe-inline` and foreign hosts are out. Web sockets may go anywhere: the playground's address field is free. */
@@ -13,14 +16,6 @@ static const char policy[] =
     "frame-ancestors 'none'; form-action 'none'\r\n"
     "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n"
     "Referrer-Policy: no-referrer\r\n";
-
-static int hex_digit(uint8_t c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 static bool is_plain(int c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
@@ -39,12 +34,9 @@ int pages_decode_path(struct daffi_span path, char out[PAGES_PATH_MAX + 1]) {
             return -EINVAL;
         }
         if (c == '%') {
-            if (path.length - i < 3 || hex_digit(path.data[i + 1]) < 0 || hex_digit(path.data[i + 2]) < 0) {
-                return -EINVAL;
-            }
-            c = hex_digit(path.data[i + 1]) << 4 | hex_digit(path.data[i + 2]);
+            c = percent_decode(path, i);
             i += 2;
-            if (!is_plain(c)) { /* an encoded slash is none */
+            if (!is_plain(c)) { /* an encoded slash is none; nor is what encodes nothing */
                 return -EINVAL;
             }
         }
@@ -64,29 +56,6 @@ static const struct embedded_file *find_file(const struct pages *pages, const ch
         }
     }
     return NULL;
-}
-
-static const char *type_of(const char *name) {
-    static const struct {
-        const char *ending, *type;
-    } types[] = {
-        {".html", "text/html; charset=utf-8"},
-        {".js", "text/javascript; charset=utf-8"},
-        {".mjs", "text/javascript; charset=utf-8"},
-        {".css", "text/css; charset=utf-8"},
-        {".json", "application/json"},
-        {".svg", "image/svg+xml"},
-        {".png", "image/png"},
-        {".ico", "image/x-icon"},
-        {".wasm", "application/wasm"},
-    };
-    const char *ending = strrchr(name, '.');
-    for (size_t i = 0; ending != NULL && i < sizeof types / sizeof *types; i++) {
-        if (strcmp(ending, types[i].ending) == 0) {
-            return types[i].type;
-        }
-    }
-    return "text/plain; charset=utf-8"; /* Python files and whatever else is to be read */
 }
 
 static int answer_text(const struct request_head *head, int status, const char *fields, const char *text,
@@ -121,7 +90,7 @@ static int answer_file(const struct request_head *head, const struct embedded_fi
     snprintf(fields, sizeof fields, "ETag: %s\r\nCache-Control: no-cache\r\nVary: Accept-Encoding\r\n%s%s",
              bytes->etag, encoding, policy);
     const struct response response = {.status = response_is_unchanged(head, bytes->etag) ? 304 : 200,
-                                      .type = type_of(file->name),
+                                      .type = media_type_of(file->name),
                                       .fields = fields,
                                       .body = daffi_span_of(bytes->data, bytes->length),
                                       .to_head = head->method == REQUEST_HEAD,

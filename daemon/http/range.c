@@ -71,3 +71,27 @@ enum range_verdict range_choose(const struct request_head *head, const char *eta
     return take_byte(&text, '-') ? choose_last(text, length, ret_range)
                                  : choose_from(text, length, ret_range);
 }
+
+struct range range_apply(const struct request_head *head, const char *etag, size_t length,
+                         struct head_writer *fields, struct response *response) {
+    struct range range = {0};
+    switch (range_choose(head, etag, length, &range)) {
+    case RANGE_WHOLE:
+        return (struct range){0, length};
+    case RANGE_PART:
+        response->status = 206;
+        head_put(fields, "Content-Range: bytes ");
+        head_put_number(fields, range.first);
+        head_put(fields, "-");
+        head_put_number(fields, range.first + range.length - 1);
+        break;
+    case RANGE_OUTSIDE:
+        response->status = 416;
+        head_put(fields, "Content-Range: bytes *");
+        break;
+    }
+    head_put(fields, "/");
+    head_put_number(fields, length);
+    head_put(fields, "\r\n");
+    return range;
+}

@@ -3,7 +3,9 @@
 #ifndef RANGE_H
 #define RANGE_H
 
+#include "http/head_writer.h"
 #include "http/request_head.h"
+#include "http/response.h"
 
 enum range_verdict {
     RANGE_WHOLE,
@@ -19,5 +21,10 @@ struct range {
  * or with a date, asks for the whole. */
 enum range_verdict range_choose(const struct request_head *head, const char *etag, size_t length,
                                 struct range *ret_range);
+
+/* Makes of a 200 what the request's range wants: its status, 200, 206 or 416, and Content-Range behind what `fields` holds. What
+ * of the `length` bytes is to be sent, which may be nothing. */
+struct range range_apply(const struct request_head *head, const char *etag, size_t length,
+                         struct head_writer *fields, struct response *response);
 
 #endif

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <strings.h>
 
+#include "http/percent.h"
+
 /* What may stand where, a bit each. */
 enum character_class {
     IS_TOKEN = 1, /* RFC 9110, 5.6.2 */
@@ -35,10 +37,6 @@ static bool is_all(struct daffi_span text, unsigned class) {
     return true;
 }
 
-static bool is_hex(uint8_t c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 static bool is_named(struct daffi_span name, const char *other) {
     return name.length == strlen(other) && strncasecmp((const char *)name.data, other, name.length) == 0;
 }
@@ -66,6 +64,9 @@ static int take_line(struct daffi_span in, size_t room, bool first, struct daffi
     size_t length = in.length < room ? in.length : room;
     for (size_t i = 0; i < length; i++) {
         uint8_t c = in.data[i];
+        if (c >= 0x20 && c != 0x7f) { /* nearly all of them */
+            continue;
+        }
         if (c == '\r' && i + 1 < length) {
             if (in.data[i + 1] != '\n') {
                 return refuse(ret_refusal, 400, "a carriage return stands alone: lines end in CR LF");
@@ -76,7 +77,7 @@ static int take_line(struct daffi_span in, size_t room, bool first, struct daffi
         if (c == '\n') {
             return refuse(ret_refusal, 400, "a line feed stands alone: lines end in CR LF");
         }
-        if ((c < 0x20 && c != '\t' && c != '\r') || c == 0x7f) {
+        if (c != '\t' && c != '\r') {
             return refuse(ret_refusal, 400,
                           "a control character: a request head holds none but CR LF at line ends");
         }
@@ -135,10 +136,11 @@ static int check_target(struct request_head *head, struct request_refusal *ret_r
         if (target.data[i] != '%') {
             continue;
         }
-        if (path - i < 3 || !is_hex(target.data[i + 1]) || !is_hex(target.data[i + 2])) {
+        int byte = percent_decode(head->path, i);
+        if (byte < 0) {
             return refuse(ret_refusal, 400, "a '%' in the path is not followed by two hexadecimal digits");
         }
-        if (target.data[i + 1] == '0' && target.data[i + 2] == '0') {
+        if (byte == 0) {
             return refuse(ret_refusal, 400, "the path holds an encoded NUL");
         }
     }

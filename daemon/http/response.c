@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "http/head_writer.h"
+
 enum { QUALITY_FULL = 1000, QUALITY_NOT_NAMED = QUALITY_FULL + 1 };
 
 const char *response_reason(int status) {
@@ -45,33 +47,32 @@ const char *response_reason(int status) {
     return "Unknown";
 }
 
-/* The form of RFC 9110, 5.6.7, whatever the locale. */
-static void format_date(time_t date, char out[64]) {
-    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    struct tm tm;
-    out[0] = '\0';
-    if (date != 0 && gmtime_r(&date, &tm) != NULL) {
-        snprintf(out, 64, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday], tm.tm_mday,
-                 months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-    }
-}
-
 int response_format_head(const struct response *response, char *out, size_t capacity) {
-    char date[64];
-    char length[48] = "";
-    format_date(response->date, date);
-    if (response->status != 304 && response->status != 204) {
-        snprintf(length, sizeof length, "Content-Length: %zu\r\n", response->body.length);
+    struct head_writer head = head_writer_of(out, capacity);
+    head_put(&head, "HTTP/1.1 ");
+    head_put_number(&head, (uint64_t)response->status);
+    head_put(&head, " ");
+    head_put(&head, response_reason(response->status));
+    head_put(&head, "\r\n");
+    if (response->date != 0) {
+        head_put(&head, "Date: ");
+        head_put_date(&head, response->date);
+        head_put(&head, "\r\n");
     }
-    bool has_type = response->type != NULL;
-    int size = snprintf(
-        out, capacity, "HTTP/1.1 %d %s\r\n%s%s%s%s%sX-Content-Type-Options: nosniff\r\n%s%s\r\n",
-        response->status, response_reason(response->status), date, has_type ? "Content-Type: " : "",
-        has_type ? response->type : "", has_type ? "\r\n" : "", length,
-        response->fields != NULL ? response->fields : "", response->close ? "Connection: close\r\n" : "");
-    return size < 0 || (size_t)size >= capacity ? -ENOBUFS : size;
+    if (response->type != NULL) {
+        head_put(&head, "Content-Type: ");
+        head_put(&head, response->type);
+        head_put(&head, "\r\n");
+    }
+    if (response->status != 304 && response->status != 204) {
+        head_put(&head, "Content-Length: ");
+        head_put_number(&head, response->body.length);
+        head_put(&head, "\r\n");
+    }
+    head_put(&head, "X-Content-Type-Options: nosniff\r\n");
+    head_put(&head, response->fields != NULL ? response->fields : "");
+    head_put(&head, response->close ? "Connection: close\r\n\r\n" : "\r\n");
+    return head.is_over ? -ENOBUFS : (int)head.length;
 }
 
 int response_write(const struct response *response, const struct response_sink *sink) {

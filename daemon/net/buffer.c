@@ -32,6 +32,7 @@ struct buffer_pool {
     size_t above; /* bytes past the budget's limit that may be taken: see buffer_reserve_above */
     struct free_block *free[POOL_SIZES];
     size_t kept_bytes;
+    size_t lent_bytes; /* of blocks in buffers */
     size_t kept[POOL_SIZES];
     size_t unused[POOL_SIZES]; /* of those kept, how many nobody took since the last buffer_pool_trim */
 };
@@ -62,6 +63,10 @@ static size_t size_place(size_t capacity) {
         place++;
     }
     return place;
+}
+
+bool buffer_pool_is_stretched(const struct buffer_pool *pool) {
+    return pool->lent_bytes >= POOL_KEEP;
 }
 
 static struct free_block *take_kept(struct buffer_pool *pool, size_t place) {
@@ -119,6 +124,7 @@ static int take_block(struct buffer_pool *pool, size_t capacity, uint8_t **ret_b
             block = map_block(capacity);
         }
         if (block) {
+            pool->lent_bytes += capacity;
             *ret_block = block;
             return 0;
         }
@@ -130,6 +136,7 @@ static int take_block(struct buffer_pool *pool, size_t capacity, uint8_t **ret_b
 
 static void give_block(struct buffer_pool *pool, uint8_t *memory, size_t capacity) {
     atomic_fetch_sub_explicit(&pool->budget->used, capacity, memory_order_relaxed);
+    pool->lent_bytes -= capacity;
     size_t place = size_place(capacity);
     if (place < POOL_SIZES && pool->kept_bytes + capacity <= POOL_KEEP) {
         struct free_block *block = (struct free_block *)(void *)memory;
@@ -202,8 +209,7 @@ int buffer_append(struct buffer_pool *pool, struct buffer *buffer, const void *b
     if (r < 0) {
         return r;
     }
-    memcpy(buffer_space(buffer), bytes, length);
-    buffer->end += length;
+    buffer_put(buffer, bytes, length);
     return 0;
 }
 

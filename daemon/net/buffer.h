@@ -1,7 +1,7 @@
 /* A byte queue whose storage comes from a reactor's pool and goes back when it is empty: an idle
  * connection holds none. Contiguous, so that a message in it is one span.   (ARCHITECTURE.md, "Rules of the house")
  *
- * Blocks are powers of two from BUFFER_BLOCK_MIN; the pool keeps some free ones of the small sizes. All
+ * Blocks are powers of two times BUFFER_BLOCK_MIN; the pool keeps some free ones of the small sizes. All
  * blocks in use, by all reactors, are counted in one memory budget ("memory_bytes"). */
 #ifndef BUFFER_H
 #define BUFFER_H
@@ -10,8 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-enum { BUFFER_BLOCK_MIN = 16384 };
+/* Whole pages, and more than a power of two: people like payloads of 64 KiB, and such a one has its place in a block together with
+ * its heads. Else each would be copied to a larger block for the sake of its last bytes. */
+enum { BUFFER_BLOCK_MIN = 20480 };
 
 enum { BUDGET_SHARERS_MAX = 64 };
 
@@ -33,6 +36,8 @@ void buffer_pool_free(struct buffer_pool *pool); /* NULL-safe; all buffers must 
 /* Gives back to the system the free blocks that were not wanted since the last call. False when none is kept now. */
 bool buffer_pool_trim(struct buffer_pool *pool);
 bool buffer_pool_keeps(const struct buffer_pool *pool); /* at least one free block */
+/* Whether so much is in buffers that the pool would not keep one block more: it would be mapped, and unmapped again. */
+bool buffer_pool_is_stretched(const struct buffer_pool *pool);
 
 struct buffer {
     uint8_t *block;  /* NULL when empty */
@@ -57,6 +62,14 @@ static inline uint8_t *buffer_space(const struct buffer *buffer) {
 }
 static inline size_t buffer_free_space(const struct buffer *buffer) {
     return buffer->capacity - buffer->end;
+}
+
+/* Copies bytes to the end, where room was made for them. */
+static inline void buffer_put(struct buffer *buffer, const void *bytes, size_t length) {
+    if (length > 0) {
+        memcpy(buffer_space(buffer), bytes, length);
+        buffer->end += length;
+    }
 }
 
 /* Copies bytes to the end; as buffer_reserve. */

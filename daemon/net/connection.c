@@ -74,13 +74,15 @@ static void finish(struct connection *connection) {
     buffer_clear(pool, &connection->in);
     buffer_clear(pool, &connection->out);
     (void)reactor_watch(connection->reactor, &connection->source, 0);
-    stream_close(connection->stream);
+    struct stream *stream = connection->stream;
     connection->stream = NULL;
     *connection->link = connection->next;
     if (connection->next) {
         connection->next->link = connection->link;
     }
     connection->handler->on_closed(connection->owner, connection->reason, reason_words(connection));
+    stream_close(
+        stream); /* last: once the peer sees the end, it may come again, and must not be counted twice */
     reactor_retire(connection->reactor, &connection->retired);
 }
 
@@ -114,7 +116,9 @@ static void run_task(struct reactor_task *task) {
         if (connection_is_closing(connection)) {
             buffer_clear(reactor_pool(connection->reactor), &connection->in);
         }
-        if (connection->state == CONNECTION_FLUSHING && connection->write_wants == 0) {
+        /* Somebody may have written anew and closed as the queue drained: that goes out in the next turn. */
+        if (connection->state == CONNECTION_FLUSHING && connection->write_wants == 0 &&
+            connection_queued(connection) == 0) {
             connection_say_goodbye(connection);
         }
     }

@@ -5,7 +5,8 @@
  * -> CLOSED. The handler's on_closed is its last call, always comes, once, and never from within a call
  * the handler made: it comes at the end of the turn. The connection frees itself after that.
  *
- * Writing only queues: one write goes out at the end of the turn. */
+ * Writing queues: one write goes out at the end of the turn. What is so large that copying it costs more than a system call
+ * goes to the stream at once, behind all that is queued; only what the stream does not take is queued. */
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
@@ -50,10 +51,12 @@ int connection_new(struct reactor *reactor, struct stream *stream, const struct 
 void connection_set_handler(struct connection *connection, const struct connection_handler *handler,
                             void *owner);
 
-/* Queues a copy. 0; -EPIPE when it is flushing or closed already; -ENOBUFS or -ENOMEM when a bound was passed, in
- * which case the connection is being aborted for it. When memory_bytes is used up, the connection of this reactor
+/* Queues a copy, or sends. 0; -EPIPE when it is flushing or closed already, or fails now; -ENOBUFS or -ENOMEM when a bound was
+ * passed: in the last three cases the connection is being aborted for it. When memory_bytes is used up, the connection of this reactor
  * with the most queued is aborted first. */
 int connection_write(struct connection *connection, const void *bytes, size_t length);
+/* The same of several pieces, one behind the other: all of them, or the connection is being aborted. */
+int connection_write_pieces(struct connection *connection, const struct stream_piece *pieces, size_t count);
 
 /* So many of the bytes that were queued last are others' doing, as calls for a worker are: they do not make it the one that
  * holds most. Who says so has to bound them. */

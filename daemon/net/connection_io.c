@@ -9,8 +9,10 @@
 #include "net/connection_internal.h"
 
 enum {
-    READ_SIZE = 65536, /* room made for a read: the block goes back at once when the handler leaves nothing */
-    READ_TURN_MAX = 262144, /* bytes a connection may read in one turn, so that the others get theirs */
+    READ_SIZE =
+        4 * BUFFER_BLOCK_MIN, /* room made for a read: it goes back at once when the handler leaves nothing */
+    STRAIGHT_MIN = 24576,     /* bytes: about where a copy costs as much as a system call */
+    READ_TURN_MAX = 262144,   /* bytes a connection may read in one turn, so that the others get theirs */
     DISCARD_SIZE = 16384,
     SMALL =
         2 * READ_SIZE, /* who holds no more than this goes on when memory_bytes is used up: others hold it */
@@ -110,11 +112,11 @@ static void shed_for_sharer(void *argument) {
 /* buffer_reserve for `buffer` of the connection; when memory_bytes is used up, those that hold most go first. */
 static int reserve(struct connection *connection, struct buffer *buffer, size_t more) {
     struct buffer_pool *pool = reactor_pool(connection->reactor);
-    size_t own = held(connection) - buffer->capacity + buffer_length(buffer) + more;
     int r = buffer_reserve(pool, buffer, more);
     if (r != -ENOBUFS) {
         return r;
     }
+    size_t own = held(connection) - buffer->capacity + buffer_length(buffer) + more;
     size_t coming = returning(connection->reactor);
     size_t shed = 0;
     while (coming < 2 * own && (shed = shed_fullest(connection->reactor, own)) > 0) {
@@ -271,47 +273,6 @@ void connection_read(struct connection *connection) {
 
 /* --- writing --------------------------------------------------------------------------------------------------- */
 
-int connection_write(struct connection *connection, const void *bytes, size_t length) {
-    if (connection_is_closing(connection)) {
-        return -EPIPE;
-    }
-    if (length == 0) {
-        return 0;
-    }
-    char detail[DETAIL_MAX];
-    size_t total = connection_queued(connection) + length;
-    if (total > connection->limits.queue_bytes) {
-        snprintf(detail, sizeof detail, "%zu bytes would wait for it, %zu may (queue_bytes)", total,
-                 connection->limits.queue_bytes);
-        connection_abort(connection, -ENOBUFS, detail);
-        return -ENOBUFS;
-    }
-    int r = reserve(connection, &connection->out, length);
-    if (r == 0) {
-        r = buffer_append(reactor_pool(connection->reactor), &connection->out, bytes, length);
-    }
-    if (r < 0) {
-        connection_abort(connection, r,
-                         r == -ENOBUFS ? "no memory is left for its queue (memory_bytes)" : NULL);
-        return r;
-    }
-    if (total > connection->limits.queue_high) {
-        connection->was_congested = true;
-    }
-    reactor_at_turn_end(connection->reactor, &connection->task);
-    return 0;
-}
-
-void connection_lend(struct connection *connection, size_t bytes) {
-    size_t length = buffer_length(&connection->out);
-    size_t lent = connection->lent + bytes;
-    connection->lent = lent < length ? lent : length;
-}
-
-bool connection_is_congested(const struct connection *connection) {
-    return connection_queued(connection) > connection->limits.queue_high;
-}
-
 /* The slow consumer's time begins when it blocks, and anew with each byte it takes. */
 static void watch_progress(struct connection *connection, bool progress) {
     if (connection_is_closing(connection)) {
@@ -328,28 +289,132 @@ static void watch_progress(struct connection *connection, bool progress) {
     }
 }
 
-void connection_flush(struct connection *connection) {
-    size_t length = buffer_length(&connection->out);
-    size_t unsent = stream_unsent(connection->stream);
-    if (length == 0 && unsent == 0) {
-        return;
+static size_t length_of(const struct stream_piece *pieces, size_t count) {
+    size_t length = 0;
+    for (size_t i = 0; i < count; i++) {
+        length += pieces[i].length;
     }
-    const uint8_t *bytes = length > 0 ? buffer_bytes(&connection->out) : (const uint8_t *)"";
-    ssize_t n = stream_write(connection->stream, bytes, length);
+    return length;
+}
+
+/* Sends what is queued and, behind it, `behind` (NULL: nothing). How much of `behind` was taken, or -EPIPE: it is being aborted. */
+static ssize_t send_queued(struct connection *connection, const struct stream_piece *behind) {
+    size_t queued = buffer_length(&connection->out);
+    size_t unsent = stream_unsent(connection->stream);
+    size_t length = queued + (behind ? behind->length : 0);
+    if (length == 0 && unsent == 0) {
+        return 0;
+    }
+    struct stream_piece pieces[STREAM_PIECES_MAX];
+    size_t count = 0;
+    if (queued > 0) {
+        pieces[count++] = (struct stream_piece){buffer_bytes(&connection->out), queued};
+    }
+    if (behind) {
+        pieces[count++] = *behind;
+    }
+    ssize_t n = stream_write_pieces(connection->stream, pieces, count);
     if (n < 0 && n != -EAGAIN) {
         connection_fail(connection, n == -EPIPE ? -ECONNRESET : (int)n);
-        return;
+        return -EPIPE;
     }
     size_t taken = n > 0 ? (size_t)n : 0;
     connection->bytes_written += taken;
     add_to_meter(connection->written_meter, taken);
-    if (length > 0) {
-        buffer_consume(reactor_pool(connection->reactor), &connection->out, taken);
-        connection->lent -= taken < connection->lent ? taken : connection->lent;
+    size_t of_queued = taken < queued ? taken : queued;
+    if (of_queued > 0) {
+        buffer_consume(reactor_pool(connection->reactor), &connection->out, of_queued);
+        connection->lent -= of_queued < connection->lent ? of_queued : connection->lent;
     }
     bool blocked = taken < length || stream_unsent(connection->stream) > 0;
     connection->write_wants = blocked ? connection->stream->wants : 0;
     watch_progress(connection, taken > 0 || stream_unsent(connection->stream) < unsent);
+    return (ssize_t)(taken - of_queued);
+}
+
+/* Copies to the queue. 0; -ENOBUFS or -ENOMEM: it is being aborted. */
+static int queue_pieces(struct connection *connection, const struct stream_piece *pieces, size_t count) {
+    size_t length = length_of(pieces, count);
+    int r = length > 0 ? reserve(connection, &connection->out, length) : 0;
+    if (r < 0) {
+        connection_abort(connection, r,
+                         r == -ENOBUFS ? "no memory is left for its queue (memory_bytes)" : NULL);
+        return r;
+    }
+    for (size_t i = 0; i < count; i++) {
+        buffer_put(&connection->out, pieces[i].bytes, pieces[i].length);
+    }
+    return 0;
+}
+
+/* Of what is small only what would need memory of the system, as when thousands are told something in one turn. */
+static bool goes_straight(const struct connection *connection, const struct stream_piece *piece) {
+    bool is_open = connection->state == CONNECTION_OPEN || connection->state == CONNECTION_HALF;
+    return is_open && connection->write_wants == 0 &&
+           (piece->length >= STRAIGHT_MIN ||
+            (connection->out.block == NULL && buffer_pool_is_stretched(reactor_pool(connection->reactor))));
+}
+
+/* Behind all that is queued; queues what the stream does not take. As queue_pieces, or -EPIPE. */
+static int send_straight(struct connection *connection, const struct stream_piece *piece) {
+    ssize_t taken = send_queued(connection, piece);
+    if (taken < 0) {
+        return (int)taken;
+    }
+    const struct stream_piece rest = {(const uint8_t *)piece->bytes + taken, piece->length - (size_t)taken};
+    return queue_pieces(connection, &rest, 1);
+}
+
+int connection_write_pieces(struct connection *connection, const struct stream_piece *pieces, size_t count) {
+    if (connection_is_closing(connection)) {
+        return -EPIPE;
+    }
+    size_t length = length_of(pieces, count);
+    if (length == 0) {
+        return 0;
+    }
+    char detail[DETAIL_MAX];
+    size_t total = connection_queued(connection) + length;
+    if (total > connection->limits.queue_bytes) {
+        snprintf(detail, sizeof detail, "%zu bytes would wait for it, %zu may (queue_bytes)", total,
+                 connection->limits.queue_bytes);
+        connection_abort(connection, -ENOBUFS, detail);
+        return -ENOBUFS;
+    }
+    while (pieces[count - 1].length == 0) {
+        count--;
+    }
+    const struct stream_piece *last = &pieces[count - 1];
+    bool straight = goes_straight(connection, last);
+    int r = queue_pieces(connection, pieces, straight ? count - 1 : count);
+    if (r == 0 && straight) {
+        r = send_straight(connection, last);
+    }
+    if (r == 0 && connection_is_congested(connection)) {
+        connection->was_congested = true;
+    }
+    reactor_at_turn_end(connection->reactor, &connection->task);
+    return r;
+}
+
+int connection_write(struct connection *connection, const void *bytes, size_t length) {
+    return connection_write_pieces(connection, &(const struct stream_piece){bytes, length}, 1);
+}
+
+void connection_lend(struct connection *connection, size_t bytes) {
+    size_t length = buffer_length(&connection->out);
+    size_t lent = connection->lent + bytes;
+    connection->lent = lent < length ? lent : length;
+}
+
+bool connection_is_congested(const struct connection *connection) {
+    return connection_queued(connection) > connection->limits.queue_high;
+}
+
+void connection_flush(struct connection *connection) {
+    if (send_queued(connection, NULL) < 0) {
+        return;
+    }
     if (connection->was_congested && connection_queued(connection) <= connection->limits.queue_high / 2) {
         connection->was_congested = false;
         if (connection->handler->on_drained && !connection_is_closing(connection)) {

@@ -12,15 +12,23 @@
 
 struct stream;
 
+struct stream_piece {
+    const void *bytes;
+    size_t length;
+};
+
+enum { STREAM_PIECES_MAX = 2 };
+
 struct stream_operations {
     /* 0 when ready for data; -EAGAIN; -errno; -EPROTO when TLS failed (stream_error says why). */
     int (*handshake)(struct stream *stream);
     /* > 0 bytes; 0 the peer has ended its side (see `truncated`); -EAGAIN; -errno. Fewer bytes than `capacity`
      * say that there is no more now, unless stream_pending says so. */
     ssize_t (*read)(struct stream *stream, void *out, size_t capacity);
-    /* Bytes taken, some of which may still be unsent: see stream_unsent. Fewer than `length` say that it would
-     * block; -EAGAIN; -errno. `length` 0 sends what is unsent: 0 or -EAGAIN or -errno. */
-    ssize_t (*write)(struct stream *stream, const void *bytes, size_t length);
+    /* Bytes taken of the pieces (at most STREAM_PIECES_MAX, none of them empty), one behind the other, some of which may still be unsent: see
+     * stream_unsent. Fewer than there are say that it would block; -EAGAIN; -errno. None at all sends what is unsent: 0 or
+     * -EAGAIN or -errno. */
+    ssize_t (*write)(struct stream *stream, const struct stream_piece *pieces, size_t count);
     int (*shutdown)(struct stream *stream); /* says goodbye (close_notify, FIN): 0, -EAGAIN, -errno */
     /* > 0: a read now gets something that epoll won't tell of. */
     size_t (*pending)(const struct stream *stream);
@@ -45,8 +53,11 @@ static inline int stream_handshake(struct stream *s) {
 static inline ssize_t stream_read(struct stream *s, void *out, size_t n) {
     return s->operations->read(s, out, n);
 }
+static inline ssize_t stream_write_pieces(struct stream *s, const struct stream_piece *pieces, size_t count) {
+    return s->operations->write(s, pieces, count);
+}
 static inline ssize_t stream_write(struct stream *s, const void *b, size_t n) {
-    return s->operations->write(s, b, n);
+    return stream_write_pieces(s, &(const struct stream_piece){b, n}, 1);
 }
 static inline int stream_shutdown(struct stream *s) {
     return s->operations->shutdown(s);

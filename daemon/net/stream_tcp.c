@@ -25,13 +25,19 @@ static ssize_t tcp_read(struct stream *stream, void *out, size_t capacity) {
     return -errno;
 }
 
-static ssize_t tcp_write(struct stream *stream, const void *bytes, size_t length) {
-    if (length == 0) {
+static ssize_t tcp_write(struct stream *stream, const struct stream_piece *pieces, size_t count) {
+    struct iovec parts[STREAM_PIECES_MAX];
+    for (size_t i = 0; i < count; i++) {
+        parts[i] = (struct iovec){(void *)pieces[i].bytes, pieces[i].length};
+    }
+    if (count == 0) {
         return 0;
     }
     ssize_t n;
     do {
-        n = send(stream->fd, bytes, length, MSG_NOSIGNAL);
+        n = count == 1
+                ? send(stream->fd, pieces->bytes, pieces->length, MSG_NOSIGNAL) /* the cheaper call */
+                : sendmsg(stream->fd, &(struct msghdr){.msg_iov = parts, .msg_iovlen = count}, MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
     stream->wants = EPOLLOUT;
     return n >= 0 ? n : -errno;

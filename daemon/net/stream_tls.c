@@ -227,34 +227,51 @@ static ssize_t tls_read(struct stream *stream, void *out, size_t capacity) {
     return tls->read_end;
 }
 
-static ssize_t tls_write(struct stream *stream, const void *bytes, size_t length) {
-    struct stream_tls *tls = tls_of(stream);
-    stream->wants = EPOLLOUT;
-    int sent = tls_wire_send(&tls->wire);
-    if (sent < 0 || length == 0) {
-        return sent;
-    }
-    if (tls->state != TLS_OPEN) {
-        return -EPIPE;
-    }
+/* Seals as much of the piece as the socket has room for; what fits into the sealing buffer stays there. Bytes taken; -errno. */
+static ssize_t seal_piece(struct stream_tls *tls, const struct stream_piece *piece) {
     size_t taken = 0;
-    while (taken < length && tls_wire_unsent(&tls->wire) == 0) {
+    while (taken < piece->length && tls_wire_unsent(&tls->wire) == 0) {
         ERR_clear_error();
         size_t n = 0;
-        int r = SSL_write_ex(tls->ssl, (const uint8_t *)bytes + taken, length - taken, &n);
+        int r = SSL_write_ex(tls->ssl, (const uint8_t *)piece->bytes + taken, piece->length - taken, &n);
         if (r == 1) {
             taken += n;
         } else if (SSL_get_error(tls->ssl, 0) != SSL_ERROR_WANT_WRITE) {
             return tls_fail(tls);
         }
-        if (r != 1 || taken == length || !tls_wire_has_room()) {
-            sent = tls_wire_send(&tls->wire);
+        if (r != 1 || !tls_wire_has_room()) {
+            int sent = tls_wire_send(&tls->wire);
             if (sent < 0 && sent != -EAGAIN) {
                 return sent;
             }
         }
     }
     return (ssize_t)taken;
+}
+
+static ssize_t tls_write(struct stream *stream, const struct stream_piece *pieces, size_t count) {
+    struct stream_tls *tls = tls_of(stream);
+    stream->wants = EPOLLOUT;
+    int sent = tls_wire_send(&tls->wire);
+    if (sent < 0) {
+        return sent;
+    }
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (tls->state != TLS_OPEN) {
+            return -EPIPE;
+        }
+        ssize_t n = seal_piece(tls, &pieces[i]);
+        if (n < 0) {
+            return n;
+        }
+        taken += (size_t)n;
+        if ((size_t)n < pieces[i].length) {
+            break;
+        }
+    }
+    sent = tls_wire_sealed() > 0 ? tls_wire_send(&tls->wire) : 0;
+    return sent < 0 && sent != -EAGAIN ? sent : (ssize_t)taken;
 }
 
 static int tls_shutdown(struct stream *stream) {

@@ -16,8 +16,11 @@
 #include "net/tls_context_internal.h"
 #include "net/tls_names.h"
 
-/* What RFC 9325 recommends for TLS 1.2; those of TLS 1.3 are OpenSSL's. */
-static const char ciphers_tls12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+/* What RFC 9325 recommends for TLS 1.2, and all of TLS 1.3's that OpenSSL has on. AES-128 with SHA-256 first, as browsers ask for it:
+ * a tenth cheaper by the byte, and processors have instructions for SHA-256, which a handshake's HMACs are made of, not for SHA-384. */
+static const char ciphers_tls12[] = "ECDHE+AES128+AESGCM:ECDHE+AESGCM:ECDHE+CHACHA20";
+static const char ciphers_tls13[] =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static const char groups[] = "X25519:P-256:P-384";
 
 /* Several records in one read; freed whenever it is empty (SSL_MODE_RELEASE_BUFFERS). */
@@ -38,7 +41,8 @@ const char *tls_error_reason(void) {
 static int ssl_ctx_new(const SSL_METHOD *method, SSL_CTX **ret_ctx) {
     SSL_CTX *ctx = SSL_CTX_new(method);
     if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_cipher_list(ctx, ciphers_tls12) != 1 || SSL_CTX_set1_groups_list(ctx, groups) != 1) {
+        SSL_CTX_set_cipher_list(ctx, ciphers_tls12) != 1 ||
+        SSL_CTX_set_ciphersuites(ctx, ciphers_tls13) != 1 || SSL_CTX_set1_groups_list(ctx, groups) != 1) {
         SSL_CTX_free(ctx);
         return -ENOMEM;
     }

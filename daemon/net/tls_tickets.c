@@ -77,12 +77,19 @@ static int use_key(struct key *key, unsigned char *iv, EVP_CIPHER_CTX *cipher, E
     return set ? fine : -1;
 }
 
+/* Clients use a ticket of TLS 1.3 once: without a new one each second visit were a full handshake. But a new one lives its full
+ * time there, so that who had to show a certificate could go on for ever after it has ended: none then (RFC 8446, 4.6.1). With
+ * TLS 1.2 the session's age goes on, and a ticket stays good: a new one only instead of one that the old key sealed. */
+static bool should_renew(const SSL *ssl, bool is_present) {
+    return SSL_version(ssl) == TLS1_3_VERSION ? (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0
+                                              : !is_present;
+}
+
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int sealing) {
     struct key key;
     bool is_present = true;
     int result = 0;
-    (void)ssl;
     if (sealing != 0) {
         if (take_present(&key) && RAND_bytes(iv, IV_SIZE) == 1) {
             memcpy(name, key.name, NAME_SIZE);
@@ -91,7 +98,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
             result = -1;
         }
     } else if (find(name, &key, &is_present)) {
-        result = use_key(&key, iv, cipher, mac, 0, is_present ? 1 : 2);
+        bool renews = should_renew(ssl, is_present);
+        result = use_key(&key, iv, cipher, mac, 0, renews ? 2 : 1);
     }
     OPENSSL_cleanse(&key, sizeof key);
     return result;

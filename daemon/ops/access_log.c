@@ -11,6 +11,13 @@ enum { QUOTED_MAX = 160, SENTENCE_MAX = 1024 };
 
 static _Atomic(enum config_log_access) wanted = CONFIG_LOG_ACCESS_NONE;
 static atomic_size_t most_per_second;
+static void (*tell_instead)(void *owner, const struct access_call *call);
+static void *tell_owner;
+
+void access_log_redirect(void (*tell)(void *owner, const struct access_call *call), void *owner) {
+    tell_instead = tell;
+    tell_owner = owner;
+}
 
 void access_log_start(enum config_log_access access, size_t per_second) {
     atomic_store(&most_per_second, per_second);
@@ -69,6 +76,10 @@ void access_log_connection(const struct access_connection *connection) {
 void access_log_call(const struct access_call *call) {
     char name[QUOTED_MAX], receiver[QUOTED_MAX], function[QUOTED_MAX];
     if (!access_log_wants_calls()) {
+        return;
+    }
+    if (tell_instead != NULL) {
+        tell_instead(tell_owner, call);
         return;
     }
     quote_text(name, call->name);

@@ -42,8 +42,14 @@ struct access_call {
     const char *
         result; /* "response", "error", "sent" (no answer is waited for), or the code of the bridge's own error */
     uint64_t duration_us;
-    size_t bytes_sent; /* of the answer; 0: the bridge's own */
+    unsigned serde;     /* enum config_serde */
+    const void *answer; /* its payload; NULL: none, or the bridge's own. Never in the log */
+    size_t bytes_sent;  /* of the answer; 0: the bridge's own */
 };
 void access_log_call(const struct access_call *call);
+
+/* Calls go to `tell` from now on, all of them, and not into the log: for whoever shows them otherwise. Before other threads are
+ * there. */
+void access_log_redirect(void (*tell)(void *owner, const struct access_call *call), void *owner);
 
 #endif

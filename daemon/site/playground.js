@@ -1,230 +1,144 @@
-// The playground: who is there, what they offer, and a form that calls it. Plain DOM over daffi.js.
+// The playground: who is there, what they offer, a form that calls it, and what goes over the wire meanwhile. Plain DOM over daffi.js;
+// this file puts the parts together.
+import { chooseFunction, fillForm, formDraft, offerMembers, startForm } from "./call_form.js";
 import { startCharts } from "./charts.js";
-import { writeJavaScript, writePython } from "./code.js";
-import { describe, readArguments, readKeywords } from "./values.js";
-
-const $ = (id) => document.getElementById(id);
-const KEPT_RESULTS = 50;
-const KEPT_EVENTS = 200;
-
-let client = null;
-let connection = null;
+import { startCodePane } from "./code_pane.js";
+import { $, everyFrame } from "./dom.js";
+import { readCall, titleOf } from "./draft.js";
+import { showEvent } from "./events.js";
+import { startHistory } from "./history.js";
+import { startKeys } from "./keys.js";
+import { MemberList } from "./members.js";
+import { startMessages } from "./messages.js";
+import { plainName } from "./plain.js";
+import { addResult, clearResults } from "./results.js";
+import { startSaved } from "./saved.js";
+import { Session } from "./session.js";
+import { startTabs } from "./tabs.js";
+import { describe } from "./values.js";
 
 /** The address that this page's own bridge answers WebSockets at. */
-function ownAddress() {
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/`;
-}
+const ownAddress = () => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/`;
 
-function showState(state, text) {
-  $("state").dataset.state = state;
-  $("state").textContent = text;
-  $("go").disabled = state !== "open";
-}
+const messages = startMessages();
+const chooseTab = startTabs($("tabs"), (tab) => {
+  if (tab.id === "tab-messages") messages.look();
+});
+const memberList = new MemberList(chooseFunction);
+const showCode = startCodePane(formDraft, () => $("url").value);
 
-function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
+const showMembers = everyFrame(() => {
+  const { client, members } = session;
+  memberList.show(members, client?.name);
+  offerMembers(members.filter((member) => member.name !== client?.name));
+  memberList.mark();
+});
 
-function logEvent(type, member) {
-  const time = new Date();
-  const item = element("li", {},
-    element("time", { dateTime: time.toISOString(), textContent: time.toLocaleTimeString([], { hour12: false }) }),
-    element("span", {}, `${member} `, element("b", { textContent: type })));
-  item.querySelector("b").dataset.type = type;
-  $("events").prepend(item);
-  $("events-empty").hidden = true;
-  while ($("events").children.length > KEPT_EVENTS) $("events").lastChild.remove();
-}
+const session = new Session({
+  onstate(state, text) {
+    $("state").dataset.state = state;
+    $("state").textContent = plainName(text, 400);
+    $("go").disabled = state !== "open";
+  },
+  onmembers: showMembers,
+  onevent: showEvent,
+  onframe: messages.hear,
+});
 
-/** Chooses a function (of one member, or of any) for the next call. */
-function choose(functionName, member) {
-  $("function").value = functionName;
-  $("receiver").value = member;
-  markChosen();
-  $("arguments").focus();
-}
-
-function markChosen() {
-  for (const chip of document.querySelectorAll(".functions button")) {
-    const chosen = chip.dataset.function === $("function").value &&
-      (chip.dataset.member === $("receiver").value || $("receiver").value === "");
-    chip.setAttribute("aria-pressed", String(chosen));
-  }
-}
-
-function showMembers() {
-  const members = connection ? connection.members() : [];
-  const others = members.filter((member) => member.name !== client.name);
-  const receiver = $("receiver").value;
-  $("members-count").textContent = String(others.length);
-  $("members-empty").hidden = others.length > 0;
-  $("members").replaceChildren(...members.map((member) => {
-    const own = member.name === client.name;
-    const chips = [...(member.methods ?? [])].sort().map((name) => {
-      const chip = element("button", { type: "button", textContent: name, disabled: own });
-      chip.dataset.function = name;
-      chip.dataset.member = member.name;
-      chip.addEventListener("click", () => choose(name, member.name));
-      return chip;
-    });
-    const note = own ? " this page" : chips.length === 0 ? " offers nothing" : "";
-    return element("li", {},
-      element("div", { className: "member-name" }, member.name, element("span", { className: "member-note", textContent: note })),
-      element("div", { className: "functions" }, ...chips));
-  }));
-  $("receiver").replaceChildren(element("option", { value: "", textContent: "any, in turn" }),
-    ...others.filter((member) => member.methods?.length).map((member) =>
-      element("option", { value: member.name, textContent: member.name })));
-  if (others.some((member) => member.name === receiver)) $("receiver").value = receiver;
-  const functions = [...new Set(others.flatMap((member) => member.methods ?? []))].sort();
-  $("functions").replaceChildren(...functions.map((name) => element("option", { value: name })));
-  markChosen();
-}
-
-function addResult(head, started, outcome, text) {
-  const item = element("li", {},
-    element("div", { className: "result-head" }, element("code", { textContent: head }),
-      element("span", { className: "time", textContent: `${(performance.now() - started).toFixed(1)} ms` })),
-    element("pre", { textContent: text }));
-  item.dataset.outcome = outcome;
-  $("results").prepend(item);
-  $("results-empty").hidden = true;
-  while ($("results").children.length > KEPT_RESULTS) $("results").lastChild.remove();
-}
-
-/** What the form asks for; throws a sentence when a field can't be read. */
-function readForm() {
-  const chosen = (name) => document.querySelector(`input[name=${name}]:checked`).value;
-  const serde = chosen("serde");
-  const args = readArguments($("arguments").value, serde);
-  const keywords = serde === "raw" ? null : readKeywords($("kwargs").value);
-  const options = { serde, timeout: $("timeout").value === "" ? null : Number($("timeout").value) };
-  if ($("receiver").value) options.receiver = $("receiver").value;
-  return { style: chosen("style"), functionName: $("function").value.trim(), options, args, keywords };
-}
-
-let lastCall = null;
-
-/** Shows the code of the call just made, in the language chosen. */
-function showCode() {
-  $("code-shown").hidden = lastCall === null;
-  $("code-empty").hidden = lastCall !== null;
-  if (!lastCall) return;
-  const python = document.querySelector("input[name=language]:checked").value === "python";
-  $("code").textContent = python ? writePython(lastCall) : writeJavaScript(lastCall, new URL("/daffi.mjs", location.href).href);
-  $("copy").textContent = "Copy";
-}
-
-async function copyCode() {
-  try {
-    await navigator.clipboard.writeText($("code").textContent);
-    $("copy").textContent = "Copied";
-  } catch { // not allowed here: it is marked, and a key away
-    getSelection().selectAllChildren($("code"));
-    $("copy").textContent = "Marked";
-  }
-}
-
-function chooseTab(chosen) {
-  for (const tab of document.querySelectorAll("[role=tab]")) {
-    tab.setAttribute("aria-selected", String(tab === chosen));
-    tab.tabIndex = tab === chosen ? 0 : -1;
-    $(tab.getAttribute("aria-controls")).hidden = tab !== chosen;
-  }
-  $("clear").hidden = chosen !== $("tab-results");
-}
-
-async function call() {
+/** Makes the call of a draft, shows what comes of it, and remembers it. */
+async function call(draft) {
   const started = performance.now();
-  let head = $("function").value.trim();
+  let outcome = "good";
+  let text;
   try {
-    const made = readForm();
-    const { style, functionName, options, args, keywords } = made;
-    lastCall = { url: $("url").value, ...made };
-    showCode();
+    const { style, functionName, options, args, keywords } = readCall(draft);
+    if (!session.connection) throw new Error("there is no connection: press Connect");
     const values = keywords ? [...args, globalThis.DaffiClient.kwargs(keywords)] : args;
-    head = `${style}(${options.receiver ?? ""}).${functionName}(${$("arguments").value.trim()})`;
-    const result = await connection[style](options)[functionName](...values);
-    if (style === "rpc_nowait") addResult(head, started, "good", "sent; no answer is waited for");
-    else addResult(head, started, "good", describe(result));
+    const result = await session.connection[style](options)[functionName](...values);
+    text = style === "rpc_nowait" ? "sent; no answer is waited for" : describe(result);
   } catch (error) {
-    const code = error.code ? `${error.code}: ` : "";
+    outcome = "bad";
     const where = error.remoteType ? ` (${error.remoteModule}.${error.remoteType} of ${error.member})` : "";
-    addResult(head, started, "bad", `${code}${error.message}${where}`);
+    text = `${error.code ? `${error.code}: ` : ""}${error.message}${where}`;
   }
+  const ms = performance.now() - started;
+  addResult(titleOf(draft), ms, outcome, text);
+  history.add(draft, outcome, ms, text);
 }
+
+const fill = (draft) => {
+  fillForm(draft);
+  $("go").focus();
+};
+const callAgain = (draft) => {
+  fillForm(draft);
+  chooseTab($("tab-results"));
+  call(draft);
+};
+const saved = startSaved({ fill, call: callAgain });
+const save = (draft) => {
+  saved.save(draft);
+  chooseTab($("tab-saved"));
+};
+const history = startHistory({ fill, call: callAgain, save });
 
 /** Functions of this page: what others say to it is shown among the results. */
 async function offer() {
   const started = performance.now();
   try {
-    await client.expose({
+    await session.client.expose({
       say(text) {
-        addResult(`say(${JSON.stringify(text)})`, performance.now(), "good", "called by another member, shown here");
+        addResult(`say(${describe(text, 200)})`, 0, "good", "called by another member, shown here");
         return "it is shown";
       },
     });
-    addResult("expose({ say })", started, "good", `others can call say of ${client.name}`);
+    addResult("expose({ say })", performance.now() - started, "good", `others can call say of ${session.client.name}`);
     showMembers();
   } catch (error) {
-    addResult("expose({ say })", started, "bad", `${error.code ?? error.name}: ${error.message}`);
+    addResult("expose({ say })", performance.now() - started, "bad", `${error.code ?? error.name}: ${error.message}`);
   }
 }
 
-async function connect() {
-  client?.stop();
-  connection = null;
-  showState("connecting", "connecting …");
-  const mine = new globalThis.DaffiClient({ wsUrl: $("url").value, autoreconnect: true, reconnectDelay: 500 });
-  client = mine;
-  mine.addEventHandler(({ type, member }) => {
-    if (client !== mine) return;
-    logEvent(type, member);
-    if (member === mine.name) {
-      if (type === "connected") showState("open", `connected as ${mine.name}`);
-      else showState(type === "evicted" ? "failed" : "connecting", type === "evicted" ? "another page took this name" : "connection lost, coming back …");
-    }
-    showMembers();
-  });
-  try {
-    const opened = await mine.connect();
-    if (client !== mine) return;
-    connection = opened;
-    showState("open", `connected as ${mine.name}`);
-  } catch (error) {
-    if (client === mine) showState("failed", error.message);
-  }
-  showMembers();
-}
-
-$("link").addEventListener("submit", (event) => { event.preventDefault(); connect(); });
-$("call").addEventListener("submit", (event) => { event.preventDefault(); call(); });
-$("call").addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("call").requestSubmit();
+startForm(() => call(formDraft()), () => {
+  memberList.mark();
+  showCode();
 });
-for (const tab of document.querySelectorAll("[role=tab]")) {
-  tab.addEventListener("click", () => chooseTab(tab));
-  tab.addEventListener("keydown", ({ key }) => {
-    const next = { ArrowRight: tab.nextElementSibling, ArrowLeft: tab.previousElementSibling }[key];
-    if (!next) return;
-    chooseTab(next);
-    next.focus();
-  });
-}
-for (const radio of document.querySelectorAll("input[name=language]")) radio.addEventListener("change", showCode);
-$("copy").addEventListener("click", copyCode);
+$("link").addEventListener("submit", (event) => {
+  event.preventDefault();
+  session.connect($("url").value);
+});
+$("url").addEventListener("input", showCode);
 $("offer").addEventListener("click", offer);
-$("clear").addEventListener("click", () => { $("results").replaceChildren(); $("results-empty").hidden = false; });
-for (const id of ["function", "receiver"]) $(id).addEventListener("input", markChosen);
-for (const radio of document.querySelectorAll("input[name=serde]")) {
-  radio.addEventListener("change", () => {
-    const raw = radio.value === "raw" && radio.checked;
-    $("kwargs-field").hidden = raw;
-    $("arguments-label").textContent = raw ? "The text to send, as it is" : "Arguments, separated by commas";
-  });
-}
+$("save").addEventListener("click", () => save(formDraft()));
+$("clear").addEventListener("click", () => {
+  clearResults();
+  $("tab-results").focus();
+});
+
+const go = (id) => () => $(id).focus();
+const toTab = (id) => () => {
+  chooseTab($(id));
+  $(id).focus();
+};
+startKeys([
+  { key: "/", does: "find a member or a function", run: () => ($("members-filter").hidden ? $("members").querySelector("button:not(:disabled)") : $("members-filter"))?.focus() },
+  { key: "f", does: "the function to call", run: go("function") },
+  { key: "a", does: "its arguments", run: go("arguments") },
+  { key: "Ctrl Enter", does: "call it, from anywhere" },
+  { key: "s", does: "save the call", run: () => save(formDraft()) },
+  { key: "1", does: "results", run: toTab("tab-results") },
+  { key: "2", does: "code", run: toTab("tab-code") },
+  { key: "3", does: "messages", run: toTab("tab-messages") },
+  { key: "4", does: "history", run: toTab("tab-history") },
+  { key: "5", does: "saved calls", run: toTab("tab-saved") },
+  { key: "p", does: "pause the messages, or go on", run: messages.pause },
+  { key: "t", does: "dark or light", run: () => $("theme").click() },
+  { key: "← ↑ ↓ →", does: "move in lists and tabs" },
+  { key: "Esc", does: "leave a field; close this" },
+  { key: "?", does: "this list" },
+]);
+
 $("url").value = ownAddress();
+showCode();
 startCharts($("charts"));
-connect();
+session.connect($("url").value);

@@ -65,7 +65,7 @@ export class Connection {
     return sendingMethods("cast_nowait", options, (method, args, read) => {
       const { names, exposing, payload } = this.#prepareCast(method, args, read);
       const messages = names.filter((name) => exposing.has(name)).map((member) =>
-        this.#session.encodeRequest(this.#session.calls.takeId(), false, { member, method, serde: read.serde, payload }));
+        this.#session.encodeRequest(this.#session.calls.takeId(), false, { member, method, serde: read.serde, payload }).slice());
       for (const message of messages) this.#session.link.send(message);
     });
   }
@@ -135,7 +135,7 @@ export class Connection {
     return call;
   }
 
-  /** A call that waits, and the message to send for it. */
+  /** A call that waits, and the message to send for it, or to copy, before the next one. */
   #open(prepared, { timeout, signal }) {
     const { calls } = this.#session;
     const { member, method } = prepared;
@@ -165,7 +165,8 @@ export class Connection {
     const opened = [];
     try {
       for (const member of names.filter((name) => exposing.has(name))) {
-        opened.push(this.#open({ member, method, serde: read.serde, payload }, { timeout: read.timeout }));
+        const [call, message] = this.#open({ member, method, serde: read.serde, payload }, { timeout: read.timeout });
+        opened.push([call, message.slice()]);
       }
     } catch (error) {
       for (const [call] of opened) calls.finish(call);

@@ -8,10 +8,12 @@ export const ABI = 1;
 export const WINDOW = 16384;
 const HEAD_MAX = HEADER + METADATA_MAX;
 const HEAD_USUAL = 512;
+const SCRATCH = 4096; // a buffer of its own costs a small message more than all its encoding
 const MORE = -1;
 
 export class Core {
   #wasm = {};
+  #scratch = new Uint8Array(SCRATCH);
   #heap; // views, made anew when memory has grown
 
   /** `ontrap(cause)` → the error to throw, where the instance can't be used any more. */
@@ -100,7 +102,7 @@ export class Core {
     }
   }
 
-  /** The whole bytes of a message. `kind` is { flag, decoder, isBytes, returnResult }; `limit` { bytes, why } is the
+  /** The whole bytes of a message, to be sent or copied before the next one is encoded. `kind` is { flag, decoder, isBytes, returnResult }; `limit` { bytes, why } is the
    *  largest that may go, a RangeError beyond it. */
   encodeMessage(uuid, { flag, decoder, isBytes, returnResult }, metadata, payload, limit) {
     const { head, names } = this.#views;
@@ -111,7 +113,7 @@ export class Core {
       throw new RangeError(`${metadata.split("|")[2]}: a message of ${whole} bytes is too large: ${limit.why} takes ${limit.bytes} bytes`);
     }
     const size = this.#done(this.#wasm.message_encode(uuid, kind, length, payload.length));
-    const message = new Uint8Array(size + payload.length);
+    const message = whole <= SCRATCH ? this.#scratch.subarray(0, size + payload.length) : new Uint8Array(size + payload.length);
     message.set(head.subarray(0, size));
     message.set(payload, size);
     return message;

@@ -66,9 +66,9 @@ export class Link {
     this.#timer = setTimeout(() => this.#end(code, `${text} within ${time / 1000} s`), time);
   }
 
-  /** Sends the bytes of one message: at once, or with others at the end of this turn. */
+  /** Sends the bytes of one message: at once, or with others at the end of this turn. They are the caller's again afterwards. */
   send(bytes) {
-    if (this.#backlog) this.#backlog.push(bytes);
+    if (this.#backlog) this.#backlog.push(bytes.slice());
     else if (this.#outbox) this.#outbox.push(bytes);
     else this.#write(bytes);
   }
@@ -76,7 +76,7 @@ export class Link {
   #write(bytes) {
     if (this.#state === "closed") return;
     try {
-      this.#socket.send(bytes);
+      this.#socket.send(this.#settings.WebSocket === globalThis.WebSocket ? bytes : bytes.slice()); // another one may read them later
     } catch (cause) {
       this.#end("disconnected", `can't be sent to: ${cause.message}`, { cause });
     }

@@ -1,34 +1,31 @@
 // Several messages in one WebSocket message: what is sent within one turn of the page's loop leaves together at its end.
 
+const BATCH = 65536; // a larger one wins nothing
+
 export class Outbox {
-  #messages = [];
-  #bytes = 0;
-  #limit;
+  #batch;
   #send;
 
-  /** `limit`: bytes of one batch; a larger message goes alone. */
+  /** How many bytes wait for the end of the turn. */
+  bytes = 0;
+
+  /** `limit`: bytes of one batch; a larger message goes alone. `send` has done with the bytes when it returns. */
   constructor(limit, send) {
-    this.#limit = limit;
+    this.#batch = new Uint8Array(Math.min(limit, BATCH));
     this.#send = send;
   }
 
-  get bytes() {
-    return this.#bytes;
-  }
-
   push(message) {
-    if (this.#bytes + message.length > this.#limit) this.flush();
-    if (this.#messages.push(message) === 1) queueMicrotask(() => this.flush());
-    this.#bytes += message.length;
+    if (this.bytes + message.length > this.#batch.length) this.flush();
+    if (message.length > this.#batch.length) return this.#send(message);
+    if (this.bytes === 0) queueMicrotask(() => this.flush());
+    this.#batch.set(message, this.bytes);
+    this.bytes += message.length;
   }
 
   flush() {
-    const messages = this.#messages;
-    if (messages.length === 0) return;
-    const batch = messages.length > 1 ? new Uint8Array(this.#bytes) : messages[0];
-    if (messages.length > 1) messages.reduce((at, message) => (batch.set(message, at), at + message.length), 0);
-    this.#messages = [];
-    this.#bytes = 0;
-    this.#send(batch);
+    const batch = this.#batch.subarray(0, this.bytes);
+    this.bytes = 0;
+    if (batch.length > 0) this.#send(batch);
   }
 }

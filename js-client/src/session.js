@@ -295,7 +295,7 @@ export class Session {
     if (this.state !== "connected") throw this.#whyNot();
   }
 
-  /** The bytes of a REQUEST. */
+  /** The bytes of a REQUEST, to be sent or copied before the next message is encoded. */
   encodeRequest(uuid, returnResult, { member, method, serde, payload: { bytes, isBytes } }) {
     const kind = { flag: REQUEST, decoder: serde, isBytes, returnResult };
     return this.core.encodeMessage(uuid, kind, `${this.name}|${member}|${method}`, bytes, this.limit);

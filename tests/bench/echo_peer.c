@@ -1,5 +1,6 @@
 /* bench_echo_peer: a daffi Service named "echo" that gives every REQUEST's payload back, over daffi's own framing and over
- * WebSocket on the same port, as the real server does. It stands behind every server that is measured, so that what
+ * WebSocket on the same port, as the real server does; there also several messages in one of WebSocket's, answered in the same way,
+ * for a caller that says so in its path as daffi.js does: what batches are worth without a bridge. It stands behind every server that is measured, so that what
  * differs is that server. It trusts its peers: for benchmarks alone.
  *
  * With --connect it is a worker instead: a member called "echo" of the Router on that port; with --members, N members:
@@ -38,6 +39,7 @@ struct caller {
     struct connection *connection;
     enum caller_state state;
     struct ws_reader reader;
+    bool batches;              /* several daffi messages in one of WebSocket's, both ways */
     char name[NAME_MAX_BYTES]; /* what it answers as */
 };
 
@@ -47,6 +49,44 @@ static unsigned members_wanted = 1, members_joined;
 
 static int join_router(void);
 
+/* Answers to what came in one WebSocket message. */
+static struct {
+    uint8_t bytes[65536];
+    size_t length;
+} batch;
+
+static void send_frame(struct caller *caller, const uint8_t *head, size_t head_size,
+                       struct daffi_span payload) {
+    uint8_t frame[WS_HEADER_MAX];
+    const struct ws_frame_header header = {
+        .final = true, .opcode = WS_BINARY, .length = (uint64_t)head_size + payload.length};
+    const struct stream_piece pieces[] = {
+        {frame, ws_frame_encode(&header, frame)}, {head, head_size}, {payload.data, payload.length}};
+    connection_write_pieces(caller->connection, pieces, 3);
+}
+
+static void send_batch(struct caller *caller) {
+    if (batch.length > 0) {
+        send_frame(caller, batch.bytes, batch.length, (struct daffi_span){0});
+        batch.length = 0;
+    }
+}
+
+static void add_to_batch(struct caller *caller, const uint8_t *head, size_t head_size,
+                         struct daffi_span payload) {
+    size_t length = head_size + payload.length;
+    if (length > sizeof batch.bytes - batch.length) {
+        send_batch(caller);
+    }
+    if (length > sizeof batch.bytes) {
+        send_frame(caller, head, head_size, payload);
+        return;
+    }
+    memcpy(batch.bytes + batch.length, head, head_size);
+    memcpy(batch.bytes + batch.length + head_size, payload.data, payload.length);
+    batch.length += length;
+}
+
 static void answer(struct caller *caller, const struct daffi_message *message) {
     uint8_t head[DAFFI_HEAD_MAX];
     int head_size = daffi_message_encode_head(message, head, sizeof head);
@@ -54,15 +94,14 @@ static void answer(struct caller *caller, const struct daffi_message *message) {
         connection_abort(caller->connection, head_size, "answer does not fit the wire");
         return;
     }
-    if (caller->state == CALLER_WEBSOCKET) {
-        uint8_t frame[WS_HEADER_MAX];
-        struct ws_frame_header header = {
-            .final = true, .opcode = WS_BINARY, .length = (uint64_t)head_size + message->payload.length};
-        connection_write(caller->connection, frame, ws_frame_encode(&header, frame));
-    }
-    connection_write(caller->connection, head, (size_t)head_size);
-    if (message->payload.length > 0) {
-        connection_write(caller->connection, message->payload.data, message->payload.length);
+    if (caller->batches) {
+        add_to_batch(caller, head, (size_t)head_size, message->payload);
+    } else if (caller->state == CALLER_WEBSOCKET) {
+        send_frame(caller, head, (size_t)head_size, message->payload);
+    } else {
+        const struct stream_piece pieces[] = {{head, (size_t)head_size},
+                                              {message->payload.data, message->payload.length}};
+        connection_write_pieces(caller->connection, pieces, 2);
     }
 }
 
@@ -129,6 +168,7 @@ static ssize_t read_first(struct caller *caller, const uint8_t *bytes, size_t le
                  accept);
     connection_write(caller->connection, response, (size_t)response_size);
     caller->state = CALLER_WEBSOCKET;
+    caller->batches = daffi_span_equal(head.query, daffi_span_text("daffi-bridge=1"));
     ws_reader_init(&caller->reader, WS_SERVER, &reader_limits);
     return (ssize_t)size;
 }
@@ -171,10 +211,15 @@ static ssize_t read_websocket(struct caller *caller, uint8_t *bytes, size_t leng
         connection_write(caller->connection, frame, ws_frame_encode(&header, frame));
         connection_close(caller->connection, 1000);
     } else if (event.type == WS_EVENT_MESSAGE) {
-        if (daffi_message_decode(event.data, &message, &size, &fault) < 0) {
-            return -EPROTO;
-        }
-        on_message(caller, &message);
+        struct daffi_span data = event.data;
+        do {
+            if (daffi_message_decode(data, &message, &size, &fault) < 0) {
+                return -EPROTO;
+            }
+            on_message(caller, &message);
+            data = daffi_span_of(data.data + size, data.length - size);
+        } while (data.length > 0);
+        send_batch(caller);
     }
     return (ssize_t)consumed;
 }

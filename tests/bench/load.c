@@ -1,8 +1,8 @@
 /* bench_load: a load generator for daffi over WebSocket (TLS or not) and over daffi's own framing.
  *
  * Prints one line of JSON: calls, calls a second, latency percentiles in microseconds, connects a second. In idle mode it
- * prints {"idle": N} once all are connected and stays until its standard input ends. Exits 1 when an answer was wrong or
- * a connection was lost. */
+ * prints {"idle": N} once all are connected and stays until its standard input ends; in the others `measuring` and `measured`
+ * where the time that counts begins and ends. Exits 1 when an answer was wrong or a connection was lost. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -24,20 +24,29 @@ static const char usage[] =
     "  --receivers N              members called in turn: NAME, NAME-1, NAME-2, ... (default 1)\n"
     "  --connections N            (default 32)\n"
     "  --in-flight N              calls at a time on each connection, 1 to 1024 (default 1)\n"
+    "  --batch                    as daffi.js does with a bridge: what is called in one turn shares a "
+    "WebSocket message\n"
     "  --size BYTES               of the payload (default 32)\n"
     "  --seconds S                measured (default 3), after --warmup S (default 0.5)\n";
+
+enum { OPENING_MAX = 512 };
 
 struct run {
     struct load load;
     struct timer phase; /* end of the warm-up, then end of the run, then end of patience */
     struct reactor_source input;
     uint64_t warmup_ms, measured_ms;
-    unsigned connections;
+    unsigned connections, started;
     bool timed_out;
 };
 
 static struct run *run_of_timer(struct timer *timer) {
     return (struct run *)(void *)((char *)timer - offsetof(struct run, phase));
+}
+
+static void say_phase(const char *phase) {
+    puts(phase);
+    fflush(stdout);
 }
 
 static void on_phase(struct timer *timer, uint64_t now) {
@@ -48,9 +57,11 @@ static void on_phase(struct timer *timer, uint64_t now) {
         reactor_stop(load->reactor);
     } else if (!load->measuring) {
         load->measuring = true;
+        say_phase("measuring");
         timer_set(reactor_timers(load->reactor), timer, now + run->measured_ms);
     } else {
         load->measuring = false;
+        say_phase("measured");
         load->stopping = true;
         timer_set(reactor_timers(load->reactor), timer, now + 10000);
     }
@@ -60,8 +71,24 @@ static void on_done(struct load *load) {
     reactor_stop(load->reactor);
 }
 
+/* As many as may shake hands at a time: the last of a large crowd should not wait until the server takes it for one that stalls.
+ * 0 or -errno. */
+static int start_more(struct run *run) {
+    struct load *load = &run->load;
+    int result = 0;
+    while (result == 0 && run->started < run->connections && run->started < load->greeted + OPENING_MAX) {
+        result = load_peer_start(load, run->started++);
+    }
+    return result;
+}
+
 static void on_greeted(struct load *load) {
     struct run *run = (struct run *)(void *)((char *)load - offsetof(struct run, load));
+    int result = start_more(run);
+    if (result < 0) {
+        snprintf(load->failure, sizeof load->failure, "cannot connect: %s", strerror(-result));
+        reactor_stop(load->reactor);
+    }
     if (load->mode == LOAD_IDLE && load->greeted == run->connections) {
         printf("{\"idle\": %u}\n", load->greeted);
         fflush(stdout);
@@ -105,6 +132,7 @@ static int parse(int argc, char **argv, struct run *run) {
         {"seconds", required_argument, NULL, 'd'},
         {"warmup", required_argument, NULL, 'W'},
         {"receivers", required_argument, NULL, 'R'},
+        {"batch", no_argument, NULL, 'b'},
         {NULL, 0, NULL, 0},
     };
     struct load *load = &run->load;
@@ -144,6 +172,9 @@ static int parse(int argc, char **argv, struct run *run) {
         case 'i':
             load->in_flight = (unsigned)strtoul(optarg, NULL, 10);
             break;
+        case 'b':
+            load->batches = true;
+            break;
         case 's':
             load->payload_size = strtoul(optarg, NULL, 10);
             break;
@@ -158,7 +189,8 @@ static int parse(int argc, char **argv, struct run *run) {
         }
     }
     bool sound = load->in_flight >= 1 && load->in_flight <= LOAD_IN_FLIGHT_MAX && run->connections >= 1 &&
-                 load->receivers >= 1 && (load->port != 0 || load->unix_path != NULL);
+                 load->receivers >= 1 && (load->path != NULL || !load->batches) &&
+                 (load->port != 0 || load->unix_path != NULL);
     return sound ? 0 : -EINVAL;
 }
 
@@ -191,12 +223,10 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < load->payload_size; i++) {
         load->payload[i] = (uint8_t)(i * 31);
     }
-    for (unsigned i = 0; i < run.connections; i++) {
-        int result = load_peer_start(load, i);
-        if (result < 0) {
-            fprintf(stderr, "bench_load: cannot connect: %s\n", strerror(-result));
-            return 1;
-        }
+    int result = start_more(&run);
+    if (result < 0) {
+        fprintf(stderr, "bench_load: cannot connect: %s\n", strerror(-result));
+        return 1;
     }
     if (load->mode == LOAD_IDLE) {
         reactor_watch(load->reactor, &run.input, EPOLLIN);

@@ -47,8 +47,45 @@ static void fail(struct load_peer *peer, const char *why) {
     connection_abort(peer->connection, -EPROTO, why);
 }
 
-/* Sends one daffi message, in a masked frame where the peer speaks WebSocket (RFC 6455 section 5.3: a client
- * masks; the mask 0 leaves the bytes as they are and costs the generator nothing). */
+/* The header of a masked frame (RFC 6455 section 5.3: a client masks; the mask 0 leaves the bytes as they are and costs the
+ * generator nothing). Its size. */
+static size_t encode_frame(enum ws_opcode opcode, size_t length, uint8_t *out) {
+    struct ws_frame_header frame = {.final = true, .opcode = opcode, .masked = true, .length = length};
+    return ws_frame_encode(&frame, out);
+}
+
+static void send_frame(struct load_peer *peer, enum ws_opcode opcode, const uint8_t *bytes, size_t length) {
+    uint8_t header[WS_HEADER_MAX];
+    if (connection_write(peer->connection, header, encode_frame(opcode, length, header)) == 0) {
+        connection_write(peer->connection, bytes, length);
+    }
+}
+
+static void send_batch(struct load_peer *peer) {
+    struct load *load = peer->load;
+    if (load->batch.length > 0) {
+        send_frame(peer, WS_BINARY, load->batch.bytes, load->batch.length);
+        load->batch.length = 0;
+    }
+}
+
+/* False: it is too large for a batch. */
+static bool add_to_batch(struct load_peer *peer, const uint8_t *head, size_t head_size,
+                         struct daffi_span payload) {
+    struct load *load = peer->load;
+    if (head_size + payload.length > sizeof load->batch.bytes - load->batch.length) {
+        send_batch(peer);
+    }
+    if (head_size + payload.length > sizeof load->batch.bytes) {
+        return false;
+    }
+    memcpy(load->batch.bytes + load->batch.length, head, head_size);
+    memcpy(load->batch.bytes + load->batch.length + head_size, payload.data, payload.length);
+    load->batch.length += head_size + payload.length;
+    return true;
+}
+
+/* Sends one daffi message, in a frame where the peer speaks WebSocket. */
 static void send_message(struct load_peer *peer, const struct daffi_message *message) {
     uint8_t head[WS_HEADER_MAX + DAFFI_HEAD_MAX];
     uint8_t daffi_head[DAFFI_HEAD_MAX];
@@ -57,13 +94,12 @@ static void send_message(struct load_peer *peer, const struct daffi_message *mes
         fail(peer, "message does not fit the wire");
         return;
     }
+    if (peer->load->batches && add_to_batch(peer, daffi_head, (size_t)head_size, message->payload)) {
+        return;
+    }
     size_t size = 0;
     if (peer->load->path != NULL) {
-        struct ws_frame_header frame = {.final = true,
-                                        .opcode = WS_BINARY,
-                                        .masked = true,
-                                        .length = (uint64_t)head_size + message->payload.length};
-        size = ws_frame_encode(&frame, head);
+        size = encode_frame(WS_BINARY, (size_t)head_size + message->payload.length, head);
     }
     memcpy(head + size, daffi_head, (size_t)head_size);
     size += (size_t)head_size;
@@ -120,7 +156,8 @@ static void on_greeting_answered(struct load_peer *peer) {
             send_call(peer);
         }
     } else if (load->mode == LOAD_CONNECTS) {
-        connection_close(peer->connection, 1000);
+        /* the Python Router does not end its side: it is not waited for long */
+        connection_close(peer->connection, 100);
     }
 }
 
@@ -178,6 +215,25 @@ static ssize_t read_upgrade_answer(struct load_peer *peer, const uint8_t *bytes,
     return end + 4 - bytes;
 }
 
+/* What a WebSocket message holds: one daffi message, or several from a bridge that we told we can take them. From such a bridge
+ * also nothing at all (a sign of life) or four bytes (the size of what comes next). 0 or a negative errno. */
+static int read_websocket_message(struct load_peer *peer, struct daffi_span data) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    if (data.length == 0 || (peer->load->batches && data.length == 4)) {
+        return 0;
+    }
+    do {
+        if (daffi_message_decode(data, &message, &size, &fault) < 0) {
+            return -EPROTO;
+        }
+        on_message(peer, &message);
+        data = daffi_span_of(data.data + size, data.length - size);
+    } while (data.length > 0);
+    return 0;
+}
+
 /* Reads one message at the front: its size with framing, 0 for more bytes, or a negative errno. */
 static ssize_t read_one(struct load_peer *peer, uint8_t *bytes, size_t length) {
     struct daffi_message message;
@@ -209,12 +265,13 @@ static ssize_t read_one(struct load_peer *peer, uint8_t *bytes, size_t length) {
     }
     if (event.type == WS_EVENT_CLOSE) {
         connection_close(peer->connection, 1000);
-    } else if (event.type == WS_EVENT_MESSAGE && event.data.length > 0) {
-        int decoded = daffi_message_decode(event.data, &message, &size, &fault);
-        if (decoded < 0) {
-            return -EPROTO;
+    } else if (event.type == WS_EVENT_PING) {
+        send_frame(peer, WS_PONG, event.data.data, event.data.length);
+    } else if (event.type == WS_EVENT_MESSAGE) {
+        result = read_websocket_message(peer, event.data);
+        if (result < 0) {
+            return result;
         }
-        on_message(peer, &message);
     }
     return (ssize_t)consumed;
 }
@@ -233,6 +290,7 @@ static ssize_t peer_on_input(void *owner, uint8_t *bytes, size_t length) {
         }
         used += (size_t)taken;
     }
+    send_batch(peer);
     return (ssize_t)used;
 }
 
@@ -248,9 +306,9 @@ static void peer_on_open(void *owner) {
     char request[512];
     int length =
         snprintf(request, sizeof request,
-                 "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                 peer->load->path, peer->load->port);
+                 peer->load->path, peer->load->batches ? "?daffi-bridge=1" : "", peer->load->port);
     peer->state = PEER_UPGRADING;
     connection_write(peer->connection, request, (size_t)length);
 }
@@ -276,7 +334,7 @@ static void peer_on_closed(void *owner, int reason, const char *detail) {
             snprintf(load->failure, sizeof load->failure, "cannot connect again: %s", strerror(-result));
         }
     }
-    if (load->open == 0) {
+    if (load->open == 0 || load->failure[0] != '\0') {
         load->on_done(load);
     }
 }

@@ -15,6 +15,8 @@ enum load_mode {
     LOAD_IDLE,     /* connect, then say nothing */
 };
 
+enum { LOAD_IN_FLIGHT_MAX = 1024, LOAD_BATCH_MAX = 65536 };
+
 struct load {
     struct reactor *reactor;
     struct tls_context *tls; /* NULL: none */
@@ -25,10 +27,16 @@ struct load {
     unsigned receivers;   /* as many of them, called in turn: "echo", "echo-1", "echo-2", ... */
     enum load_mode mode;
     unsigned in_flight; /* calls at a time and connection, 1 to LOAD_IN_FLIGHT_MAX */
-    uint8_t *payload;   /* what is echoed */
+    bool batches;     /* calls of one turn go in one WebSocket message, as between daffi.js and the bridge */
+    uint8_t *payload; /* what is echoed */
     size_t payload_size;
     bool measuring; /* latencies count */
     bool stopping;  /* no new calls or connects */
+
+    struct {
+        uint8_t bytes[LOAD_BATCH_MAX];
+        size_t length;
+    } batch; /* of the peer whose turn it is */
 
     struct histogram latency;
     uint64_t calls;    /* answered while measuring */
@@ -37,10 +45,9 @@ struct load {
     unsigned open;     /* connections not yet DONE */
     char failure[256]; /* "" or why the run is worthless */
     void (*on_greeted)(struct load *load);
-    void (*on_done)(struct load *load); /* the last connection is gone */
+    void (*on_done)(
+        struct load *load); /* the last connection is gone, or one that should not be: a failure */
 };
-
-enum { LOAD_IN_FLIGHT_MAX = 1024 };
 
 struct load_peer;
 

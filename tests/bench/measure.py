@@ -1,58 +1,89 @@
-"""What one run of the load generator costs a server: CPU per unit of work, latency, memory.
+"""What one run of a load generator costs a server: CPU per unit of work, latency, memory.
 
-CPU time is that of all the server's threads by the scheduler's own account; runs of servers that are compared take turns.
+CPU time is that of all the server's threads, by the clocks of its processes, between the moments at which the generator says
+that it begins and ceases to count; runs of servers that are compared take turns.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
+import threading
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from servers import Bench, Server
+from svg_plot import Plot
+
+PATIENCE_S = 120.0
+SETTLE_PATIENCE_S = 15.0
+WARMUP_S = 0.2
 
 
 @dataclass(frozen=True)
 class Work:
-    """One row of the table: what the load generator does, and what one unit of it is called."""
+    """What a load generator does, and what one unit of it is called."""
 
     title: str
     options: tuple[str, ...]
     unit: str = "calls"
+    tool: str = "bench_load"
 
 
-def load(bench: Bench, server: Server, options: tuple[str, ...]) -> dict:
-    """Runs the load generator once; returns what it measured. Raises when an answer was wrong."""
-    command = [bench.tool("bench_load"), *bench.way_to(server), *options]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
-    if done.returncode != 0:
-        raise RuntimeError(f"{server.name}: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+@dataclass(frozen=True)
+class Entrant:
+    """A server in a comparison, with options that the generator gets for it alone."""
+
+    name: str
+    server: Server
+    options: tuple[str, ...] = ()
 
 
-def measure(bench: Bench, server: Server, work: Work, seconds: float) -> dict:
-    """One run: the generator's figures and `cpu_us`, microseconds of the server's CPU for each unit of work.
-
-    The warm-up is left out of the units but not of the CPU, so there is none here: each server was warmed up once.
-    """
-    before = server.cpu_seconds()
-    figures = load(bench, server, (*work.options, "--seconds", str(seconds), "--warmup", "0"))
-    figures["cpu_us"] = (server.cpu_seconds() - before) * 1e6 / max(1, figures[work.unit])
+def measure(bench: Bench, entrant: Entrant, work: Work, seconds: float) -> dict:
+    """One run: the generator's figures and `cpu_us`, microseconds of the server's CPU for each unit of work. Raises when an answer was wrong."""
+    pids = entrant.server.pids()
+    command = [*bench.way_to(entrant.server, work.tool), *work.options, *entrant.options, "--seconds", str(seconds), "--warmup", str(WARMUP_S)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as generator:
+        late = threading.Timer(PATIENCE_S + seconds, generator.kill)
+        late.start()
+        try:
+            spent = {}
+            for line in generator.stdout:
+                if line.startswith("{"):
+                    figures = json.loads(line)
+                else:
+                    spent[line.strip()] = entrant.server.cpu_seconds(pids)
+            failure = generator.stderr.read().strip()
+        finally:
+            late.cancel()
+    if generator.returncode != 0:
+        raise RuntimeError(f"{work.title}: {entrant.name}: {failure or 'the load generator was late'}")
+    if figures[work.unit] == 0:
+        raise RuntimeError(f"{work.title}: {entrant.name}: no {work.unit} in {seconds:g} s")
+    figures["cpu_us"] = (spent["measured"] - spent["measuring"]) * 1e6 / figures[work.unit]
     return figures
 
 
-SETTLED_S, PATIENCE_S = 2.5, 15.0
+def take_turns(bench: Bench, entrants: Sequence[Entrant], work: Work, runs: int, seconds: float) -> dict[str, list[dict]]:
+    """The work on all of them, `runs` times, one after another; figures by the entrant's name."""
+    rows: dict[str, list[dict]] = {entrant.name: [] for entrant in entrants}
+    for _ in range(runs):
+        for entrant in entrants:
+            rows[entrant.name].append(measure(bench, entrant, work, seconds))
+    return rows
 
 
-def settled_memory(server: Server) -> int:
+def settled_memory(bench: Bench, server: Server) -> int:
     """Its memory, once it has not become less for a while: what a crowd that comes leaves behind is given back a second later."""
     least, since, begun = server.memory_bytes(), time.monotonic(), time.monotonic()
-    while time.monotonic() - since < SETTLED_S and time.monotonic() - begun < PATIENCE_S:
+    while time.monotonic() - since < bench.settled_s and time.monotonic() - begun < SETTLE_PATIENCE_S:
         time.sleep(0.1)
         now = server.memory_bytes()
         if now < least:
@@ -60,54 +91,46 @@ def settled_memory(server: Server) -> int:
     return least
 
 
-def idle_memory(bench: Bench, server: Server, connections: int) -> float:
-    """Bytes of the server's memory for each idle connection, both legs."""
-    before = settled_memory(server)
-    generator = subprocess.Popen(
-        [bench.tool("bench_load"), *bench.way_to(server), "--mode", "idle", "--connections", str(connections)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    line = generator.stdout.readline()
-    after = settled_memory(server)
-    generator.stdin.close()
-    generator.wait(30)
-    if not line:
-        raise RuntimeError(f"{server.name}: the idle connections did not all open")
-    return (after - before) / connections
-
-
-def join_seconds(bench: Bench, server: Server, members: int) -> float:
-    """How long it takes until that many idle members, who all come at once, are all welcome."""
+@contextlib.contextmanager
+def idle_crowd(bench: Bench, server: Server, connections: int) -> Iterator[float]:
+    """That many connections that have shaken hands and say nothing, all there in the block; gives the seconds until they were."""
     begun = time.monotonic()
-    generator = subprocess.Popen(
-        [bench.tool("bench_load"), *bench.way_to(server), "--mode", "idle", "--connections", str(members)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    line = generator.stdout.readline()
-    seconds = time.monotonic() - begun
-    generator.stdin.close()
-    generator.wait(60)
-    if not line:
-        raise RuntimeError(f"{server.name}: not all of {members} members could join")
-    return seconds
+    generator = subprocess.Popen([*bench.way_to(server), "--mode", "idle", "--connections", str(connections)],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    late = threading.Timer(PATIENCE_S, generator.kill)
+    late.start()
+    try:
+        line = generator.stdout.readline()
+        late.cancel()
+        if not line:
+            raise RuntimeError(f"{server.name}: the {connections} idle connections did not all open")
+        yield time.monotonic() - begun
+    finally:
+        late.cancel()
+        generator.stdin.close()
+        try:
+            generator.wait(60)
+        except subprocess.TimeoutExpired:
+            generator.kill()
+            generator.wait()
+
+
+def idle_memory(bench: Bench, server: Server, connections: int) -> float:
+    """Bytes of the server's memory for each idle connection, both legs: what the last four fifths of so many add to the first fifth,
+    with which come the things that a server makes once (buffers of its threads, the first pages of its heap)."""
+    first = max(1, connections // 5)
+    with idle_crowd(bench, server, first):
+        before = settled_memory(bench, server)
+        with idle_crowd(bench, server, connections - first):
+            return (settled_memory(bench, server) - before) / (connections - first)
 
 
 def machine() -> str:
     """One line on the machine, for whoever reads the table."""
     model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), platform.machine())
-    return f"{os.cpu_count()} cores, {model}, Linux {platform.release().split('-')[0]}"
-
-
-def take_turns(bench: Bench, servers: list[Server], works: tuple[Work, ...], runs: int, seconds: float) -> dict[str, dict[str, list[dict]]]:
-    """All works on all servers, `runs` times each, one after another; figures by work's title and server's name."""
-    results: dict[str, dict[str, list[dict]]] = {}
-    for work in works:
-        rows = results.setdefault(work.title, {server.name: [] for server in servers})
-        for server in servers:
-            load(bench, server, (*work.options, "--seconds", "0.3", "--warmup", "0"))
-        for _ in range(runs):
-            for server in servers:
-                rows[server.name].append(measure(bench, server, work, seconds))
-    return results
+    memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text()).group(1)) / (1 << 20)
+    return f"{os.cpu_count()} cores, {model}, {memory:.0f} GB, Linux {platform.release().split('-')[0]}"
 
 
 def median(rows: list[dict], key: str) -> float:
@@ -118,3 +141,33 @@ def median(rows: list[dict], key: str) -> float:
 def ratio(ours: list[dict], theirs: list[dict], key: str = "cpu_us") -> float:
     """The median of the ratios, run by run."""
     return statistics.median(a[key] / b[key] for a, b in zip(ours, theirs))
+
+
+def how_measured(runs: int, seconds: float) -> str:
+    """The machine, and how the figures of a table came about."""
+    return f"{machine()}; median of {runs} interleaved runs of {seconds:g} s."
+
+
+def verdict(value: float, bar: float | None, wanted: str = "≤ {:.2f}") -> str:
+    """What is to be reached, and whether it is, as rounded as it is shown."""
+    return "" if bar is None else f"{wanted.format(bar)} {'✓' if round(value, 2) <= bar else '✗'}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """As Markdown."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+def publish(folder: Path, name: str, text: str) -> None:
+    """Prints it, and keeps it as NAME.md for write_tables.py."""
+    print(text, end="\n\n", flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.md").write_text(text + "\n")
+
+
+def publish_plots(folder: Path, plots: dict[str, Plot]) -> None:
+    """Each plot as NAME.svg, its figures as the table NAME.md."""
+    for name, plot in plots.items():
+        plot.write(folder / f"{name}.svg")
+        head, *rows = plot.rows()
+        publish(folder, name, table(head, rows))

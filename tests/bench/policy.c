@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "bridge/call_table.h"
-#include "bridge/policy.h"
-#include "bridge/rate.h"
-#include "bridge/roster.h"
+#include "bridge/guard/policy.h"
+#include "bridge/guard/rate.h"
+#include "bridge/members/roster.h"
+#include "bridge/session/call_table.h"
 #include "config/config_patterns.h"
 
 enum { CALLS = 4000000, MEMBERS = 64, FUNCTIONS = 16, NAME_BYTES = 32 };

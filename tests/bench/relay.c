@@ -1,7 +1,9 @@
-/* bench_relay: TLS on one side, TCP on the other, bytes in, bytes out. No HTTP, no WebSocket, no check, no queue beyond what was read
+/* bench_relay: TLS on one side, TCP or a Unix socket on the other, bytes in, bytes out. No HTTP, no WebSocket, no check, no queue beyond what was read
  * last: the floor of what passing messages on costs in this way of working (epoll, OpenSSL, a thread a core). For benchmarks alone.
  *
- *     bench_relay CERT KEY UPSTREAM-PORT     prints `ready PORT`; ends when its standard input ends */
+ *     bench_relay CERT KEY UPSTREAM     prints `ready PORT`; ends when its standard input ends
+ *
+ * UPSTREAM is a port of the loopback or the path of a Unix socket. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { CHUNK = 65536, EVENTS_MAX = 64, BACKLOG = 1024 };
@@ -39,7 +42,12 @@ struct pair {
 struct relay {
     SSL_CTX *context;
     int listener;
-    struct sockaddr_in upstream;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in tcp;
+        struct sockaddr_un local;
+    } upstream;
+    socklen_t upstream_size;
 };
 
 static int watch(int epoll, int operation, struct side *side, uint32_t events) {
@@ -158,9 +166,8 @@ static bool flush(struct pair *pair, bool *ret_changed) {
 
 static int set_up_socket(int fd) {
     int on = 1;
-    return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0
-               ? -1
-               : 0;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* a Unix socket has none */
+    return fcntl(fd, F_SETFL, O_NONBLOCK);
 }
 
 static void accept_one(const struct relay *relay, int epoll) {
@@ -168,12 +175,12 @@ static void accept_one(const struct relay *relay, int epoll) {
     if (client < 0) {
         return;
     }
-    int upstream = socket(AF_INET, SOCK_STREAM, 0);
+    int upstream = socket(relay->upstream.any.sa_family, SOCK_STREAM, 0);
     struct pair *pair = calloc(1, sizeof *pair);
     SSL *ssl = SSL_new(relay->context);
     if (upstream < 0 || pair == NULL || ssl == NULL ||
-        connect(upstream, (const struct sockaddr *)&relay->upstream, sizeof relay->upstream) < 0 ||
-        set_up_socket(upstream) < 0 || set_up_socket(client) < 0 || SSL_set_fd(ssl, client) != 1) {
+        connect(upstream, &relay->upstream.any, relay->upstream_size) < 0 || set_up_socket(upstream) < 0 ||
+        set_up_socket(client) < 0 || SSL_set_fd(ssl, client) != 1) {
         fputs("bench_relay: a connection could not be made\n", stderr);
         _exit(1);
     }
@@ -234,9 +241,23 @@ static SSL_CTX *load(const char *cert, const char *key) {
     return context;
 }
 
+/* A port of the loopback, or the path of a Unix socket. */
+static void name_upstream(struct relay *relay, const char *where) {
+    if (strchr(where, '/') == NULL) {
+        relay->upstream.tcp = (struct sockaddr_in){.sin_family = AF_INET,
+                                                   .sin_port = htons((uint16_t)strtoul(where, NULL, 10)),
+                                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        relay->upstream_size = sizeof relay->upstream.tcp;
+        return;
+    }
+    relay->upstream.local = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(relay->upstream.local.sun_path, sizeof relay->upstream.local.sun_path, "%s", where);
+    relay->upstream_size = sizeof relay->upstream.local;
+}
+
 int main(int argc, char **argv) {
     if (argc != 4) {
-        fputs("bench_relay CERT KEY UPSTREAM-PORT\n", stderr);
+        fputs("bench_relay CERT KEY UPSTREAM-PORT|UPSTREAM-PATH\n", stderr);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -254,10 +275,8 @@ int main(int argc, char **argv) {
         pthread_t thread;
         relays[i] = (struct relay){
             .context = load(argv[1], argv[2]), /* one a thread: OpenSSL 3.0 contends within one */
-            .listener = listener,
-            .upstream = {.sin_family = AF_INET,
-                         .sin_port = htons((uint16_t)strtoul(argv[3], NULL, 10)),
-                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+            .listener = listener};
+        name_upstream(&relays[i], argv[3]);
         if (pthread_create(&thread, NULL, run, &relays[i]) != 0) {
             return 1;
         }

@@ -3,7 +3,7 @@
 
 Prints a Markdown table. Run it with a Python that has daffi 3.0.1.
 
-    tests/bench/router.py [--build build/release] [--runs 5] [--seconds 2]
+    tests/bench/router.py [--build build/release] [--runs 5] [--seconds 1] [--out build/bench] [--quick]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from measure import Work, idle_memory, join_seconds, machine, median, ratio, take_turns
+from measure import Entrant, Work, how_measured, idle_crowd, idle_memory, median, publish, ratio, table, take_turns
 from servers import Bench, Server, start_echo_worker, start_own_router, start_python_router
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,35 +46,41 @@ def main() -> int:
     """Parses the options, runs, prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "release")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--idle", type=int, default=500, help="idle members for the memory row")
     parser.add_argument("--workers", type=int, default=500, help="workers for the row of many workers")
     parser.add_argument("--joins", type=int, default=5000, help="members that join at once (the bridge's router alone: each costs the other a thread)")
     parser.add_argument("--quick", action="store_true", help="one short run of each: does it work at all?")
     options = parser.parse_args()
     if options.quick:
-        options.runs, options.seconds, options.idle, options.workers, options.joins = 1, 0.3, 50, 20, 500
+        options.runs, options.seconds, options.idle, options.workers, options.joins = 1, 0.2, 50, 20, 500
     cast = Work(f"a cast to {options.workers} workers", ("--connections", "1", "--in-flight", str(options.workers), "--receivers", str(options.workers)))
-    with tempfile.TemporaryDirectory(prefix="daffi-bench-") as folder, contextlib.closing(Bench(options.build.resolve(), Path(folder))) as bench:
+    with tempfile.TemporaryDirectory(prefix="daffi-bench-") as folder, contextlib.closing(Bench(options.build.resolve(), Path(folder), options.quick)) as bench:
+        results = {}
         with routers(bench, 1) as servers:
-            results = take_turns(bench, servers, WORKS, options.runs, options.seconds)
+            entrants = [Entrant(server.name, server) for server in servers]
+            for work in WORKS:
+                results[work] = take_turns(bench, entrants, work, options.runs, options.seconds)
             memory = [idle_memory(bench, server, options.idle) for server in servers]
-            joined = join_seconds(bench, servers[0], options.joins)
+            with idle_crowd(bench, servers[0], options.joins) as joined:
+                pass
         # Many workers hear of each caller that comes and goes: by themselves, or that would be most of what a short run costs.
         with routers(bench, options.workers) as servers:
-            results |= take_turns(bench, servers, (cast,), options.runs, options.seconds)
-    print(f"{machine()}; median of {options.runs} interleaved runs of {options.seconds:g} s.\n")
-    print("| work, daffi's own framing | daffi-bridge, CPU µs a call | Python Router, CPU µs a call | ratio | p50 µs, bridge · Router | calls a second, bridge · Router |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for work in (*WORKS, cast):
-        ours, theirs = results[work.title].values()
-        print(f"| {work.title} | {median(ours, 'cpu_us'):.1f} | {median(theirs, 'cpu_us'):.1f} | {ratio(ours, theirs):.2f} | "
-              f"{median(ours, 'p50_us'):.0f} · {median(theirs, 'p50_us'):.0f} | "
-              f"{median(ours, 'calls_per_second'):.0f} · {median(theirs, 'calls_per_second'):.0f} |")
-    print(f"| memory per idle member | {memory[0] / 1024:.1f} KB | {memory[1] / 1024:.1f} KB | {memory[0] / memory[1]:.3f} | – | – |")
-    print(f"\n{options.joins} members that join all at once, and hear of each other: {joined:.1f} s.")
-    print(f"\nbench: {len(WORKS) + 3} passed, 0 failed")
+            results[cast] = take_turns(bench, [Entrant(server.name, server) for server in servers], cast, options.runs, options.seconds)
+    lines = []
+    for work, rows in results.items():
+        ours, theirs = rows.values()
+        lines.append([work.title, f"{median(ours, 'cpu_us'):.1f}", f"{median(theirs, 'cpu_us'):.1f}", f"{ratio(ours, theirs):.2f}",
+                      f"{median(ours, 'p50_us'):.0f} · {median(theirs, 'p50_us'):.0f}",
+                      f"{median(ours, 'calls_per_second'):.0f} · {median(theirs, 'calls_per_second'):.0f}"])
+    lines.append(["memory per idle member", f"{memory[0] / 1024:.1f} KB", f"{memory[1] / 1024:.1f} KB", f"{memory[0] / memory[1]:.3f}", "–", "–"])
+    head = ["work, daffi's own framing", "daffi-bridge, CPU µs a call", "Python Router, CPU µs a call", "ratio", "p50 µs, bridge · Router",
+            "calls a second, bridge · Router"]
+    publish(options.out, "router", f"{how_measured(options.runs, options.seconds)}\n\n{table(head, lines)}\n\n"
+            f"{options.joins} members that join all at once, and hear of each other: {joined:.1f} s.")
+    print(f"bench: {len(lines) + 1} passed, 0 failed")
     return 0
 
 

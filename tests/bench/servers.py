@@ -12,8 +12,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+NO_PROXY, OVER_UNIX = "no proxy, no TLS", "daffi-bridge, Unix upstream"
+RELAY, RELAY_OVER_UNIX = "bare relay", "bare relay, Unix upstream"
 
 
 @dataclass
@@ -25,7 +29,6 @@ class Server:
     ws_path: str | None
     process: subprocess.Popen
     tls: bool = True
-    log: Path | None = None
 
     def pids(self) -> list[int]:
         """The process and its children (nginx's workers)."""
@@ -40,13 +43,11 @@ class Server:
                     found.append(int(entry.name))
         return found
 
-    def cpu_seconds(self) -> float:
-        """CPU time so far, user and system, of all threads (nanosecond accounting of the scheduler)."""
-        total = 0
-        for pid in self.pids():
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                total += int((task / "schedstat").read_text().split()[0])
-        return total / 1e9
+    @staticmethod
+    def cpu_seconds(pids: list[int]) -> float:
+        """CPU time so far, user and system, of those processes with all their threads, those that have ended too: their CPU clocks, to
+        the nanosecond (the number of a process's clock: clock_getcpuclockid(3))."""
+        return sum(time.clock_gettime(~pid << 3 | 2) for pid in pids)
 
     def memory_bytes(self) -> int:
         """Resident memory that is not shared with files."""
@@ -72,10 +73,12 @@ class Bench:
 
     build: Path
     folder: Path
+    quick: bool = False
     cert: Path = field(init=False)
     key: Path = field(init=False)
     echo: subprocess.Popen = field(init=False)
     echo_port: int = field(init=False)
+    others: list[subprocess.Popen] = field(default_factory=list, init=False)  # that end with their standard input, too
 
     def __post_init__(self) -> None:
         self.cert, self.key = self.folder / "cert.pem", self.folder / "key.pem"
@@ -92,14 +95,26 @@ class Bench:
         """A program of tests/bench in the build folder."""
         return self.build / "tests" / "bench" / name
 
-    def way_to(self, server: Server) -> list[str]:
-        """The load generator's options for that server."""
-        return ["--port", str(server.port), *(["--tls", str(self.cert)] if server.tls else []), *(["--ws", server.ws_path] if server.ws_path else [])]
+    def way_to(self, server: Server, tool: str = "bench_load") -> list[str | Path]:
+        """That load generator, and its options for that server."""
+        ws = ["--ws", server.ws_path] if server.ws_path and tool == "bench_load" else []
+        return [self.tool(tool), "--port", str(server.port), *(["--tls", str(self.cert)] if server.tls else []), *ws]
+
+    @property
+    def assets(self) -> Path:
+        """Where app.wasm is, as built."""
+        return self.build / "js-client"
+
+    @property
+    def settled_s(self) -> float:
+        """Memory that has not become less for so long is what stays: the bridge gives back what a crowd left a second later."""
+        return 0.3 if self.quick else 2.5
 
     def close(self) -> None:
-        """Ends the echo peer."""
-        self.echo.stdin.close()
-        self.echo.wait(10)
+        """Ends the echo peers."""
+        for process in (self.echo, *self.others):
+            process.stdin.close()
+            process.wait(10)
 
 
 def free_port() -> int:
@@ -133,14 +148,36 @@ def listening_port(process: subprocess.Popen) -> int:
     raise RuntimeError(f"daffi-bridge said: {''.join(said)}")
 
 
-def start_bridge(bench: Bench) -> Server:
-    """daffi-bridge with its default policy, over TCP to the echo peer."""
-    log = bench.folder / "bridge.log"
+def start_bridge(bench: Bench, limits: dict[str, int] | None = None, upstream: str | None = None, name: str = "daffi-bridge") -> Server:
+    """daffi-bridge with its default policy, over TCP to the echo peer unless another upstream is named."""
+    configuration = bench.folder / "bridge.json"
+    configuration.write_text(json.dumps({"limits": limits or {}}))
     process = subprocess.Popen(
-        [bench.build / "daffi-bridge", "--listen", "https://127.0.0.1:0", "--cert", bench.cert, "--key", bench.key,
-         "--upstream", f"tcp://127.0.0.1:{bench.echo_port}", "--log-level", "warning"],
+        [bench.build / "daffi-bridge", "-c", configuration, "--listen", "https://127.0.0.1:0", "--cert", bench.cert, "--key", bench.key,
+         "--upstream", upstream or f"tcp://127.0.0.1:{bench.echo_port}", "--log-level", "error"],
         stderr=subprocess.PIPE, text=True)
-    return Server("daffi-bridge", listening_port(process), "/", process, log=log)
+    return Server(name, listening_port(process), "/", process)
+
+
+def unix_echo_peer(bench: Bench) -> Path:
+    """The Unix socket of an echo peer of the same kind, started for whoever asks first."""
+    path = bench.folder / "echo.sock"
+    if not path.exists():
+        echo = subprocess.Popen([bench.tool("bench_echo_peer"), "--unix", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if not echo.stdout.readline().startswith("ready "):
+            raise RuntimeError("the echo peer on a Unix socket did not start")
+        bench.others.append(echo)
+    return path
+
+
+def start_bridge_over_unix(bench: Bench) -> Server:
+    """daffi-bridge, over a Unix socket to an echo peer of the same kind."""
+    return start_bridge(bench, upstream=f"unix:{unix_echo_peer(bench)}", name=OVER_UNIX)
+
+
+def no_proxy(bench: Bench) -> Server:
+    """The echo peer itself, without TLS: the zero of added latency. Not to be stopped."""
+    return Server(NO_PROXY, bench.echo_port, "/", bench.echo, tls=False)
 
 
 NGINX_CONFIGURATION = """
@@ -153,6 +190,10 @@ http {{
   server {{
     listen 127.0.0.1:{port} ssl reuseport;
     ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
+    location = /app.wasm {{
+      root {assets}; types {{ application/wasm wasm; }}
+      sendfile on; open_file_cache max=100; open_file_cache_valid 600s; keepalive_requests 10000000;
+    }}
     location / {{
       proxy_pass http://127.0.0.1:{echo_port}; proxy_http_version 1.1; proxy_read_timeout 600s;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; proxy_set_header Host $http_host;
@@ -162,25 +203,10 @@ http {{
 """
 
 
-def start_nginx(bench: Bench) -> Server | None:
-    """nginx as WebSocket proxy with TLS, two workers; None where it is not installed."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        return None
-    port = free_port()
-    configuration = bench.folder / "nginx.conf"
-    configuration.write_text(NGINX_CONFIGURATION.format(folder=bench.folder, port=port, cert=bench.cert,
-                                                        key=bench.key, echo_port=bench.echo_port))
-    process = subprocess.Popen([program, "-p", str(bench.folder), "-c", str(configuration)],
-                               stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
-    wait_for_port(process, port)
-    return Server("nginx", port, "/", process)
-
-
 HAPROXY_CONFIGURATION = """
 global
   nbthread 2
-  maxconn 4000
+  maxconn 9600
   tune.ssl.default-dh-param 2048
 defaults
   mode tcp
@@ -217,7 +243,8 @@ https://127.0.0.1:{port} {{
 
 
 def start_peer(bench: Bench, name: str, configuration: str, command: list[str]) -> Server | None:
-    """One of Debian's servers by its configuration; None where it is not installed. `command` has {file} for the latter's path."""
+    """One of Debian's servers by its configuration; None where it is not installed. `command` has {file} for
+    the latter's path, and {folder} for that of the run."""
     program = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if program is None:
         return None
@@ -225,11 +252,17 @@ def start_peer(bench: Bench, name: str, configuration: str, command: list[str]) 
     pem = bench.folder / "both.pem"
     pem.write_text(bench.cert.read_text() + bench.key.read_text())
     file = bench.folder / f"{name}.conf"
-    file.write_text(configuration.format(port=port, echo_port=bench.echo_port, pem=pem, cert=bench.cert, key=bench.key))
-    process = subprocess.Popen([program, *(part.format(file=file) for part in command)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    file.write_text(configuration.format(port=port, echo_port=bench.echo_port, pem=pem, cert=bench.cert, key=bench.key, folder=bench.folder,
+                                         assets=bench.assets))
+    process = subprocess.Popen([program, *(part.format(file=file, folder=bench.folder) for part in command)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], "HOME": str(bench.folder)})
     wait_for_port(process, port)
     return Server(name, port, "/", process)
+
+
+def start_nginx(bench: Bench) -> Server | None:
+    """nginx as WebSocket proxy with TLS, two workers; it serves app.wasm as a file, too."""
+    return start_peer(bench, "nginx", NGINX_CONFIGURATION, ["-p", "{folder}", "-c", "{file}"])
 
 
 def start_haproxy(bench: Bench) -> Server | None:
@@ -247,11 +280,16 @@ def start_caddy(bench: Bench) -> Server | None:
     return start_peer(bench, "caddy", CADDY_CONFIGURATION, ["run", "--adapter", "caddyfile", "--config", "{file}"])
 
 
-def start_relay(bench: Bench) -> Server:
-    """The bare relay: the floor."""
-    process = subprocess.Popen([bench.tool("bench_relay"), bench.cert, bench.key, str(bench.echo_port)], stdin=subprocess.PIPE,
+def start_relay(bench: Bench, upstream: str | Path | None = None, name: str = RELAY) -> Server:
+    """The bare relay: the floor. Over TCP to the echo peer unless a Unix socket is named."""
+    process = subprocess.Popen([bench.tool("bench_relay"), bench.cert, bench.key, str(upstream or bench.echo_port)], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
-    return Server("bare relay", int(process.stdout.readline().split()[1]), "/", process)
+    return Server(name, int(process.stdout.readline().split()[1]), "/", process)
+
+
+def start_relay_over_unix(bench: Bench) -> Server:
+    """The bare relay, over a Unix socket to an echo peer of the same kind."""
+    return start_relay(bench, unix_echo_peer(bench), RELAY_OVER_UNIX)
 
 
 def start_own_router(bench: Bench) -> Server:

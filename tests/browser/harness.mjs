@@ -104,6 +104,37 @@ export async function startBridge(upstream, more = [], { port = 0, playground = 
   return handle;
 }
 
+/**
+ * `daffi-bridge dev` for `folder`, on free ports, with a home of its own (the certificates, what browsers believe).
+ * @returns handle with `https` and `http`, both as SCHEME://localhost:N
+ */
+export async function startDev(folder, home, more = []) {
+  const handle = await start(join(BUILD, "daffi-bridge"), ["dev", folder, "--port", "0", "--http-port", "0", ...more], /Ctrl-C ends it/,
+    { stream: "stderr", signal: "SIGINT", env: { HOME: home, XDG_DATA_HOME: join(home, "data"), NO_COLOR: "1" } });
+  const port = (scheme) => new RegExp(`^listening ${scheme}://\\S+:(\\d+)$`, "m").exec(handle.log())[1];
+  handle.https = `https://localhost:${port("https")}`;
+  handle.http = `http://localhost:${port("http")}`;
+  return handle;
+}
+
+/** Waits until a process of `start` has said what `pattern` matches, from character `from` of its output on; returns the match. */
+export function said(handle, pattern, from = 0) {
+  return new Promise((done, failed) => {
+    const late = setTimeout(() => failed(new Error(`${pattern} was not said in ${READY_MS} ms, but:\n${handle.log()}`)), READY_MS);
+    const look = () => {
+      const match = pattern.exec(handle.log().slice(from));
+      if (!match) return;
+      clearTimeout(late);
+      handle.child.stdout.off("data", look);
+      handle.child.stderr.off("data", look);
+      done(match);
+    };
+    handle.child.stdout.on("data", look);
+    handle.child.stderr.on("data", look);
+    look();
+  });
+}
+
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
   ".wasm": "application/wasm", ".css": "text/css", ".svg": "image/svg+xml" };
 
@@ -122,8 +153,9 @@ export async function serveFolder(folder, pages = {}) {
 }
 
 /** Debian's Chromium, as it has to be started in a container. */
-export function launchChromium() {
+export function launchChromium(options = {}) {
   return chromium.launch({
+    ...options,
     executablePath: process.env.DAFFI_CHROMIUM ?? "/usr/bin/chromium",
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync"],
@@ -142,5 +174,21 @@ export async function openPage(browser, url, options = {}) {
     if (message.type() === "error" && /Content Security Policy/.test(message.text())) page.problems.push(message.text());
   });
   if (url) await page.goto(url);
+  return page;
+}
+
+/** A page of `daffi-bridge dev` that hears of changes: a stylesheet that changes before it does would have it loaded anew. */
+export async function openLivePage(browser, url) {
+  const page = await openPage(browser);
+  const session = await page.context().newCDPSession(page);
+  const sockets = new Set();
+  const hears = new Promise((done) => {
+    session.on("Network.webSocketCreated", (socket) => { if (socket.url.includes("/_bridge/dev/live")) sockets.add(socket.requestId); });
+    session.on("Network.webSocketHandshakeResponseReceived", ({ requestId }) => { if (sockets.has(requestId)) done(); });
+  });
+  await session.send("Network.enable");
+  await page.goto(url);
+  await hears;
+  await session.detach();
   return page;
 }

@@ -79,6 +79,11 @@ class Peer {
     this.send({ uuid: request.uuid, flag, decoder, isBytes, metadata: `${request.receiver}|${this.name}|${request.method}`, payload });
   }
 
+  /** Tells of members: their functions, as they are now. */
+  news(members) {
+    this.send({ flag: HANDSHAKE, payload: { meta: { type: "router", error: null }, members } });
+  }
+
   event(type, member) {
     this.send({ flag: EVENTS, payload: { type, member } });
   }

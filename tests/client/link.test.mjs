@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { describe, test } from "node:test";
+import WebSocket from "ws";
 import { eventOf, failureOf, freePort, makeClient, stateOf } from "./peers.mjs";
 import { ERROR, EVENTS, HANDSHAKE, JSON_SERDE, MSGPACK, PICKLE, RAW, REQUEST, RESPONSE, encode, startFakeServer } from "./fake_server.mjs";
 
@@ -11,6 +12,22 @@ const greeted = async (t, options = {}, greeting = {}) => {
   const conn = await client.connect();
   return { server, client, conn, peer: await server.peer() };
 };
+
+describe("a WebSocket of one's own", () => {
+  test("may read what it is to send at a later time", async (t) => {
+    class Late extends WebSocket {
+      send(bytes) {
+        setImmediate(() => super.send(bytes));
+      }
+    }
+    const { conn, peer } = await greeted(t, { WebSocket: Late });
+    for (let index = 0; index < 5; index++) conn.rpc_nowait({ serde: "raw" }).echo(`value ${index}`);
+    conn.cast_nowait({ serde: "raw" }).echo("cast");
+    const arrived = [];
+    while (arrived.length < 6) arrived.push(String((await peer.next()).payload));
+    assert.deepEqual(arrived, ["value 0", "value 1", "value 2", "value 3", "value 4", "cast"]);
+  });
+});
 
 describe("connect()", () => {
   test("sends exactly the reference's handshake, and asks for a bridge by the query alone", async (t) => {

@@ -32,17 +32,29 @@ def authority(tmp_path_factory) -> SimpleNamespace:
     return SimpleNamespace(folder=folder, ca=folder / "ca.pem", chain=folder / "chain.pem", key=folder / "leaf.key")
 
 
-def test_testssl_finds_nothing_above_low(house, authority):
-    bridge = house.bridge("router:", "--cert", str(authority.chain), "--key", str(authority.key), listeners=("https://localhost:0",))
-    port = bridge.url.rsplit(":", 1)[1]
-    report = authority.folder / "report.json"
+def examine(port: str, authority: SimpleNamespace, name: str) -> list[dict]:
+    """What testssl.sh says."""
+    report = authority.folder / f"{name}.json"
     subprocess.run(["testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--ip", "127.0.0.1", "--openssl-timeout", "10",
                     "--add-ca", str(authority.ca), "--jsonfile", str(report), f"localhost:{port}"],
                    stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
-    findings = json.loads(report.read_text())
+    return json.loads(report.read_text())
+
+
+def above_low(findings: list[dict]) -> list[dict]:
+    """Those that matter."""
+    return [finding for finding in findings if finding["severity"] not in HARMLESS and "revocation" not in finding["id"]]
+
+
+def test_testssl_finds_nothing_above_low(house, authority):
+    bridge = house.bridge("router:", "--cert", str(authority.chain), "--key", str(authority.key), listeners=("https://localhost:0",))
+    port = bridge.url.rsplit(":", 1)[1]
+    findings = examine(port, authority, "first")
+    if {finding["severity"] for finding in above_low(findings)} == {"WARN"}:
+        findings = examine(port, authority, "second")  # a check of its own that did not come about: it kills openssl after 10 s on a busy machine
     assert len(findings) > 100, findings
     rated = {finding["id"]: finding for finding in findings}
     assert rated["cert_chain_of_trust"]["severity"] == "OK"
     assert rated["TLS1_3"]["severity"] == "OK"
-    above = [finding for finding in findings if finding["severity"] not in HARMLESS and "revocation" not in finding["id"]]
+    above = above_low(findings)
     assert not above, json.dumps(above, indent=1)

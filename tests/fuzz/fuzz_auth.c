@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bridge/auth.h"
+#include "bridge/guard/auth.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

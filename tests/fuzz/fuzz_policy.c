@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bridge/policy.h"
+#include "bridge/guard/policy.h"
 #include "config/config_patterns.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bridge/router.h"
-#include "bridge/router_branch.h"
+#include "bridge/router/router.h"
+#include "bridge/router/router_branch.h"
 #include "config/config_patterns.h"
 #include "ops/log.h"
 

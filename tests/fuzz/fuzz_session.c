@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "bridge/session.h"
+#include "bridge/session/session.h"
 #include "config/config_patterns.h"
 #include "daffi/payload.h"
 #include "ops/log.h"

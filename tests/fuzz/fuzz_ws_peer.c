@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bridge/session.h"
-#include "bridge/ws_peer.h"
+#include "bridge/peer/ws_peer.h"
+#include "bridge/session/session.h"
 #include "daffi/payload.h"
 #include "ops/log.h"
 #include "ws/ws_frame.h"

@@ -93,11 +93,15 @@ class Peer(Process):
         where = [] if port is None else ["--port", str(port)]
         super().__init__(sys.executable, PEER, role, *where, *([] if name is None else ["--name", name]), *options)
         self.port = port
+        self._role = role
         self.wait_for("^ready$")
 
     def stop(self, seconds: float = 2.0) -> int:
-        """Ends it; a Service whose clients are still there does not end by itself, so it is not waited for."""
+        """Ends it; a Service that had clients never ends by itself, so it is not waited for."""
         self.popen.stdin.close()
+        if self._role == "service":
+            self.kill()
+            return 0
         try:
             return self.popen.wait(seconds)
         except subprocess.TimeoutExpired:

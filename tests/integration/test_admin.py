@@ -34,7 +34,10 @@ def test_an_event_loop_that_hangs_is_no_health(house, tmp_path):
     attach, go_on, wait_all = 16, 17, 0x40000000
     admin = watched.start(house, None, tmp_path)
     tasks = Path(f"/proc/{admin.bridge.popen.pid}/task")
-    loop = next(int(task.name) for task in tasks.iterdir() if (task / "comm").read_text() == "loop-0\n")
+    named = ()
+    while not named:  # a thread takes its name when it begins
+        named = [int(task.name) for task in tasks.iterdir() if (task / "comm").read_text() == "loop-0\n"]
+    loop = named[0]
     assert admin.get("/healthz") == (200, "ok\n")
     if libc.ptrace(attach, loop, None, None) != 0:
         pytest.skip(f"no ptrace here: {os.strerror(ctypes.get_errno())}")

@@ -173,22 +173,28 @@ def test_answers_too_large_for_a_batch_come_alone_and_in_order(configured):
 # -- signs of life --
 
 
-def wait_for_empty(page, seconds=5.0) -> float:
-    """Reads until an empty message comes; how long that took."""
-    begun = time.monotonic()
-    while page.socket.recv(timeout=seconds) != b"":
+def wait_for_empty(page) -> None:
+    """Reads until an empty message comes."""
+    while page.socket.recv(timeout=10) != b"":
         pass
-    return time.monotonic() - begun
 
 
-def test_our_client_gets_an_empty_message_each_interval_and_one_when_it_asks(configured):
+def test_our_client_gets_an_empty_message_each_interval(configured):
     bridge = configured(timeouts_ms={"heartbeat": 300, "heartbeat_answer": 5000})
+    begun = time.monotonic()
+    with OwnPage(bridge) as page:
+        for _ in range(3):
+            wait_for_empty(page)
+        assert time.monotonic() - begun > 0.7  # since before it came: whoever is late, here or there, only adds to it
+
+
+def test_our_client_gets_an_empty_message_when_it_asks(configured):
+    bridge = configured(timeouts_ms={"heartbeat": 60_000})
     with OwnPage(bridge) as page:
         page.wait_for_member("w1")
-        wait_for_empty(page)
-        assert wait_for_empty(page) > 0.1
-        page.socket.send(b"")
-        assert wait_for_empty(page) < 0.28
+        for _ in range(2):
+            page.socket.send(b"")
+            wait_for_empty(page)
 
 
 def test_others_get_no_empty_messages_and_are_pinged(configured):
@@ -205,12 +211,12 @@ def test_one_that_answers_no_ping_is_closed_and_its_name_is_free(configured):
     bridge = configured(timeouts_ms={"heartbeat": 200, "heartbeat_answer": 300})
     with Page(bridge.ws_url, name="bystander") as bystander:
         with socket.create_connection(("127.0.0.1", bridge.port), 10) as silent:
-            silent.sendall(UPGRADE + masked(wire.handshake("silent").encode()))
             begun = time.monotonic()
+            silent.sendall(UPGRADE + masked(wire.handshake("silent").encode()))
             bystander.wait_for_event("connected", "silent")
-            bystander.wait_for_event("disconnected", "silent", 5)
-            assert 0.45 < time.monotonic() - begun < 2
-            silent.settimeout(5)
+            bystander.wait_for_event("disconnected", "silent", 10)
+            assert time.monotonic() - begun > 0.45
+            silent.settimeout(10)
             try:
                 while silent.recv(65536):
                     pass
@@ -248,19 +254,19 @@ def greet(connection, name) -> None:
     connection.sendall(UPGRADE)
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += connection.recv(1)
+        head += wire.receive(connection, 1)
     connection.sendall(masked(wire.handshake(name).encode()))
 
 
 def test_one_that_is_still_sending_a_large_message_is_alive(configured):
-    bridge = configured(timeouts_ms={"heartbeat": 200, "heartbeat_answer": 200})
+    bridge = configured(timeouts_ms={"heartbeat": 100, "heartbeat_answer": 1500})  # less than the message takes, more than a busy machine stands still
     with socket.create_connection(("127.0.0.1", bridge.port), 10) as slow:
         greet(slow, "slow")
         message = wire.request("slow", "w1", "echo", "x" * 100000, uuid=7).encode()
         slow.sendall(b"\x82\xff" + len(message).to_bytes(8, "big") + b"\0\0\0\0")
-        for begin in range(0, len(message), len(message) // 5 + 1):
+        for begin in range(0, len(message), len(message) // 20 + 1):
             next_ping(slow)
-            slow.sendall(message[begin:begin + len(message) // 5 + 1])
+            slow.sendall(message[begin:begin + len(message) // 20 + 1])
         while True:
             opcode, data = next_frame(slow)
             if opcode == 2 and data and wire.decode(data).flag == wire.RESPONSE:
@@ -270,17 +276,20 @@ def test_one_that_is_still_sending_a_large_message_is_alive(configured):
 
 def test_one_that_is_still_taking_a_large_message_is_alive(configured):
     """The ping stands behind the message: what it acknowledges is its sign of life."""
-    bridge = configured(timeouts_ms={"heartbeat": 100, "heartbeat_answer": 200})
+    bridge = configured(timeouts_ms={"heartbeat": 100, "heartbeat_answer": 1500})  # less than the message takes, more than a busy machine stands still
     with socket.socket() as slow:
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        # With room for a segment of the loopback's at least: what the kernel has to drop is sent again after ever longer pauses.
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         slow.connect(("127.0.0.1", bridge.port))
         greet(slow, "slow")
-        message = wire.request("slow", "w1", "echo", "x" * 900000, uuid=7).encode()
+        message = wire.request("slow", "w1", "echo", "x" * 2_000_000, uuid=7).encode()
         slow.sendall(b"\x82\xff" + len(message).to_bytes(8, "big") + b"\0\0\0\0" + message)
         begun = time.monotonic()
         taken = 0
         while taken < len(message):
-            taken += len(slow.recv(65536))
+            data = slow.recv(65536)
+            assert data, "given up while it took what it was sent"
+            taken += len(data)
             while (time.monotonic() - begun) * 5e5 < taken:  # a line of 500 kB a second
                 select.select([], [], [], 0.01)
         slow.sendall(masked(wire.request("slow", "w1", "echo", "after", uuid=8).encode()))
@@ -292,10 +301,10 @@ def test_one_that_is_still_taking_a_large_message_is_alive(configured):
 
 
 def test_a_page_that_speaks_is_left_in_peace(configured):
-    bridge = configured(timeouts_ms={"heartbeat": 100, "heartbeat_answer": 100})
+    bridge = configured(timeouts_ms={"heartbeat": 100, "heartbeat_answer": 1500})
     with OwnPage(bridge) as page:
         page.wait_for_member("w1")
-        end = time.monotonic() + 1.5
+        end = time.monotonic() + 2.0
         number = 0
         while time.monotonic() < end:
             number += 1

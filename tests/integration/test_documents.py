@@ -28,3 +28,11 @@ def test_each_shown_configuration_is_one(block, certificate, tmp_path):
 
 def test_there_are_some():
     assert len(BLOCKS) >= 2
+
+
+def test_the_lines_that_sri_is_said_to_print():
+    """`…` stands for anything."""
+    command, shown = re.search(r"^    \$ (daffi-bridge sri .*)\n((?:    .*\n)+)", (DOCS / "cdn.md").read_text(), re.MULTILINE).groups()
+    done = subprocess.run([BUILD / "daffi-bridge", *command.split()[1:]], capture_output=True, text=True, check=True, timeout=30)
+    pattern = re.escape(re.sub("^    ", "", shown.rstrip(), flags=re.MULTILINE)).replace("…", r"[\s\S]*")
+    assert re.fullmatch(pattern, done.stdout.rstrip()), done.stdout

@@ -84,7 +84,7 @@ def test_a_malformed_answer_of_the_upstream_ends_that_session_alone(house, tmp_p
         with leg:
             received = b""
             while len(received) < 9 or wire.size_at_front(received[9:]) is None or len(received) < 9 + wire.size_at_front(received[9:]):
-                received += leg.recv(65536)
+                received += wire.receive(leg)
             assert received[:9] == wire.PROBE
             greeting = wire.decode(received[9:])
             assert greeting.json() == {"meta": {"type": "client"}, "members": [{"name": "page", "methods": None}]}

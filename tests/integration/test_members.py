@@ -72,7 +72,8 @@ def test_a_service_answers_everybody_when_somebody_joins(house):
     bridge = house.bridge(service.port)
     with Page(bridge.ws_url, "one") as one:
         with Page(bridge.ws_url, "two"):
-            news = one.receive()
+            while (news := one.receive()).transmitter.startswith("daffi-bridge-watch-"):
+                pass  # the bridge's own connection, which joins when the first page does
             assert (news.flag, news.transmitter) == (wire.HANDSHAKE, "two")
             assert "add" in one.members["service"]
             assert one.call("add", 1, 2, receiver="service") == 3

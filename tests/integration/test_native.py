@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from page import Page
+from processes import PEER, Process
 
 # Leaves without client.stop(): with TLS that crashes in the released package, against its own Router as well.
 CALLER = """
@@ -77,12 +78,14 @@ def test_where_native_peers_are_not_taken(house):
     router = house.router()
     house.worker(router.port)
     bridge = house.bridge(router.port, "--native", "none")
-    with pytest.raises(AssertionError):
-        house.worker(bridge.port, "intruder")
-    bridge.wait_for(r"native")
+    said = len(bridge.lines)
+    intruder = house.keep(Process(sys.executable, PEER, "worker", "--port", str(bridge.port), "--name", "intruder"))
+    bridge.wait_for(r"native", after=said)
     with Page(bridge.ws_url) as page:
         assert page.call("add", 3, 4) == 7
         assert "intruder" not in page.members
+    assert "ready" not in intruder.lines
+    house.kill(intruder)
 
 
 def test_an_upstream_that_is_not_there_is_a_clean_refusal_to_python(house):

@@ -269,31 +269,47 @@ NOT_OVER_TLS = {a_name_taken_again_and_again, calls_go_to_the_one_that_has_the_n
 NOT_OVER_A_UNIX_SOCKET = {hundreds_that_come_and_go, a_stream_and_its_order}
 
 
+def assert_the_same(mine: list, play_theirs) -> None:
+    """What `play_theirs` yields before a fresh Router. Whoever has been welcomed by the real one a moment ago may miss the news of the next join: it
+    answers before it lists a member for news. So what differs is asked of another one, twice."""
+    for _ in range(3):
+        theirs = without_late_news(list(play_theirs()))
+        if mine == theirs:
+            break
+    assert mine == theirs
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_peers_see_the_same(house, scenario):
-    theirs = without_late_news(list(scenario(house.router().port)))
-    assert list(scenario(ours(house))) == theirs
+    assert_the_same(list(scenario(ours(house))), lambda: scenario(house.router().port))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_peers_see_the_same_over_tls(house, certificate, scenario):
     secure = ["--tls", "--cert", certificate.cert, "--key", certificate.key]
-    router = house.router(None, *([] if scenario in NOT_OVER_TLS else secure))
-    theirs = without_late_news(list(scenario(router.port if scenario in NOT_OVER_TLS else (router.port, certificate.cert))))
-    assert list(scenario((ours(house, tls=True), certificate.cert))) == theirs
+
+    def play_theirs():
+        if scenario in NOT_OVER_TLS:
+            return scenario(house.router().port)
+        return scenario((house.router(None, *secure).port, certificate.cert))
+
+    assert_the_same(list(scenario((ours(house, tls=True), certificate.cert))), play_theirs)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_peers_see_the_same_over_a_unix_socket(house, scenario):
     with tempfile.TemporaryDirectory(prefix="d", dir="/tmp") as folder:  # the real one cuts a path at 26 bytes
-        where: int | str = f"{folder}/theirs"
-        if scenario in NOT_OVER_A_UNIX_SOCKET:
-            where = house.router().port
-        else:
+        numbers = iter("123")
+
+        def play_theirs():
+            if scenario in NOT_OVER_A_UNIX_SOCKET:
+                return scenario(house.router().port)
+            where = f"{folder}/{next(numbers)}"
             house.keep(Peer("router", "--unix", where))
+            return scenario(where)
+
         house.bridge(None, listeners=(f"unix:{folder}/ours",))
-        theirs = without_late_news(list(scenario(where)))
-        assert list(scenario(f"{folder}/ours")) == theirs
+        assert_the_same(list(scenario(f"{folder}/ours")), play_theirs)
 
 
 @pytest.mark.parametrize("which", ["theirs", "ours"])

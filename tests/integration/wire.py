@@ -79,3 +79,11 @@ def request(name: str, receiver: str, function: str, *args, uuid: int = 2, **kwa
     """A JSON call."""
     return Message(uuid, REQUEST, JSON, 0, 1, name, receiver, function,
                    json.dumps({"args": list(args), "kwargs": kwargs}).encode())
+
+
+def receive(connection, size: int = 65536) -> bytes:
+    """Some bytes of a socket; EOFError where it has ended: who waits for more would wait without end."""
+    data = connection.recv(size)
+    if not data:
+        raise EOFError("the connection has ended")
+    return data

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/router.h"
+#include "bridge/router/router.h"
 #include "ops/log.h"
 
 enum { BRANCHES = 2, LINE_MAX_BYTES = 2048 };
@@ -83,13 +83,16 @@ void session_on_backend_welcome(struct session *session, const struct daffi_mess
     session_on_backend_message(session, message, bytes);
 }
 
-void session_on_backend_news(struct session *session, struct daffi_span bytes) {
-    struct daffi_message message;
-    struct daffi_fault fault;
-    size_t size = 0;
-    assert_int_equal(daffi_message_decode(bytes, &message, &size, &fault), 0);
-    assert_int_equal(size, bytes.length);
-    session_on_backend_message(session, &message, bytes);
+void session_on_backend_news(struct session *session, struct daffi_span bytes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        struct daffi_message message;
+        struct daffi_fault fault;
+        size_t size = 0;
+        assert_int_equal(daffi_message_decode(bytes, &message, &size, &fault), 0);
+        session_on_backend_message(session, &message, daffi_span_of(bytes.data, size));
+        bytes = daffi_span_of(bytes.data + size, bytes.length - size);
+    }
+    assert_int_equal(bytes.length, 0);
 }
 
 static void session_detach(struct session *session) {

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "bridge/rejoins.h"
-#include "bridge/session.h"
+#include "bridge/members/rejoins.h"
+#include "bridge/session/session.h"
 #include "ops/log.h"
 
 enum { TOLD_MAX = 32, TEXT_MAX = 1024 };

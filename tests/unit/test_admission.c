@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/admission.h"
+#include "bridge/door/admission.h"
 #include "net/reactor.h"
 
 enum { TICKETS_MAX = 64 };

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/answers.h"
+#include "bridge/session/answers.h"
 
 enum { LIMIT = 8, NOW = 5000 };
 

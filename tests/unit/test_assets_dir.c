@@ -1,7 +1,6 @@
 /* A folder of versions: what is read of it, what is answered out of it, and what is refused by name. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,9 +11,10 @@
 #include <cmocka.h>
 
 #include "http/assets.h"
+#include "scratch_folder.h"
 #include "sink.h"
 
-static char root[64];
+static char root[SCRATCH_FOLDER_MAX];
 static char error[ASSETS_DIR_ERROR_MAX];
 static struct sink out;
 
@@ -37,21 +37,14 @@ static void write_file(const char *name, const char *text) {
 
 static int setup(void **state) {
     (void)state;
-    snprintf(root, sizeof root, "/tmp/assets-XXXXXX");
     error[0] = '\0';
-    return mkdtemp(root) != NULL ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk) {
-    (void)info;
-    (void)kind;
-    (void)walk;
-    return remove(path);
+    scratch_folder_make(root);
+    return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
-    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return scratch_folder_remove(root);
 }
 
 static void answer(const struct assets *assets, const char *path, const char *fields, int status) {

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "bridge/auth.h"
-#include "bridge/policy.h"
+#include "bridge/guard/auth.h"
+#include "bridge/guard/policy.h"
 
 enum { NOW = 1000, TOKEN_MAX = 2 * AUTH_TOKEN_MAX };
 

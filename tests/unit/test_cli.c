@@ -55,6 +55,16 @@ static void what_is_asked_for(void **state) {
         {"--help", CLI_HELP, false},
         {"-h --no-such-option", CLI_HELP, false},
         {"--version", CLI_VERSION, false},
+        {"dev", CLI_DEV, false},
+        {"dev . -- python worker.py --help", CLI_DEV, false},
+        {"dev . --help -- python worker.py", CLI_HELP_DEV, false},
+        {"dev -h", CLI_HELP_DEV, false},
+        {"trust", CLI_TRUST, false},
+        {"trust --help", CLI_HELP, false},
+        {"untrust", CLI_UNTRUST, false},
+        {"untrust -h", CLI_HELP, false},
+        {"sri https://bridge.example", CLI_INTEGRITY, false},
+        {"sri --help", CLI_HELP, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct cli cli = parse_good(cases[i].line);
@@ -184,10 +194,19 @@ static void what_is_wrong_is_said(void **state) {
         {"--lisen http://127.0.0.1:0", "unknown option --lisen; did you mean --listen?"},
         {"--playground=yes", "--playground takes no value"},
         {"-x", "unknown argument -x; see daffi-bridge --help"},
+        {"turst", "unknown argument turst; did you mean daffi-bridge trust?"},
+        {"bridge.json", "unknown argument bridge.json; see daffi-bridge --help"},
         {"--listen", "--listen needs URL: (repeatable) https://HOST:PORT, http://HOST:PORT or unix:/PATH; "
                      "port 0 takes a free one"},
-        {"dev", "\"daffi-bridge dev\" is not there yet; give --listen, --upstream and --playground"},
-        {"dev .", "\"daffi-bridge dev\" is not there yet; give --listen, --upstream and --playground"},
+        {"dev . other", "daffi-bridge dev serves one folder; other is a second one"},
+        {"dev --pot 1",
+         "daffi-bridge dev: unknown option --pot; did you mean --port; see daffi-bridge dev --help"},
+        {"dev --port 70000", "--port 70000 is no port; 0 to 65535 is expected"},
+        {"dev --port", "--port needs N: first port to try for https (8443); 0 takes any"},
+        {"dev --log-level loud",
+         "--log-level \"loud\" is not known; \"error\", \"warning\", \"info\" or \"debug\" is expected"},
+        {"dev . --", "a command is expected behind --, as in: daffi-bridge dev -- python worker.py"},
+        {"dev -- a -- -- b", "a command is expected behind --, as in: daffi-bridge dev -- python worker.py"},
         {"-c /nowhere.json", "/nowhere.json: can't be opened: No such file or directory"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -227,9 +246,24 @@ static void help_names_everything(void **state) {
         assert_non_null(strstr(text, config_table[i].name));
         assert_non_null(strstr(text, config_table[i].help));
     }
-    static const char *const options[] = {
-        "-c",       "-t",           "--listen",    "--cert",       "--key",  "--upstream", "--allow-origin",
-        "--native", "--playground", "--log-level", "--log-format", "--help", "--version",  "exit status"};
+    static const char *const options[] = {"-c",
+                                          "-t",
+                                          "--listen",
+                                          "--cert",
+                                          "--key",
+                                          "--upstream",
+                                          "--allow-origin",
+                                          "--native",
+                                          "--playground",
+                                          "--log-level",
+                                          "--log-format",
+                                          "--help",
+                                          "--version",
+                                          "exit status",
+                                          "daffi-bridge dev",
+                                          "daffi-bridge trust",
+                                          "daffi-bridge untrust",
+                                          "daffi-bridge sri"};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         assert_non_null(strstr(text, options[i]));
     }

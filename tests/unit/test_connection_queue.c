@@ -9,7 +9,7 @@ static void test_congestion_and_draining(void **state) {
     int fd = make_with(&probe, &handler, &limits, 4096);
     turns(1);
     assert_false(connection_is_congested(probe.connection));
-    assert_int_equal(connection_write(probe.connection, bytes, sizeof bytes), 0);
+    assert_int_equal(queue_up(probe.connection, bytes, sizeof bytes), 0);
     assert_true(connection_is_congested(probe.connection));
     turns(2);
     assert_true(waits()); /* EPOLLOUT is not told while it is full */
@@ -28,7 +28,7 @@ static void test_congestion_and_draining(void **state) {
 static void write_more(struct probe *probe) {
     static uint8_t bytes[30000];
     if (probe->drained < 4) {
-        assert_int_equal(connection_write(probe->connection, bytes, sizeof bytes), 0);
+        assert_int_equal(queue_up(probe->connection, bytes, sizeof bytes), 0);
     }
 }
 
@@ -56,7 +56,7 @@ static void test_slow_consumer(void **state) {
     probe = (struct probe){0};
     int fd = make_with(&probe, &handler, &limits, 4096);
     turns(1);
-    assert_int_equal(connection_write(probe.connection, bytes, sizeof bytes), 0);
+    assert_int_equal(queue_up(probe.connection, bytes, sizeof bytes), 0);
     turns(1);
     for (int i = 0; i < 5; i++) { /* as long as it takes something, it may take its time */
         clock_ms += 29999;
@@ -81,7 +81,7 @@ static void test_no_deadline_when_idle(void **state) {
     probe = (struct probe){0};
     int fd = make_with(&probe, &handler, &limits, 4096);
     turns(1);
-    assert_int_equal(connection_write(probe.connection, bytes, sizeof bytes), 0);
+    assert_int_equal(queue_up(probe.connection, bytes, sizeof bytes), 0);
     for (size_t have = 0; have < sizeof bytes; turns(1)) {
         have += drain(fd, got, sizeof got);
     }
@@ -119,11 +119,11 @@ static void test_fullest_goes_first(void **state) {
     static struct probe modest;
     full = (struct probe){0};
     modest = (struct probe){0};
-    budget.limit = (size_t)1 << 20;
+    budget.limit = 64 * (size_t)BUFFER_BLOCK_MIN;
     int fd1 = make(&full), fd2 = make(&modest);
-    assert_int_equal(connection_write(full.connection, bytes, 400000), 0);   /* a block of 524288 */
-    assert_int_equal(connection_write(modest.connection, bytes, 240000), 0); /* 262144 */
-    assert_int_equal(connection_write(modest.connection, bytes, 120000), 0); /* grows to 524288 */
+    assert_int_equal(queue_up(full.connection, bytes, 400000), 0);   /* a block of 32 * BUFFER_BLOCK_MIN */
+    assert_int_equal(queue_up(modest.connection, bytes, 240000), 0); /* 16 of it */
+    assert_int_equal(queue_up(modest.connection, bytes, 120000), 0); /* grows to 32 */
     turns(1);
     assert_int_equal(full.closed, 1);
     assert_int_equal(full.reason, -ENOBUFS);
@@ -133,8 +133,8 @@ static void test_fullest_goes_first(void **state) {
         have += drain(fd2, got, sizeof got);
     }
     /* The one that asks is the fullest itself. */
-    assert_int_equal(connection_write(modest.connection, bytes, 400000), 0);
-    assert_int_equal(connection_write(modest.connection, bytes, 400000), -ENOBUFS);
+    assert_int_equal(queue_up(modest.connection, bytes, 400000), 0);
+    assert_int_equal(queue_up(modest.connection, bytes, 400000), -ENOBUFS);
     turns(1);
     assert_int_equal(modest.closed, 1);
     assert_int_equal(modest.reason, -ENOBUFS);
@@ -150,22 +150,22 @@ static void test_what_others_queue_is_not_its_own(void **state) {
     worker = (struct probe){0};
     hog = (struct probe){0};
     asks = (struct probe){0};
-    budget.limit = (size_t)1 << 20;
+    budget.limit = 64 * (size_t)BUFFER_BLOCK_MIN;
     int fd1 = make(&worker), fd2 = make(&hog), fd3 = make(&asks);
-    assert_int_equal(connection_write(worker.connection, bytes, 400000), 0); /* a block of 524288 */
+    assert_int_equal(queue_up(worker.connection, bytes, 400000), 0); /* a block of 32 * BUFFER_BLOCK_MIN */
     connection_lend(worker.connection, 400000);
-    assert_int_equal(connection_write(hog.connection, bytes, 200000), 0);  /* 262144 */
-    assert_int_equal(connection_write(asks.connection, bytes, 100000), 0); /* 131072 */
-    assert_int_equal(connection_write(asks.connection, bytes, 150000), 0); /* grows to 262144 */
+    assert_int_equal(queue_up(hog.connection, bytes, 200000), 0);  /* 16 of it */
+    assert_int_equal(queue_up(asks.connection, bytes, 100000), 0); /* 8 of it */
+    assert_int_equal(queue_up(asks.connection, bytes, 150000), 0); /* grows to 16 */
     turns(1);
     assert_int_equal(worker.closed, 0);
     assert_int_equal(hog.closed, 1);
     for (size_t have = 0; have < 400000; turns(1)) {
         have += drain(fd1, got, sizeof got);
     }
-    assert_int_equal(connection_write(worker.connection, bytes, 400000), 0); /* its own now */
-    assert_int_equal(connection_write(asks.connection, bytes, 50000), 0);
-    assert_int_equal(connection_write(asks.connection, bytes, 220000), 0);
+    assert_int_equal(queue_up(worker.connection, bytes, 400000), 0); /* its own now */
+    assert_int_equal(queue_up(asks.connection, bytes, 50000), 0);
+    assert_int_equal(queue_up(asks.connection, bytes, 290000), 0);
     turns(1);
     assert_int_equal(worker.closed, 1);
     assert_int_equal(asks.closed, 0);
@@ -185,8 +185,8 @@ static void test_who_holds_little_stays(void **state) {
     int fd1 = make(&calls), fd2 = make(&asks);
     budget.limit = (size_t)1 << 20;
     atomic_fetch_add(&budget.used, budget.limit); /* another reactor's */
-    assert_int_equal(connection_write(calls.connection, bytes, 60000), 0);
-    assert_int_equal(connection_write(asks.connection, bytes, 10000), 0);
+    assert_int_equal(queue_up(calls.connection, bytes, 60000), 0);
+    assert_int_equal(queue_up(asks.connection, bytes, 10000), 0);
     turns(1);
     assert_int_equal(calls.closed, 0);
     assert_int_equal(asks.closed, 0);
@@ -223,7 +223,7 @@ static void test_one_is_enough_for_a_turn(void **state) {
         fds[i] = make(&asks[i]);
     }
     for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(connection_write(asks[i].connection, bytes, sizeof bytes), 0);
+        assert_int_equal(queue_up(asks[i].connection, bytes, sizeof bytes), 0);
     }
     turns(1);
     assert_int_equal(hogs[0].closed + hogs[1].closed, 1);

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/door_route.h"
+#include "bridge/door/door_route.h"
 
 static struct config *config;
 static struct origin_rule rule;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/forwarded.h"
+#include "bridge/door/forwarded.h"
 #include "config/config_networks.h"
 
 static struct config_network networks[3];

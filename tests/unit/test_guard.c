@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/guard.h"
+#include "bridge/guard/guard.h"
 
 static const char GOOD[] = "{\"args\":[1,2],\"kwargs\":{}}";
 static const char ANSWER[] = "{\"args\": [3], \"kwargs\": {}}";

@@ -51,6 +51,40 @@ static void assert_same(const struct daffi_message *a, const struct daffi_messag
     assert_true(daffi_span_equal(a->payload, b->payload));
 }
 
+static void awaited_is_a_request_whose_sender_waits(void **state) {
+    (void)state;
+    for (unsigned flag = DAFFI_HANDSHAKE; flag <= DAFFI_EVENTS; flag++)
+        for (int waits = 0; waits < 2; waits++) {
+            uint8_t out[64];
+            struct daffi_message message = request();
+            message.flag = (enum daffi_flag)flag;
+            message.return_result = waits != 0;
+            const int head = daffi_message_encode_head(&message, out, sizeof out);
+            assert_true(head > 0);
+            assert_int_equal(daffi_message_is_awaited(daffi_span_of(out, (size_t)head)),
+                             flag == DAFFI_REQUEST && waits);
+        }
+}
+
+/* Bars and letters beyond ASCII at each place of a word, and in parts of each length. */
+static void metadata_is_split_wherever_its_bars_are(void **state) {
+    (void)state;
+    static const char text[] = "abcdefg\xc3\xa9hijklmnopqrst";
+    for (size_t a = 0; a <= 20; a++)
+        for (size_t b = 0; b <= 20; b++) {
+            uint8_t out[128];
+            struct daffi_message message = request(), seen;
+            struct daffi_fault fault;
+            size_t size = 0;
+            message.transmitter = daffi_span_of(text, a == 8 ? 9 : a);
+            message.receiver = daffi_span_of(text, b == 8 ? 9 : b);
+            message.function = daffi_span_of(text, (a + b) % 7);
+            const size_t length = encode_whole(&message, out, sizeof out);
+            assert_int_equal(daffi_message_decode(daffi_span_of(out, length), &seen, &size, &fault), 0);
+            assert_same(&message, &seen);
+        }
+}
+
 /* protocol.md's check value, with metadata and payload of the lengths that it names. */
 static void check_value(void **state) {
     (void)state;
@@ -364,6 +398,8 @@ int main(void) {
     enum { VECTORS_MAX = 64 };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_value),
+        cmocka_unit_test(awaited_is_a_request_whose_sender_waits),
+        cmocka_unit_test(metadata_is_split_wherever_its_bars_are),
         cmocka_unit_test(every_field_comes_back),
         cmocka_unit_test(lengths_at_the_limits),
         cmocka_unit_test(a_bar_in_a_part_is_refused),

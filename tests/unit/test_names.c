@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/names.h"
+#include "bridge/members/names.h"
 
 static const char TAB[] = "0123456789abcdef0123456789abcdef", OTHER[] = "fedcba9876543210fedcba9876543210";
 

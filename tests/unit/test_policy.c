@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/policy.h"
+#include "bridge/guard/policy.h"
 #include "config_fixture.h"
 
 /* The policies of `text`: of the bridge, of its first listener, of its first upstream. */

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/presence.h"
+#include "bridge/members/presence.h"
 
 enum { PLACE = 7, OTHER_PLACE = 8, NOW = 1000 };
 

@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/rate.h"
+#include "bridge/guard/rate.h"
 
 static size_t take_all(struct rate *rate, uint64_t now) {
     size_t taken = 0;

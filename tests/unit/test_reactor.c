@@ -216,6 +216,49 @@ static void test_stop_from_another_thread(void **state) {
     assert_int_equal(reactor_run(reactor), 0); /* stopped stays stopped */
 }
 
+static struct timer soon, later, never, final;
+static int turns_run;
+
+static void count_turn(struct reactor_task *task) {
+    (void)task;
+    turns_run++;
+}
+
+static struct reactor_task each_turn = {.run = count_turn};
+
+static void on_alarm(struct timer *timer, uint64_t now) {
+    assert_true(now >= timer->due || timer->due == 0);
+    reactor_at_turn_end(reactor, &each_turn);
+    if (timer == &soon) {
+        note('s');
+        timer_clear(reactor_timers(reactor), &never);
+        assert_int_equal(timer_set(reactor_timers(reactor), &later, now + 5),
+                         0); /* nearer than what is set */
+    } else if (timer == &later) {
+        note('l');
+        assert_int_equal(timer_set(reactor_timers(reactor), &final, now + 20), 0); /* moved away */
+    } else {
+        note(timer == &final ? 'f' : 'n');
+        reactor_stop(reactor);
+    }
+}
+
+/* By the system's clock, in the order in which they are due, each not before; those that are moved or cleared do not ring. */
+static void test_timers_wake_the_loop(void **state) {
+    (void)state;
+    struct timers *timers = reactor_timers(reactor);
+    const uint64_t began = reactor_now(reactor);
+    soon = later = never = final = (struct timer){.on_due = on_alarm};
+    turns_run = 0;
+    assert_int_equal(timer_set(timers, &final, began + 60), 0);
+    assert_int_equal(timer_set(timers, &never, began + 15), 0);
+    assert_int_equal(timer_set(timers, &soon, began + 10), 0);
+    assert_int_equal(reactor_run(reactor), 0);
+    assert_string_equal(order, "slf");
+    assert_int_equal(turns_run, 3);
+    assert_true(reactor_now(reactor) >= began + 35);
+}
+
 static void test_free_ends_what_was_begun(void **state) {
     (void)state;
     char p = 'p';
@@ -254,6 +297,7 @@ int main(void) {
         CASE(test_taken_out_is_not_told),    CASE(test_interest_changes),
         CASE(test_posts_from_threads),       CASE(test_stop_from_another_thread),
         CASE(test_free_ends_what_was_begun), CASE(test_clock_of_the_test),
+        CASE(test_timers_wake_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/rejoins.h"
+#include "bridge/members/rejoins.h"
 
 enum { NOW = 1000 };
 

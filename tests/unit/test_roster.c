@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/roster.h"
+#include "bridge/members/roster.h"
 
 enum { VIEWS = 3 };
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "bridge/router_mailbox.h"
+#include "bridge/router/router_mailbox.h"
 #include "net/buffer.h"
 
 static struct memory_budget budget;
@@ -97,6 +97,37 @@ static void test_what_waits_is_part_of_the_memory_budget(void **state) {
     assert_int_equal(atomic_load(&budget.used), 0);
 }
 
+static struct router_letter *news(void) {
+    struct router_letter *letter = letter_of(0);
+    letter->kind = ROUTER_LETTER_JOIN;
+    return letter;
+}
+
+static void turn_and_expect(int expected_runs) {
+    assert_int_equal(reactor_turn(reactor, 0), 0);
+    assert_int_equal(runs, expected_runs);
+}
+
+static void test_news_may_wait_for_a_message(void **state) {
+    (void)state;
+    router_mailbox_put(&mailbox, news());
+    turn_and_expect(1);
+    assert_true(router_mailbox_wait(&mailbox));
+    router_mailbox_put(&mailbox, news());
+    turn_and_expect(1); /* nobody is woken for it */
+    router_mailbox_put(&mailbox, letter_of(3));
+    turn_and_expect(2);
+    assert_false(router_mailbox_wait(&mailbox)); /* there is one: no more waiting */
+    struct router_letter *letters = router_mailbox_take(&mailbox);
+    assert_int_equal(letters->length, 0);
+    assert_int_equal(letters->next->length, 0);
+    assert_int_equal(letters->next->next->length, 3);
+    free_letters(letters);
+    router_mailbox_put(&mailbox, news()); /* it has looked: it is told again */
+    turn_and_expect(3);
+    free_letters(router_mailbox_take(&mailbox));
+}
+
 static void test_nobody_is_told_after_the_end(void **state) {
     (void)state;
     router_mailbox_end(&mailbox);
@@ -111,6 +142,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_letters_come_in_their_order_after_one_post, setup, teardown),
         cmocka_unit_test_setup_teardown(test_it_takes_messages_below_its_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_waits_is_part_of_the_memory_budget, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_news_may_wait_for_a_message, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nobody_is_told_after_the_end, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

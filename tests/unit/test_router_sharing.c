@@ -1,8 +1,8 @@
 /* What the router does once for all, and what it holds while it does it: news are encoded once, however many hear of them, and told
- * from the same bytes; messages take no lock of the router's, and no byte moves to a member under one. */
+ * from the same bytes on each branch; messages take no lock of the router's, and no byte moves to a member under one. */
 #include <pthread.h>
 
-#include "bridge/own_message.h"
+#include "bridge/session/own_message.h"
 #include "router_fixture.h"
 
 enum { CROWD = 40 };
@@ -46,20 +46,24 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex) {
     return __real_pthread_mutex_unlock(mutex);
 }
 
-static const uint8_t *told_from; /* where the last news stood */
-static size_t told, places;      /* how often, and from how many places */
+static const uint8_t *told_from[16]; /* where news stood */
+static size_t told, places;          /* how often, and from how many places */
 
 static void on_message(struct session *session, const struct daffi_message *message) {
     (void)session;
     assert_int_equal(held, 0);
     told++;
-    places += message->payload.data != told_from;
-    told_from = message->payload.data;
+    size_t place = 0;
+    while (place < places && told_from[place] != message->payload.data) {
+        place++;
+    }
+    if (place == places && places < sizeof told_from / sizeof *told_from) {
+        told_from[places++] = message->payload.data;
+    }
 }
 
 static void forget_all(void) {
     encodings = locks = told = places = 0;
-    told_from = NULL;
 }
 
 static struct session *listener_of(size_t number) {
@@ -93,7 +97,7 @@ static void news_are_encoded_once_for_all(void **state) {
         forget_all();
         leave(newcomer);
         assert_int_equal(told, i + 1);
-        assert_int_equal(places, 1);
+        assert_int_equal(places, BRANCHES);
         assert_int_equal(encodings, 0);
     }
     for (size_t i = 0; i < CROWD; i++) {

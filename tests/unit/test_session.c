@@ -397,7 +397,7 @@ static void the_program_may_end_all(void **state) {
 
 static void own_news(const struct daffi_message *message) {
     uint8_t bytes[TEXT_MAX];
-    session_on_backend_news(house->session, daffi_span_of(bytes, encode(message, bytes)));
+    session_on_backend_news(house->session, daffi_span_of(bytes, encode(message, bytes)), 1);
 }
 
 static void own_welcome(struct session *session, const struct daffi_message *message,

@@ -1,6 +1,6 @@
 /* A session and who is there past the bridge: names that are taken, what is noted of its own leaving, who is hidden; and its end when its
  * token expires. */
-#include "bridge/presence.h"
+#include "bridge/members/presence.h"
 #include "session_fixture.h"
 
 static struct presence_list *list;

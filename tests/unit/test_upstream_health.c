@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "bridge/upstream_health.h"
+#include "bridge/upstream/upstream_health.h"
 
 static char reason[UPSTREAM_HEALTH_REASON_MAX];
 

@@ -1,12 +1,11 @@
 // What daffi.js costs a page, in a real Chromium: a bare WebSocket that is echoed, daffi.js through the bridge, straight to the
 // same C echo peer, and on a bare Python Router; one page, runs in turn, so that a machine whose speed drifts slows all alike.
 //
-//   node tests/bench/browser/run.mjs [--quick] [--runs 9] [--seconds 0.5] [--write README.md]
+//   node tests/bench/browser/run.mjs [--quick] [--runs 9] [--seconds 0.5]
 //
-// DAFFI_BUILD is the build to measure (build/release). Prints a Markdown table; --write also puts it between <!-- browser --> and
-// <!-- /browser --> of that file. Ratios are medians of the ratios run by run.
+// DAFFI_BUILD is the build to measure (build/release). Prints a Markdown table. Ratios are medians of the ratios run by run.
 import { cpus, release } from "node:os";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -19,12 +18,12 @@ const FAR = 500; // calls at a time
 const LATE_MS = 60000;
 
 function readArguments(args) {
-  const read = { runs: 9, seconds: 0.5, write: null };
+  const read = { runs: 9, seconds: 0.5 };
   while (args.length > 0) {
     const name = args.shift().replace(/^--/, "");
     if (name === "quick") Object.assign(read, { runs: 1, seconds: 0.1 });
-    else if (name in read && args.length > 0) read[name] = name === "write" ? args.shift() : Number(args.shift());
-    else throw new Error(`unknown or unfinished argument --${name}; known are --quick, --runs N, --seconds N, --write FILE`);
+    else if (name in read && args.length > 0) read[name] = Number(args.shift());
+    else throw new Error(`unknown or unfinished argument --${name}; known are --quick, --runs N, --seconds N`);
   }
   return read;
 }
@@ -92,17 +91,12 @@ function tableOf(rates, { memory, version, runs, seconds }) {
   const machine = `${cpus().length} cores, ${cpus()[0].model}, Linux ${release().split("-")[0]}, Chromium ${version}`;
   const size = (file) => `${(statSync(join(CLIENT, file)).size / 1000).toFixed(1)} KB, ${(statSync(join(CLIENT, `${file}.br`)).size / 1000).toFixed(1)} with brotli`;
   return [`${machine}; median of ${runs} interleaved runs of ${seconds} s.`, "",
-    "| in a page | a second | beside it | a second | ratio |", "| --- | --- | --- | --- | --- |",
-    ...ROWS.map(([what, ours, theirs, beside]) => `| ${what} | ${shown(median(rates[ours]))} | ${beside} | ${shown(median(rates[theirs]))} | ` +
-      `${median(rates[ours].map((rate, turn) => rate / rates[theirs][turn])).toFixed(2)} |`),
+    "| in a page | a second | beside it | a second | ratio | to reach |", "| --- | --- | --- | --- | --- | --- |",
+    ...ROWS.map(([what, ours, theirs, beside, bar]) => {
+      const ratio = median(rates[ours].map((rate, turn) => rate / rates[theirs][turn])).toFixed(2);
+      return `| ${what} | ${shown(median(rates[ours]))} | ${beside} | ${shown(median(rates[theirs]))} | ${ratio} | ${bar ? `≥ ${bar} ${ratio >= bar ? "✓" : "✗"}` : ""} |`;
+    }),
     "", `What a page loads: daffi.js ${size("daffi.js")}; app.wasm ${size("app.wasm")}; app.wasm's memory at the start ${memory / 1024} KiB.`].join("\n");
-}
-
-function writeBetweenMarkers(file, table) {
-  const text = readFileSync(file, "utf8");
-  const parts = /^([^]*<!-- browser -->\n)[^]*?(<!-- \/browser -->[^]*)$/.exec(text);
-  if (!parts) throw new Error(`${file} has no <!-- browser --> and <!-- /browser -->`);
-  writeFileSync(file, `${parts[1]}${table}\n${parts[2]}`);
 }
 
 const options = readArguments(process.argv.slice(2));
@@ -128,13 +122,7 @@ try {
     python: { url: `ws://127.0.0.1:${port}/`, member: "w1" } };
   const memory = await page.evaluate(async (url) => (await import("/bench/page.mjs")).memoryAtStart(url), bridge.wsUrl);
   const rates = await measureAll(page, servers, options);
-  const table = tableOf(rates, { ...options, memory, version: browser.version() });
-  console.log(table);
-  if (options.write) writeBetweenMarkers(options.write, table);
-  for (const [what, ours, theirs, beside, bar] of ROWS) {
-    const ratio = median(rates[ours].map((rate, turn) => rate / rates[theirs][turn]));
-    if (bar && ratio < bar) console.log(`below what is to be reached: ${what} beside ${beside}: ${ratio.toFixed(2)} of ${bar}`);
-  }
+  console.log(tableOf(rates, { ...options, memory, version: browser.version() }));
   console.log(`\nbench: ${ROWS.length} passed, 0 failed`);
 } finally {
   for (const end of open) await end();

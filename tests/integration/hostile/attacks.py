@@ -50,19 +50,22 @@ def read_until(connection: socket.socket, end: bytes) -> bytes:
     data = b""
     while not data.endswith(end):
         more = connection.recv(1)
-        assert more, f"the connection ended after {data!r}"
+        if not more:
+            raise ConnectionResetError(f"the connection ended after {data!r}")
         data += more
     return data
 
 
 def upgraded(bridge, name: str | None = None) -> socket.socket:
-    """A bare connection, upgraded; with a name: attached, its handshake's answer read."""
+    """A bare connection, upgraded; with a name: attached, its handshake's answer read. ConnectionError where the bridge hangs up."""
     connection = dial(bridge)
     connection.sendall(UPGRADE)
     assert read_until(connection, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
     if name is not None:
         connection.sendall(frame(wire.handshake(name).encode()))
         head = connection.recv(2, socket.MSG_WAITALL)
+        if len(head) < 2:
+            raise ConnectionResetError("no answer to the handshake")
         size = head[1] if head[1] < 126 else int.from_bytes(connection.recv(2, socket.MSG_WAITALL), "big")
         assert wire.decode(connection.recv(size, socket.MSG_WAITALL)).flag == wire.HANDSHAKE
     return connection

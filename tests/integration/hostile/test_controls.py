@@ -102,7 +102,7 @@ def test_pickle(bare, tmp_path):
 @pytest.mark.parametrize("what, decoder, payload", UNDECODABLE)
 def test_what_no_worker_can_decode(bare, what, decoder, payload):
     with bare.page("culprit") as page:
-        assert bare.answers(page)
+        assert page.call("add", 3, 4) == 7
         page.send(wire.Message(5, wire.REQUEST, decoder, int(decoder == wire.MSGPACK), 1, "culprit", "w1", "echo", payload))
         assert not bare.answers(page)
 
@@ -150,7 +150,7 @@ def test_connections_opened_and_closed(bare):
 
 def test_a_ping(bare):
     with bare.page("culprit") as page:
-        assert bare.answers(page)
+        assert page.call("add", 3, 4) == 7
         page.socket.ping()
         with pytest.raises((ConnectionClosed, AssertionError)):
             assert bare.answers(page)

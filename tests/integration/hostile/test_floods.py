@@ -16,6 +16,7 @@ from conftest import Bystander
 from native import Ended, Native
 from page import Page, RemoteError
 from processes import Bridge
+from websockets.exceptions import WebSocketException
 
 MIB = 1 << 20
 MASK = b"\0\0\0\0"
@@ -93,9 +94,12 @@ def test_a_flood(world, what):
         world.check(3)
         reset(connection)
     world.check(3)
-    used = processor_seconds(world.bridge)
-    time.sleep(0.3)
-    assert processor_seconds(world.bridge) - used < 0.25
+    deadline = time.monotonic() + 20
+    used, now = 0.0, processor_seconds(world.bridge)
+    while now - used >= 0.25:  # what the kernel had taken before the reset is read to its end
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+        used, now = now, processor_seconds(world.bridge)
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16", b"\x16\x03\x01\x02\x00", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 40],
@@ -137,17 +141,17 @@ def test_memory_stays_below_its_bound(house, tmp_path, what):
     before, most, hogs = resident(bridge), 0, []
     try:
         for number in range(60):
-            if what == "answers that nobody reads" or (what == "both" and number % 2):
-                try:
+            try:
+                if what == "answers that nobody reads" or (what == "both" and number % 2):
                     hog = Page(bridge.ws_url, f"hog{number}", max_queue=1)
-                except (RemoteError, OSError, EOFError):
-                    continue
-                feed(hog, [wire.Message(5, wire.REQUEST, wire.OPAQUE, 1, 1, hog.name, "w1", "echo", b"\0" * 2_000_000)] * 8)
-            else:
-                hog = upgraded(bridge, f"hog{number}")
-                hog.settimeout(1)
-                with contextlib.suppress(OSError):
-                    hog.sendall(frame(b"\0" * 7_000_000, length=8_000_000))
+                    feed(hog, [wire.Message(5, wire.REQUEST, wire.OPAQUE, 1, 1, hog.name, "w1", "echo", b"\0" * 2_000_000)] * 8)
+                else:
+                    hog = upgraded(bridge, f"hog{number}")
+                    hog.settimeout(1)
+                    with contextlib.suppress(OSError):
+                        hog.sendall(frame(b"\0" * 7_000_000, length=8_000_000))
+            except (RemoteError, OSError, EOFError, WebSocketException):
+                continue  # refused, before the upgrade or behind it: there is no memory for it
             hogs.append(hog)
             most = max(most, resident(bridge))
         until = time.monotonic() + 4

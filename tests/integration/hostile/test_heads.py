@@ -69,7 +69,7 @@ def test_a_head_that_is_taken_reaches_civetweb_as_one_request(world, expected, h
     assert got == ([(200, expected_body)] * 3 + [(200, b"ok\n")] if b"HTTP/1.0" not in head else [(200, b"ok\n")])
 
 
-@pytest.mark.parametrize("behind", [b"hello", b"\0", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc" + BEHIND, b"\r\n" + BEHIND])
+@pytest.mark.parametrize("behind", [b"hello\r\n\r\n", b"\0", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc" + BEHIND, b"\r\n" + BEHIND])
 def test_what_stands_behind_a_head_is_never_of_it(world, behind):
     """A body that no head announces is the next request, and none."""
     got = answers(ask(world, BEHIND.replace(b"Connection: close\r\n", b"") + behind), ["GET", "GET"])

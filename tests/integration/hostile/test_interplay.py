@@ -14,7 +14,7 @@ import wire
 from attacks import reset
 from conftest import Bystander
 from page import Page, RemoteError
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 
 SECONDS, PAGES, MIB = 6.0, 12, 1 << 20
 
@@ -42,8 +42,8 @@ class Restless:
         while time.monotonic() < until:
             try:
                 self._live(until)
-            except (RemoteError, ConnectionClosed, TimeoutError, OSError, EOFError):
-                pass  # refused, taken over, closed for what it did: all that is right
+            except (RemoteError, WebSocketException, OSError, EOFError):
+                pass  # refused before the upgrade or behind it, taken over, closed for what it did: all that is right
             except BaseException as fault:  # pylint: disable=broad-except
                 self.faults.append(fault)
                 return

@@ -63,7 +63,6 @@ def test_the_rate_of_new_connections_to_a_router_is_limited(make_world):
         opened += 1
     assert 7 <= opened <= 7 + 2 * (time.monotonic() - began) + 1
     assert descriptors(world.upstream) - before <= opened + 1
-    world.check(20)
 
     crowd = [Page(world.url, None) for _ in range(7)]  # at once: some would have to wait for too long
     for number, page in enumerate(crowd):
@@ -72,7 +71,7 @@ def test_the_rate_of_new_connections_to_a_router_is_limited(make_world):
     assert set(flags) == {wire.HANDSHAKE, wire.ERROR}
     assert {page.expect_close()[0] for page, flag in zip(crowd, flags) if flag == wire.ERROR} == {1013}
     world.bridge.wait_for("limits.upstream_connects_per_address")
-    world.check()
+    world.check(20)
     for page in crowd:
         page.close()
 
@@ -85,6 +84,7 @@ def test_slow_ones_keep_nobody_out_however_many_they_are(world, first):
     for number in range(1500):
         try:
             connection = dial(world.bridge)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # who reads nothing is full at once
             connection.setblocking(False)
             connection.send(first)
             crowd.append(connection)
@@ -113,9 +113,9 @@ def test_out_of_descriptors_the_bridge_waits_and_recovers(make_world):
         while time.monotonic() - began < 1.5:
             time.sleep(0.1)
             assert early.call("add", 1, 2) == 3
-        spent = processor_seconds(world.bridge) - used
+        spent, passed = processor_seconds(world.bridge) - used, time.monotonic() - began
         world.check()
-        assert spent < 1.2, f"{spent} s of the processor in 1.5 s"
+        assert spent < 0.8 * passed, f"{spent} s of the processor in {passed} s"
         for one in crowd:
             one.close()
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
@@ -140,7 +140,12 @@ def test_descriptors_are_as_many_as_the_system_allows(house):
 def test_connections_that_descriptors_do_not_suffice_for_are_refused_and_said_at_start(house):
     bridge = house.keep(Bridge("--upstream", "tcp://127.0.0.1:9", before=("prlimit", "--nofile=300:300")))
     bridge.wait_for(r"22 connections are taken, not 9000")
+    before = descriptors(bridge)
     crowd = [dial(bridge) for _ in range(22)]
+    deadline = time.monotonic() + 20
+    while descriptors(bridge) < before + 22:  # each event loop takes them in its own time
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     with dial(bridge) as one_more:
         assert read_to_end(one_more) == b""
     for one in crowd:
@@ -157,7 +162,7 @@ def test_a_peer_that_is_gone_without_a_word_is_found_out(world):
                 lines = [line.split() for line in file.read().splitlines()]
             return [line[5].split(":")[0] for line in lines if line[1].endswith(f":{ours:04X}") and line[2].endswith(f":{theirs:04X}")]
 
-        until = time.monotonic() + 5
+        until = time.monotonic() + 20
         while timers() != ["02"] and time.monotonic() < until:  # 01: its last bytes are not yet acknowledged
             time.sleep(0.05)
         assert timers() == ["02"]

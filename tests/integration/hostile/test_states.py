@@ -291,7 +291,7 @@ class Upstream:
     def _serve(self, connection: socket.socket) -> None:
         data = b""
         while (size := wire.size_at_front(data[9:])) is None or len(data) < 9 + size:
-            data += connection.recv(65_536)
+            data += wire.receive(connection)
         shake = wire.decode(data[9:9 + size])
         name = shake.transmitter
         shake.payload = b'{"meta":{"type":"router","error":null},"members":[{"name":"w1","methods":["add"]}]}'
@@ -321,7 +321,7 @@ def called(connection: socket.socket, shake: wire.Message, calls: int = 1) -> No
     connection.sendall(shake.encode())
     data = b""
     while calls > 0:
-        data += connection.recv(65_536)
+        data += wire.receive(connection)
         while (size := wire.size_at_front(data)) is not None and len(data) >= size:
             data = data[size:]
             calls -= 1

@@ -58,6 +58,9 @@ int daffi_message_decode(struct daffi_span in, struct daffi_message *ret_message
 int daffi_message_decode_head(struct daffi_span in, struct daffi_message *ret_message, size_t *ret_size,
                               struct daffi_fault *ret_fault);
 
+/* Whether it is a REQUEST whose sender waits for the answer; `head` is that of a sound message, as decode_head takes it. */
+bool daffi_message_is_awaited(struct daffi_span head);
+
 /* Writes header and metadata of `message` to `out` (at least DAFFI_HEAD_MAX bytes are always enough); the
  * payload is not copied, only its length counted: it follows as it is.
  * The parts of the metadata may stand in `out` already, exactly where they go.

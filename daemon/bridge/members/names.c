@@ -1,0 +1,215 @@
+#include "bridge/members/names.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "bridge/members/name_hash.h"
+
+enum { BUCKETS = 4096 };
+
+struct names {
+    pthread_mutex_t lock;
+    uint64_t seed;
+    struct names_entry *buckets[BUCKETS]; /* holders by name, the newest first */
+};
+
+int names_new(struct names **ret_names) {
+    struct names *names = calloc(1, sizeof *names);
+    if (names == NULL) {
+        return -ENOMEM;
+    }
+    int status = RAND_bytes((unsigned char *)&names->seed, sizeof names->seed) == 1 ? 0 : -EIO;
+    if (status == 0) {
+        status = -pthread_mutex_init(&names->lock, NULL);
+    }
+    if (status < 0) {
+        free(names);
+        return status;
+    }
+    *ret_names = names;
+    return 0;
+}
+
+void names_free(struct names *names) {
+    if (names != NULL) {
+        pthread_mutex_destroy(&names->lock);
+        free(names);
+    }
+}
+
+void names_open_desk(struct names *names, struct reactor *reactor, struct names_desk *ret_desk) {
+    *ret_desk = (struct names_desk){.names = names, .reactor = reactor};
+}
+
+/* -- the table; all under the lock -- */
+
+static struct names_entry **bucket_of(struct names *names, const struct names_entry *entry) {
+    return &names->buckets[name_hash(names->seed + entry->place, daffi_span_text(entry->name)) % BUCKETS];
+}
+
+/* The newest: one that a native peer has pushed aside may still be there, and has the name back if it outlives it. */
+static struct names_entry *find_holder(struct names *names, const struct names_entry *entry) {
+    struct names_entry *holder = *bucket_of(names, entry);
+    while (holder != NULL && (holder->place != entry->place || strcmp(holder->name, entry->name) != 0)) {
+        holder = holder->same_bucket;
+    }
+    return holder;
+}
+
+static void hold(struct names *names, struct names_entry *entry) {
+    struct names_entry **bucket = bucket_of(names, entry);
+    entry->state = NAMES_HOLDING;
+    entry->same_bucket = *bucket;
+    *bucket = entry;
+}
+
+static void take_out(struct names *names, struct names_entry *entry) {
+    struct names_entry **at = bucket_of(names, entry);
+    while (*at != entry) {
+        at = &(*at)->same_bucket;
+    }
+    *at = entry->same_bucket;
+    entry->state = NAMES_AWAY;
+}
+
+static void unlink_news(struct names_entry *entry) {
+    struct names_entry **at = &entry->desk->news;
+    while (entry->has_news && *at != entry) {
+        at = &(*at)->next_news;
+    }
+    if (entry->has_news) {
+        *at = entry->next_news;
+        entry->has_news = false;
+    }
+    entry->words = 0;
+}
+
+/* -- words -- */
+
+/* On the desk's reactor: nobody else frees what it hears of. */
+static void read_news(void *argument) {
+    struct names_desk *desk = argument;
+    for (;;) {
+        pthread_mutex_lock(&desk->names->lock);
+        struct names_entry *entry = desk->news;
+        unsigned words = entry == NULL ? 0 : entry->words;
+        if (entry != NULL) {
+            unlink_news(entry);
+        }
+        pthread_mutex_unlock(&desk->names->lock);
+        if (entry == NULL) {
+            return;
+        }
+        for (unsigned word = NAMES_GRANTED; word <= NAMES_PROVE; word <<= 1) {
+            if ((words & word) != 0) {
+                entry->on_word(entry, (enum names_word)word);
+            }
+        }
+    }
+}
+
+/* Under the lock. Without memory it may be heard late, or never: those who wait have a deadline of their own. */
+static int tell(struct names_entry *entry, enum names_word word) {
+    entry->words |= word;
+    if (entry->has_news) {
+        return 0;
+    }
+    entry->has_news = true;
+    entry->next_news = entry->desk->news;
+    entry->desk->news = entry;
+    return reactor_post(entry->desk->reactor, read_news, entry->desk);
+}
+
+/* -- claims -- */
+
+static bool same_tab(const struct names_entry *a, const struct names_entry *b) {
+    return a->tab[0] != '\0' && b->tab[0] != '\0' && CRYPTO_memcmp(a->tab, b->tab, NAMES_TAB_BYTES) == 0;
+}
+
+static int wait_for(struct names_entry *holder, struct names_entry *entry) {
+    bool yields = same_tab(holder, entry);
+    struct names_entry *former = holder->other;
+    if (former != NULL && !same_tab(former, entry) && !yields) {
+        return -EEXIST;
+    }
+    if (tell(holder, yields ? NAMES_YIELD : NAMES_PROVE) < 0) {
+        return -ENOMEM;
+    }
+    if (former != NULL) {
+        former->state = NAMES_AWAY;
+        former->other = NULL;
+        (void)tell(former, same_tab(former, entry) ? NAMES_REPLACED : NAMES_TAKEN);
+    }
+    entry->state = NAMES_WAITING;
+    entry->other = holder;
+    holder->other = entry;
+    return -EINPROGRESS;
+}
+
+int names_claim(struct names_desk *desk, struct names_entry *entry) {
+    struct names *names = desk->names;
+    int status = 0;
+    if (names == NULL) {
+        return 0;
+    }
+    pthread_mutex_lock(&names->lock);
+    entry->desk = desk;
+    struct names_entry *holder = find_holder(names, entry);
+    if (holder == NULL || !entry->is_page) {
+        hold(names, entry);
+    } else {
+        status = holder->is_page ? wait_for(holder, entry) : -EEXIST;
+    }
+    pthread_mutex_unlock(&names->lock);
+    return status;
+}
+
+/* The holder has left: its newcomer is next, unless somebody older is still there. */
+static void pass_on(struct names *names, struct names_entry *waiter) {
+    bool is_free = find_holder(names, waiter) == NULL;
+    waiter->state = NAMES_AWAY;
+    waiter->other = NULL;
+    if (is_free) {
+        hold(names, waiter);
+    }
+    (void)tell(waiter, is_free ? NAMES_GRANTED : NAMES_TAKEN);
+}
+
+void names_leave(struct names_entry *entry) {
+    if (entry->desk == NULL) {
+        return;
+    }
+    struct names *names = entry->desk->names;
+    pthread_mutex_lock(&names->lock);
+    unlink_news(entry);
+    struct names_entry *other = entry->other;
+    entry->other = NULL;
+    if (entry->state == NAMES_HOLDING) {
+        take_out(names, entry);
+        if (other != NULL) {
+            pass_on(names, other);
+        }
+    } else if (entry->state == NAMES_WAITING) {
+        other->other = NULL;
+        entry->state = NAMES_AWAY;
+    }
+    pthread_mutex_unlock(&names->lock);
+}
+
+void names_confirm(struct names_entry *entry) {
+    if (entry->desk == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&entry->desk->names->lock);
+    struct names_entry *waiter = entry->state == NAMES_HOLDING ? entry->other : NULL;
+    if (waiter != NULL && !same_tab(entry, waiter)) {
+        waiter->state = NAMES_AWAY;
+        waiter->other = NULL;
+        entry->other = NULL;
+        (void)tell(waiter, NAMES_TAKEN);
+    }
+    pthread_mutex_unlock(&entry->desk->names->lock);
+}

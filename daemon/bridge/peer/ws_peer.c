@@ -1,0 +1,494 @@
+#include "bridge/peer/ws_peer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ws/ws_heartbeat.h"
+#include "ws/ws_reader.h"
+
+enum {
+    BATCHED_MAX = 16384,  /* bytes of a message that is copied into a batch: a larger one goes alone */
+    NOTICED_MIN = 65536,  /* bytes of a message whose coming is told before */
+    CLOSE_ECHO_MS = 2000, /* for the peer's own close frame to come */
+    REASON_MAX = WS_CONTROL_MAX - 2,
+};
+
+enum ws_peer_state {
+    WS_PEER_OPEN,
+    WS_PEER_CLOSE_SENT, /* waiting for the peer's close frame */
+    WS_PEER_ENDING,     /* the connection is closing: nothing is read, nothing written */
+};
+
+struct ws_peer {
+    struct reactor_retired retired;
+    enum ws_peer_state state;
+    bool paused;
+    struct bridge *bridge;
+    struct session *session; /* NULL once it has been told of the end */
+    struct visitor visitor;
+    struct ws_reader reader;
+    struct timer timer; /* OPEN: the heartbeat's next look; CLOSE_SENT: the end */
+    struct ws_heartbeat heartbeat;
+    bool wants_offer;          /* our own client */
+    size_t batch_limit;        /* bytes of a batch either way; 0: one daffi message in each of WebSocket's */
+    struct buffer batch;       /* what this turn has for the peer */
+    struct reactor_task flush; /* sends it, at the turn's end */
+};
+
+/* -- frames -- */
+
+static int send_frame(struct ws_peer *peer, enum ws_opcode opcode, struct daffi_span head,
+                      struct daffi_span payload) {
+    const struct ws_frame_header header = {
+        .final = true, .opcode = opcode, .length = (uint64_t)head.length + payload.length};
+    uint8_t bytes[WS_HEADER_MAX];
+    const struct stream_piece pieces[] = {
+        {bytes, ws_frame_encode(&header, bytes)}, {head.data, head.length}, {payload.data, payload.length}};
+    return connection_write_pieces(peer->visitor.connection, pieces, 3);
+}
+
+/* `reason` is cut between characters where it is too long for a control frame. */
+static void send_close(struct ws_peer *peer, uint16_t code, const char *reason) {
+    uint8_t code_bytes[2] = {(uint8_t)(code >> 8), (uint8_t)code};
+    size_t length = strlen(reason);
+    if (length > REASON_MAX) {
+        length = REASON_MAX;
+        while (length > 0 && ((unsigned char)reason[length] & 0xC0) == 0x80) {
+            length--;
+        }
+    }
+    (void)send_frame(peer, WS_CLOSE, daffi_span_of(code_bytes, code == WS_CODE_NONE ? 0 : sizeof code_bytes),
+                     daffi_span_of(reason, code == WS_CODE_NONE ? 0 : length));
+}
+
+/* -- batches -- */
+
+static struct buffer_pool *pool_of(const struct ws_peer *peer) {
+    return reactor_pool(peer->bridge->reactor);
+}
+
+static void flush_batch(struct ws_peer *peer) {
+    size_t length = buffer_length(&peer->batch);
+    if (length > 0) {
+        (void)send_frame(peer, WS_BINARY, daffi_span_of(buffer_bytes(&peer->batch), length),
+                         daffi_span_of(NULL, 0));
+        buffer_clear(pool_of(peer), &peer->batch);
+    }
+}
+
+static void run_flush(struct reactor_task *task) {
+    struct ws_peer *peer = (struct ws_peer *)(void *)((char *)task - offsetof(struct ws_peer, flush));
+    if (peer->state == WS_PEER_OPEN) { /* behind a close frame nothing goes */
+        flush_batch(peer);
+    }
+}
+
+/* Into this turn's batch; alone, behind what is in there, where it is too large or memory is short. */
+static int send_batched(struct ws_peer *peer, struct daffi_span head, struct daffi_span payload) {
+    size_t length = head.length + payload.length;
+    if (length > BATCHED_MAX || buffer_length(&peer->batch) + length > peer->batch_limit) {
+        flush_batch(peer);
+    }
+    if (length > BATCHED_MAX || length > peer->batch_limit ||
+        buffer_reserve(pool_of(peer), &peer->batch, length) < 0) {
+        flush_batch(peer);
+        return send_frame(peer, WS_BINARY, head, payload);
+    }
+    buffer_put(&peer->batch, head.data, head.length);
+    buffer_put(&peer->batch, payload.data, payload.length);
+    reactor_at_turn_end(peer->bridge->reactor, &peer->flush);
+    return 0;
+}
+
+static void end_session(struct ws_peer *peer, const char *detail) {
+    struct session *session = peer->session;
+    peer->session = NULL;
+    if (session != NULL) {
+        session_on_closed(session, detail);
+    }
+}
+
+static void end_connection(struct ws_peer *peer) {
+    peer->state = WS_PEER_ENDING;
+    timer_clear(reactor_timers(peer->bridge->reactor), &peer->timer);
+    connection_close(peer->visitor.connection, peer->bridge->config->timeouts.drain);
+}
+
+/* -- the heartbeat -- */
+
+static int set_timer(struct ws_peer *peer, uint64_t in_ms) {
+    struct reactor *reactor = peer->bridge->reactor;
+    return timer_set(reactor_timers(reactor), &peer->timer, reactor_now(reactor) + in_ms);
+}
+
+/* An empty message: pages can't see pings. */
+static void send_beat(struct ws_peer *peer) {
+    if (peer->wants_offer && !connection_is_congested(peer->visitor.connection)) {
+        (void)send_frame(peer, WS_BINARY, daffi_span_of(NULL, 0), daffi_span_of(NULL, 0));
+    }
+}
+
+/* The peer is beyond reach: nothing more is sent, nobody's goodbye waited for. */
+static void give_up(struct ws_peer *peer) {
+    char reason[REASON_MAX];
+    snprintf(reason, sizeof reason, "the page gave no sign of life for %" PRIu64 " ms",
+             peer->heartbeat.interval_ms + peer->heartbeat.answer_ms);
+    end_session(peer, reason);
+    peer->state = WS_PEER_ENDING;
+    connection_abort(peer->visitor.connection, -ETIMEDOUT, reason);
+}
+
+static void look_for_life(struct ws_peer *peer, uint64_t now) {
+    ws_heartbeat_hear(&peer->heartbeat, connection_read_at(peer->visitor.connection));
+    const struct ws_heartbeat_verdict verdict = ws_heartbeat_look(
+        &peer->heartbeat, now, peer->paused, connection_unacknowledged(peer->visitor.connection));
+    if (verdict.dead) {
+        give_up(peer);
+        return;
+    }
+    if (verdict.ping) {
+        (void)send_frame(peer, WS_PING, daffi_span_of(NULL, 0), daffi_span_of(NULL, 0));
+    }
+    if (verdict.beat) {
+        send_beat(peer);
+    }
+    (void)set_timer(peer, verdict.again_ms); /* it was set a moment ago: there is room for it */
+}
+
+static void on_timer(struct timer *timer, uint64_t now) {
+    struct ws_peer *peer = (struct ws_peer *)(void *)((char *)timer - offsetof(struct ws_peer, timer));
+    switch (peer->state) {
+    case WS_PEER_OPEN:
+        look_for_life(peer, now);
+        break;
+    case WS_PEER_CLOSE_SENT:
+        end_connection(peer);
+        break;
+    case WS_PEER_ENDING:
+        break;
+    }
+}
+
+/* -- what the session calls -- */
+
+/* Our own client, which hears of our signs of life. */
+static bool takes_beats(const struct ws_peer *peer) {
+    return peer->wants_offer && peer->heartbeat.interval_ms > 0;
+}
+
+static void send_notice(struct ws_peer *peer, size_t length) {
+    uint8_t bytes[4];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(length >> (8 * i));
+    }
+    flush_batch(peer);
+    (void)send_frame(peer, WS_BINARY, daffi_span_of(bytes, sizeof bytes), daffi_span_of(NULL, 0));
+}
+
+static int transport_send(void *owner, struct daffi_span head, struct daffi_span payload) {
+    struct ws_peer *peer = owner;
+    if (peer->state != WS_PEER_OPEN) {
+        return -EPIPE;
+    }
+    ws_heartbeat_tell(&peer->heartbeat, reactor_now(peer->bridge->reactor));
+    if (head.length + payload.length >= NOTICED_MIN && takes_beats(peer)) {
+        send_notice(peer, head.length + payload.length);
+    }
+    return peer->batch_limit > 0 ? send_batched(peer, head, payload)
+                                 : send_frame(peer, WS_BINARY, head, payload);
+}
+
+static void transport_close(void *owner, uint16_t code, const char *reason) {
+    struct ws_peer *peer = owner;
+    if (peer->state != WS_PEER_OPEN) {
+        return;
+    }
+    flush_batch(peer);
+    send_close(peer, code, reason);
+    peer->state = WS_PEER_CLOSE_SENT;
+    if (peer->paused) {
+        peer->paused = false;
+        connection_resume(peer->visitor.connection);
+    }
+    if (set_timer(peer, CLOSE_ECHO_MS) < 0) {
+        end_connection(peer);
+    }
+}
+
+static void transport_pause(void *owner) {
+    struct ws_peer *peer = owner;
+    if (peer->state == WS_PEER_OPEN && !peer->paused) {
+        peer->paused = true;
+        connection_pause(peer->visitor.connection);
+    }
+}
+
+static void transport_resume(void *owner) {
+    struct ws_peer *peer = owner;
+    if (peer->state == WS_PEER_OPEN && peer->paused) {
+        peer->paused = false;
+        connection_resume(peer->visitor.connection);
+    }
+}
+
+static bool transport_is_congested(const void *owner) {
+    const struct ws_peer *peer = owner;
+    return peer->state == WS_PEER_OPEN && connection_is_congested(peer->visitor.connection);
+}
+
+static size_t transport_queued(const void *owner) {
+    const struct ws_peer *peer = owner;
+    return connection_queued(peer->visitor.connection) + buffer_length(&peer->batch);
+}
+
+static void transport_ping(void *owner) {
+    struct ws_peer *peer = owner;
+    if (peer->state == WS_PEER_OPEN) {
+        (void)send_frame(peer, WS_PING, daffi_span_of(NULL, 0), daffi_span_of(NULL, 0));
+    }
+}
+
+static void transport_on_open(void *owner) {
+    struct ws_peer *peer = owner;
+    const struct config *config = peer->bridge->config;
+    admission_settle(&peer->visitor.ticket);
+    ws_reader_raise_limit(&peer->reader, session_message_limit(peer->session));
+    peer->batch_limit = peer->wants_offer ? bridge_batch_limit(config) : 0;
+    ws_heartbeat_begin(&peer->heartbeat, config->timeouts.heartbeat, config->timeouts.heartbeat_answer,
+                       reactor_now(peer->bridge->reactor));
+    if (config->timeouts.heartbeat > 0 && set_timer(peer, config->timeouts.heartbeat) < 0) {
+        session_close(peer->session, WS_CODE_INTERNAL, "the bridge is out of memory");
+    }
+}
+
+static void transport_measure(const void *owner, uint64_t *ret_received, uint64_t *ret_sent) {
+    const struct ws_peer *peer = owner;
+    *ret_received = connection_bytes_read(peer->visitor.connection);
+    *ret_sent = connection_bytes_written(peer->visitor.connection);
+}
+
+static const struct session_transport transport = {
+    .send = transport_send,
+    .close = transport_close,
+    .pause = transport_pause,
+    .resume = transport_resume,
+    .is_congested = transport_is_congested,
+    .on_open = transport_on_open,
+    .queued = transport_queued,
+    .ping = transport_ping,
+    .measure = transport_measure,
+};
+
+/* -- what comes -- */
+
+/* Whether the first message of `data` was taken; its length then is in *ret_size. */
+static bool take_first_message(struct ws_peer *peer, struct daffi_span data, size_t *ret_size) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    int status = daffi_message_decode(data, &message, ret_size, &fault);
+    if (status == -EPROTO) {
+        session_on_malformed(peer->session, fault.text);
+    } else if (status == -EAGAIN) {
+        session_on_malformed(peer->session, "the message is shorter than its header says, or than a header");
+    } else if (*ret_size != data.length && peer->batch_limit == 0) {
+        session_on_malformed(peer->session, "the message is longer than its header says");
+    } else if (*ret_size != data.length && data.length > peer->batch_limit) {
+        char text[REASON_MAX];
+        snprintf(text, sizeof text,
+                 "a batch of messages has %zu bytes; at most %zu are taken (bridge.maxBatch)", data.length,
+                 peer->batch_limit);
+        session_on_malformed(peer->session, text);
+    } else {
+        session_on_message(peer->session, &message, daffi_span_of(data.data, *ret_size));
+        return true;
+    }
+    return false;
+}
+
+/* One message, or a batch of them; an empty one asks for a sign of life. */
+static void take_messages(struct ws_peer *peer, struct daffi_span data) {
+    if (data.length == 0 && peer->wants_offer && peer->heartbeat.interval_ms > 0) {
+        send_beat(peer);
+        return;
+    }
+    size_t size = 0;
+    do {
+        if (!take_first_message(peer, data, &size)) {
+            break;
+        }
+        data = daffi_span_of(data.data + size, data.length - size);
+    } while (data.length > 0 && peer->state == WS_PEER_OPEN);
+}
+
+static void take_oversize(struct ws_peer *peer, struct daffi_span data) {
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size = 0;
+    int status = daffi_message_decode_head(data, &message, &size, &fault);
+    if (status == -EPROTO) {
+        session_on_malformed(peer->session, fault.text);
+    } else if (status == -EAGAIN || size <= session_message_limit(peer->session)) {
+        session_on_malformed(peer->session, "the message is longer than its header says");
+    } else {
+        session_on_oversize(peer->session, &message, size);
+    }
+}
+
+/* The peer says goodbye first: its session is over before the answer is out. */
+static void take_close(struct ws_peer *peer, uint16_t code) {
+    if (peer->state == WS_PEER_OPEN) {
+        send_close(peer, code, "");
+    }
+    if (peer->session != NULL) {
+        session_note_close(peer->session, code);
+    }
+    end_session(peer, "by the page");
+    end_connection(peer);
+}
+
+static void take_event(struct ws_peer *peer, const struct ws_event *event) {
+    if (event->type == WS_EVENT_CLOSE) {
+        take_close(peer, event->code);
+        return;
+    }
+    if (peer->state != WS_PEER_OPEN) {
+        return;
+    }
+    switch (event->type) {
+    case WS_EVENT_MESSAGE:
+    case WS_EVENT_OVERSIZE:
+        if (event->text) {
+            session_close(peer->session, WS_CODE_UNSUPPORTED,
+                          "text messages are not taken: daffi messages are binary");
+        } else if (event->type == WS_EVENT_MESSAGE) {
+            take_messages(peer, event->data);
+        } else {
+            take_oversize(peer, event->data);
+        }
+        break;
+    case WS_EVENT_PING:
+        /* A peer that does not read its pongs gets no more of them (RFC 6455, 5.5.3 lets us answer the last alone). */
+        if (!connection_is_congested(peer->visitor.connection)) {
+            (void)send_frame(peer, WS_PONG, event->data, daffi_span_of(NULL, 0));
+        }
+        break;
+    case WS_EVENT_PONG:
+        session_on_alive(peer->session);
+        break;
+    case WS_EVENT_CLOSE:
+        break;
+    }
+}
+
+/* A fault of framing: what comes behind it can't be told apart any more, so no close frame is waited for. */
+static void end_for_fault(struct ws_peer *peer, uint16_t code, const char *text) {
+    if (peer->state == WS_PEER_OPEN) {
+        session_close(peer->session, code, text);
+    }
+    end_connection(peer);
+}
+
+static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
+    struct ws_peer *peer = owner;
+    size_t at = 0;
+    while (peer->state != WS_PEER_ENDING && !peer->paused) {
+        struct ws_event event;
+        size_t consumed = 0;
+        size_t needed = 0;
+        uint16_t code = 0;
+        struct daffi_fault fault;
+        int status =
+            ws_reader_next(&peer->reader, bytes + at, length - at, &event, &consumed, &needed, &code, &fault);
+        if (status < 0) {
+            end_for_fault(peer, code, fault.text);
+            break;
+        }
+        if (status == 1) {
+            take_event(peer, &event);
+        }
+        at += consumed;
+        if (status == 0) {
+            connection_expect(peer->visitor.connection, needed);
+            return (ssize_t)at;
+        }
+    }
+    return (ssize_t)(peer->state == WS_PEER_ENDING ? length : at);
+}
+
+static void on_drained(void *owner) {
+    struct ws_peer *peer = owner;
+    if (peer->session != NULL) {
+        session_on_drained(peer->session);
+    }
+}
+
+static void on_end(void *owner) {
+    struct ws_peer *peer = owner;
+    end_session(peer, "the connection ended without a close frame");
+    end_connection(peer);
+}
+
+static void release(struct reactor_retired *retired) {
+    free((struct ws_peer *)(void *)((char *)retired - offsetof(struct ws_peer, retired)));
+}
+
+static void on_closed(void *owner, int reason, const char *detail) {
+    (void)reason;
+    struct ws_peer *peer = owner;
+    struct reactor *reactor = peer->bridge->reactor;
+    peer->state = WS_PEER_ENDING;
+    end_session(peer, detail);
+    bridge_leave_kind(peer->bridge, BRIDGE_PAGE);
+    timer_clear(reactor_timers(reactor), &peer->timer);
+    buffer_clear(reactor_pool(reactor), &peer->batch);
+    admission_leave(&peer->visitor.ticket);
+    bridge_forget_connection(peer->bridge);
+    peer->retired.release = release;
+    reactor_retire(reactor, &peer->retired);
+}
+
+static const struct connection_handler handler = {
+    .on_input = on_input, .on_end = on_end, .on_drained = on_drained, .on_closed = on_closed};
+
+int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor) {
+    struct ws_peer *peer = calloc(1, sizeof *peer);
+    if (peer == NULL) {
+        return -ENOMEM;
+    }
+    const struct session_setup session = {
+        .bridge = setup->bridge,
+        .kind = GUARD_BROWSER,
+        .backend = setup->backend,
+        .no_backend = setup->no_backend,
+        .wants_offer = setup->wants_offer,
+        .policy = setup->policy,
+        .grant = setup->grant,
+        .tab = setup->tab,
+        .address = visitor->address,
+        .bound_name = visitor->bound_name,
+        .transport = &transport,
+        .transport_owner = peer,
+    };
+    int status = session_new(&session, &peer->session);
+    if (status < 0) {
+        free(peer);
+        return status;
+    }
+    const struct ws_reader_limits limits = {
+        .limit = session_message_limit(peer->session),
+        .wire_limit = DAFFI_MESSAGE_MAX,
+        .oversize_head = DAFFI_HEAD_MAX,
+    };
+    ws_reader_init(&peer->reader, WS_SERVER, &limits);
+    peer->bridge = setup->bridge;
+    peer->visitor = *visitor;
+    peer->visitor.bound_name = NULL; /* the session has copied it */
+    peer->wants_offer = setup->wants_offer;
+    peer->timer.on_due = on_timer;
+    peer->flush.run = run_flush;
+    bridge_enter_kind(setup->bridge, BRIDGE_PAGE, visitor->connection);
+    connection_set_handler(visitor->connection, &handler, peer);
+    return 0;
+}

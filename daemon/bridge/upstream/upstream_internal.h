@@ -1,0 +1,90 @@
+/* What upstream.c and upstream_rejoin.c share: an attachment, which is one connection of one session. */
+#ifndef UPSTREAM_INTERNAL_H
+#define UPSTREAM_INTERNAL_H
+
+#include "bridge/members/rejoins.h"
+#include "bridge/session/own_message.h"
+#include "bridge/upstream/upstream.h"
+#include "bridge/upstream/upstream_health.h"
+#include "bridge/upstream/watcher.h"
+#include "net/connector.h"
+
+struct upstream {
+    struct backend backend;
+    struct bridge *bridge;
+    const struct config *whole; /* held: the one that `config` is of */
+    const struct config_upstream *config;
+    struct tls_context *tls;
+    struct endpoint *endpoint;
+    struct upstream_health *health; /* NULL: nobody asks */
+    struct watcher *watcher;        /* NULL: on another reactor, or nowhere */
+    size_t lingering;               /* attachments in that state */
+    bool is_freed;                  /* as soon as nobody uses it */
+};
+
+enum attachment_state {
+    ATTACHMENT_WAITING,    /* for its turn, or for its refusal: see admission_pass_on */
+    ATTACHMENT_CONNECTING, /* no connection yet */
+    ATTACHMENT_OPENING,    /* TLS's handshake */
+    ATTACHMENT_OPEN,
+    ATTACHMENT_LINGERING, /* detached, but a Service owes it answers: it dies of an answer to somebody who has gone */
+    ATTACHMENT_ENDING, /* detached, or lost: the session is not told anything any more */
+};
+
+struct attachment {
+    struct reactor_retired retired;
+    enum attachment_state state;
+    struct upstream *upstream;
+    struct session *session;
+    struct connector *connector;    /* while CONNECTING */
+    struct connection *connection;  /* from OPENING on */
+    struct own_message greeting;    /* the handshake, until it has been queued */
+    enum daffi_handshake_type type; /* of the other side: CLIENT until it has said so */
+    size_t owed;                    /* answers of a Service to calls of the session */
+    struct timer timer;             /* WAITING, LINGERING; OPEN while rejoining */
+    bool rejoining;                 /* in the place of another of the same name, not yet answered */
+    bool probing; /* WAITING: for its predecessor's messages to have been read by the other side */
+    bool held;    /* its answer waits for the other's end */
+    struct attachment *predecessor; /* that other one, which still serves; or NULL */
+    struct attachment *successor;   /* the one that is to take its place, or NULL */
+    const char *refusal;            /* WAITING: static, why it is never its turn; or NULL */
+};
+
+/* Whether it is there, as its watcher has found; and, where it is not watched, as connects of sessions have. */
+void upstream_tell(struct upstream *upstream, bool is_up, const char *detail);
+
+/* Takes `fd`, which is connected to it, over in every case. */
+int upstream_open_stream(const struct upstream *upstream, int fd, struct stream **ret_stream);
+
+extern const struct backend_operations upstream_operations;
+bool upstream_serves(const struct backend *backend, struct daffi_span function, struct daffi_span except,
+                     char *ret_name); /* the operation */
+
+/* It ends; what is queued still goes, and the session is not told anything any more. */
+void upstream_let_go(struct attachment *attachment);
+
+/* Connects it, once it may. */
+void upstream_begin(struct attachment *attachment);
+
+/* -- upstream_rejoin.c -- */
+
+/* Waits, before it begins, for what has been sent to its predecessor to have been read there: who is evicted is read no
+ * more. 0 or a negative errno. */
+int upstream_wait_for_predecessor(struct attachment *attachment);
+
+/* Whether a message tells a predecessor so. */
+bool upstream_take_probe(const struct attachment *attachment, const struct daffi_message *message);
+
+/* The predecessor of `attachment` has ended, or has had its time. */
+void upstream_release_predecessor(struct attachment *attachment);
+
+/* `attachment` can't be had: whether its predecessor goes on, which the session is told. */
+bool upstream_fail_rejoin(struct attachment *attachment, const char *reason);
+
+/* Whether the answer to a newcomer has to wait for its predecessor's end. */
+bool upstream_hold_answer(struct attachment *attachment);
+
+/* Whether a message tells a predecessor that its successor is there: nobody's news. */
+bool upstream_is_own_eviction(const struct attachment *attachment, const struct daffi_message *message);
+
+#endif

@@ -1,0 +1,276 @@
+#include "dev/dev.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config/config_error.h"
+#include "dev/dev_config.h"
+#include "dev/dev_greeting.h"
+#include "dev/dev_opener.h"
+#include "dev/files/dev_watch.h"
+#include "dev/site/dev_live.h"
+#include "dev/site/dev_site.h"
+#include "dev/terminal/dev_terminal.h"
+#include "dev/terminal/dev_view.h"
+#include "dev/trust/dev_authority.h"
+#include "dev/worker/dev_workers.h"
+#include "ops/log.h"
+
+enum { MEMORY_MAX = 1 << 20 }; /* bytes of buffers: its reactor has no connections */
+
+struct dev {
+    const struct dev_options *options;
+    struct dev_names names;
+    struct dev_ports ports;
+    struct dev_leaf leaf;
+    struct dev_root *root;
+    atomic_uint edition; /* of the files: how often pages were told of changes */
+    struct config *config;
+    struct dev_site site;
+    struct page_source source;
+    struct dev_terminal terminal;
+    struct memory_budget memory;
+    struct reactor *reactor; /* of its own thread */
+    pthread_t thread;
+    bool has_thread;
+    struct dev_watch *watch; /* from here on the thread's */
+    struct dev_live live;
+    void (*tell_pages)(void *owner, const char *word);
+    void *pages_owner;
+    struct dev_workers *workers;
+    sem_t stopped;
+};
+
+static int find_certificate(struct dev *dev, char *ret_error) {
+    const char *names[DEV_NAMES_MAX];
+    char error[DEV_AUTHORITY_ERROR_MAX];
+    for (size_t i = 0; i < dev->names.count; i++) {
+        names[i] = dev->names.list[i];
+    }
+    int status = dev_authority_leaf((struct dev_certificate_names){names, dev->names.count}, time(NULL),
+                                    &dev->leaf, error);
+    return status < 0 ? (config_refuse(ret_error, "%s", error), status) : 0;
+}
+
+static void show_report(void *owner, const char *text) {
+    dev_terminal_write(owner, text);
+}
+
+/* Calls are refused and answered on all reactors. */
+static void show_call(void *owner, const struct access_call *call) {
+    struct dev_terminal *terminal = owner;
+    char line[DEV_VIEW_LINE_MAX];
+    dev_view_format(call, terminal->is_terminal, line);
+    dev_terminal_write(terminal, line);
+}
+
+int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_error[CONFIG_ERROR_MAX]) {
+    struct dev *dev = calloc(1, sizeof *dev);
+    if (dev == NULL) {
+        return config_refuse(ret_error, "out of memory");
+    }
+    dev->options = options;
+    dev_terminal_init(&dev->terminal, STDOUT_FILENO);
+    (void)sem_init(&dev->stopped, 0, 0);
+    dev_names_find(&dev->names);
+    const struct dev_root_setup setup = {
+        .path = options->dir, .spa = options->spa, .script = DEV_LIVE_SCRIPT_PATH, .edition = &dev->edition};
+    int status = dev_root_new(&setup, &dev->root);
+    if (status < 0) {
+        config_refuse(ret_error, "%.300s can't be served: %s; a folder is expected", options->dir,
+                      strerror(-status));
+    }
+    if (status == 0) {
+        status = dev_ports_choose(options, &dev->ports, ret_error);
+    }
+    if (status == 0) {
+        status = find_certificate(dev, ret_error);
+    }
+    if (status == 0) {
+        status = dev_config_new(options, &dev->ports, &dev->names, dev->leaf.cert, dev->leaf.key,
+                                &dev->config, ret_error);
+    }
+    if (status == 0) {
+        dev->memory.limit = MEMORY_MAX;
+        status = reactor_new(&dev->memory, &dev->reactor);
+    }
+    if (status < 0) {
+        dev_free(dev);
+        return status;
+    }
+    dev->site = (struct dev_site){.root = dev->root,
+                                  .report = show_report,
+                                  .owner = &dev->terminal,
+                                  .is_terminal = dev->terminal.is_terminal,
+                                  .edition = &dev->edition};
+    dev->source = dev_site_source(&dev->site);
+    access_log_redirect(show_call, &dev->terminal);
+    *ret_dev = dev;
+    return 0;
+}
+
+void dev_free(struct dev *dev) {
+    if (dev != NULL) {
+        if (dev->has_thread) {
+            reactor_stop(dev->reactor);
+            pthread_join(dev->thread, NULL);
+        }
+        dev_watch_free(dev->watch);
+        dev_workers_free(dev->workers);
+        reactor_free(dev->reactor);
+        dev_terminal_close(&dev->terminal);
+        sem_destroy(&dev->stopped);
+        dev_root_free(dev->root);
+        config_free(dev->config);
+    }
+    free(dev);
+}
+
+const struct config *dev_config(const struct dev *dev) {
+    return dev->config;
+}
+
+const struct page_source *dev_pages(const struct dev *dev) {
+    return &dev->source;
+}
+
+static const char *describe_move(const struct dev *dev, char out[160]) {
+    const struct dev_ports *ports = &dev->ports;
+    char https[48] = "";
+    char http[48] = "";
+    if (!ports->https_moved && !ports->http_moved) {
+        return NULL;
+    }
+    if (ports->https_moved) {
+        snprintf(https, sizeof https, "Port %u is taken: %u it is.", dev->options->https_port, ports->https);
+    }
+    if (ports->http_moved) {
+        snprintf(http, sizeof http, "Port %u is taken: %u it is.", dev->options->http_port, ports->http);
+    }
+    snprintf(out, 160, "%s%s%s", https, https[0] != '\0' && http[0] != '\0' ? " " : "", http);
+    return out;
+}
+
+static void greet(const struct dev *dev, const struct dev_setup *setup) {
+    char moved[160];
+    const struct dev_greeting greeting = {
+        .folder = dev_root_path(dev->root),
+        .https = setup->sockets[0]->address,
+        .http = setup->sockets[1]->address,
+        .moved_from = describe_move(dev, moved),
+        .authority = dev->leaf.is_new_authority ? dev->leaf.authority : NULL,
+        .names = &dev->names,
+        .is_terminal = dev->terminal.is_terminal,
+    };
+    dev_greeting_write(stdout, &greeting);
+}
+
+static void open_page(const struct dev_setup *setup) {
+    char url[64];
+    snprintf(url, sizeof url, "https://localhost:%.8s/", dev_greeting_port(setup->sockets[0]->address));
+    int status = dev_opener_open(url);
+    if (status < 0) {
+        log_write(CONFIG_LOG_WARNING,
+                  "no browser could be told to open %s: %s (xdg-open is asked, or what $BROWSER names)", url,
+                  strerror(-status));
+    }
+}
+
+/* -- the thread beside the server -- */
+
+static void on_change(void *owner, const char *name) {
+    struct dev *dev = owner;
+    dev_live_hear(&dev->live, name);
+}
+
+static void *run(void *argument) {
+    struct dev *dev = argument;
+    (void)pthread_setname_np(pthread_self(), "dev");
+    dev_workers_start(dev->workers, dev->reactor);
+    int status = reactor_run(dev->reactor);
+    if (status < 0) {
+        log_write(CONFIG_LOG_ERROR, "files are no longer watched, nor workers: %s", strerror(-status));
+        sem_post(&dev->stopped); /* so that dev_stop waits for nothing; workers end with this thread */
+    }
+    return NULL;
+}
+
+/* On the thread. In this order: whoever comes in between hears of it twice rather than never. */
+static void tell_pages(void *owner, const char *word) {
+    struct dev *dev = owner;
+    atomic_fetch_add(&dev->edition, 1);
+    dev->tell_pages(dev->pages_owner, word);
+}
+
+static int watch_files(struct dev *dev, const struct dev_setup *setup) {
+    bool is_cut = false;
+    dev->tell_pages = setup->tell_pages;
+    dev->pages_owner = setup->owner;
+    dev_live_init(&dev->live, dev->reactor, tell_pages, dev);
+    int status = dev_watch_new(dev->reactor, dev_root_path(dev->root), on_change, dev, &dev->watch);
+    if (status == -ENOMEM) {
+        return status;
+    }
+    size_t count = status == 0 ? dev_watch_count(dev->watch, &is_cut) : 0;
+    if (status < 0 || is_cut) {
+        log_write(
+            CONFIG_LOG_WARNING,
+            "only %zu folders are watched, pages are not loaded anew when files in others change (%s); see "
+            "fs.inotify.max_user_watches",
+            count, status < 0 ? strerror(-status) : "there are too many");
+    }
+    return 0;
+}
+
+int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CONFIG_ERROR_MAX]) {
+    if (setup->sockets_count < 2) {
+        return config_refuse(ret_error, "the listeners are not there");
+    }
+    int status = watch_files(dev, setup); /* first: who reads the greeting may change files at once */
+    greet(dev, setup);
+    if (dev->options->open) {
+        open_page(setup);
+    }
+    if (status == 0) {
+        status = dev_workers_new(dev->options, setup->sockets[1]->address, &dev->terminal, &dev->workers);
+    }
+    if (status == 0) {
+        status = dev_terminal_start(&dev->terminal);
+    }
+    if (status == 0) {
+        status = -pthread_create(&dev->thread, NULL, run, dev);
+    }
+    if (status < 0) {
+        config_refuse(ret_error, "files can't be watched, nor workers: %s", strerror(-status));
+        return status;
+    }
+    dev->has_thread = true;
+    return 0;
+}
+
+/* On the thread, as what follows. */
+static void on_workers_ended(void *owner) {
+    struct dev *dev = owner;
+    sem_post(&dev->stopped);
+}
+
+static void stop(void *argument) {
+    struct dev *dev = argument;
+    dev_live_clear(&dev->live);
+    dev_watch_free(dev->watch);
+    dev->watch = NULL;
+    dev_workers_stop(dev->workers, on_workers_ended, dev);
+}
+
+void dev_stop(struct dev *dev) {
+    if (!dev->has_thread || reactor_post(dev->reactor, stop, dev) < 0) {
+        return;
+    }
+    while (sem_wait(&dev->stopped) < 0 && errno == EINTR) {
+    }
+}

@@ -1,0 +1,37 @@
+/* `daffi-bridge dev`: the folder, the certificate, the configuration, and what goes on beside the server.  (docs/development.md)
+ * main.c makes it, gives the server its configuration and its pages, and starts it when the server listens. */
+#ifndef DEV_H
+#define DEV_H
+
+#include "config/cli_dev.h"
+#include "http/page_source.h"
+#include "net/listener.h"
+
+struct dev;
+
+/* Opens the folder, finds or makes the certificate, chooses ports. `options` is borrowed as long as it lives, argv with it.
+ * 0, or -errno and one line in `ret_error`. */
+int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_error[CONFIG_ERROR_MAX]);
+void dev_free(struct dev *dev); /* NULL-safe; after the server has stopped */
+
+/* Its own. */
+const struct config *dev_config(const struct dev *dev);
+const struct page_source *dev_pages(const struct dev *dev);
+
+struct dev_setup {
+    const struct listener_socket *const *sockets; /* that the server listens on: https, http */
+    size_t sockets_count;
+    void (*tell_pages)(void *owner,
+                       const char *word); /* to those that listen on dev_pages' listen_path; any thread */
+    void *owner;
+};
+
+/* Once the server listens: greets, and starts what goes on beside it, on a thread of its own: watching files, workers. 0, or -errno
+ * and one line. */
+int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CONFIG_ERROR_MAX]);
+
+/* Ends watching and workers, and returns when they have ended. Before the server stops; the terminal is written to until
+ * dev_free. */
+void dev_stop(struct dev *dev);
+
+#endif

@@ -1,0 +1,256 @@
+#include "dev/files/dev_watch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EVENTS_BYTES = 16384, DEPTH_MAX = 32 };
+
+/* A folder by its watch descriptor. */
+struct folder {
+    int wd;
+    char *name; /* relative, with a slash at its end; "" for the root */
+};
+
+struct dev_watch {
+    struct reactor_source source;
+    struct reactor *reactor;
+    dev_watch_callback on_change;
+    void *owner;
+    struct folder *folders; /* by wd */
+    size_t count, capacity;
+    bool is_cut;
+    int above; /* the watch of the folder that the root is in, or -1 */
+    char root[PATH_MAX];
+};
+
+static bool is_left_out(const char *name) {
+    return name[0] == '.' || strcmp(name, "node_modules") == 0 || strcmp(name, "__pycache__") == 0;
+}
+
+/* -- the folders that are watched -- */
+
+/* Its place, or where it would be. */
+static size_t find(const struct dev_watch *watch, int wd) {
+    size_t low = 0;
+    size_t high = watch->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (watch->folders[middle].wd < wd) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static struct folder *folder_of(const struct dev_watch *watch, int wd) {
+    size_t at = find(watch, wd);
+    return at < watch->count && watch->folders[at].wd == wd ? &watch->folders[at] : NULL;
+}
+
+static int remember(struct dev_watch *watch, int wd, const char *name) {
+    struct folder *known = folder_of(watch, wd);
+    char *copy = strdup(name);
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    if (known != NULL) { /* it has been moved here */
+        free(known->name);
+        known->name = copy;
+        return 0;
+    }
+    if (watch->count == watch->capacity) {
+        size_t capacity = watch->capacity == 0 ? 64 : 2 * watch->capacity;
+        struct folder *grown = realloc(watch->folders, capacity * sizeof *grown);
+        if (grown == NULL) {
+            free(copy);
+            return -ENOMEM;
+        }
+        watch->folders = grown;
+        watch->capacity = capacity;
+    }
+    size_t at = find(watch, wd);
+    memmove(&watch->folders[at + 1], &watch->folders[at], (watch->count - at) * sizeof *watch->folders);
+    watch->folders[at] = (struct folder){wd, copy};
+    watch->count++;
+    return 0;
+}
+
+static void forget(struct dev_watch *watch, int wd) {
+    struct folder *known = folder_of(watch, wd);
+    if (known == NULL) {
+        return;
+    }
+    free(known->name);
+    size_t behind = watch->count - (size_t)(known - watch->folders) - 1;
+    memmove(known, known + 1, behind * sizeof *known);
+    watch->count--;
+}
+
+static int add_tree(struct dev_watch *watch, const char *name, unsigned depth);
+
+/* The folders in the one called `name`. */
+static int add_below(struct dev_watch *watch, const char *path, const char *name, unsigned depth) {
+    DIR *stream = opendir(path);
+    const struct dirent *entry;
+    int status = 0;
+    while (stream != NULL && status == 0 && (entry = readdir(stream)) != NULL) {
+        char below[PATH_MAX];
+        struct stat info;
+        if (is_left_out(entry->d_name) ||
+            fstatat(dirfd(stream), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(info.st_mode) ||
+            snprintf(below, sizeof below, "%s%s/", name, entry->d_name) >= (int)sizeof below) {
+            continue;
+        }
+        status = add_tree(watch, below, depth + 1);
+    }
+    if (stream != NULL) {
+        closedir(stream);
+    }
+    return status;
+}
+
+/* 0, also where one has gone meanwhile, or where there are too many. */
+static int add_tree(struct dev_watch *watch, const char *name, unsigned depth) {
+    char path[2 * PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", watch->root, name);
+    if (watch->count == DEV_WATCH_FOLDERS_MAX || depth == DEPTH_MAX) {
+        watch->is_cut = true;
+        return 0;
+    }
+    int wd = inotify_add_watch(watch->source.fd, path,
+                               IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
+                                   IN_ATTRIB | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK);
+    if (wd < 0) {
+        watch->is_cut = watch->is_cut || errno == ENOSPC || errno == EACCES;
+        return errno == ENOSPC && name[0] == '\0' ? -errno : 0;
+    }
+    int status = remember(watch, wd, name);
+    return status < 0 ? status : add_below(watch, path, name, depth);
+}
+
+/* Where the root comes back when it has been removed, as build tools do. The root of all stays. */
+static void add_above(struct dev_watch *watch) {
+    char path[PATH_MAX];
+    const char *slash = strrchr(watch->root, '/');
+    if (slash[1] == '\0') {
+        return;
+    }
+    snprintf(path, sizeof path, "%.*s/", (int)(slash - watch->root), watch->root);
+    watch->above =
+        inotify_add_watch(watch->source.fd, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR | IN_EXCL_UNLINK);
+}
+
+/* -- what happens -- */
+
+static void hear_above(struct dev_watch *watch, const struct inotify_event *event) {
+    if (event->len > 0 && strcmp(event->name, strrchr(watch->root, '/') + 1) == 0) {
+        (void)add_tree(watch, "", 0);
+        watch->on_change(watch->owner, "");
+    }
+}
+
+static void hear(struct dev_watch *watch, const struct inotify_event *event) {
+    char name[2 * PATH_MAX];
+    const struct folder *folder = folder_of(watch, event->wd);
+    if ((event->mask & IN_Q_OVERFLOW) != 0) {
+        (void)add_tree(watch, "", 0); /* folders may have come that nobody has told of */
+        watch->on_change(watch->owner, "");
+        return;
+    }
+    if (event->wd == watch->above) {
+        hear_above(watch, event);
+        return;
+    }
+    if ((event->mask & IN_IGNORED) != 0) {
+        forget(watch, event->wd);
+        return;
+    }
+    if (folder == NULL || event->len == 0 || is_left_out(event->name)) {
+        return;
+    }
+    /* Before folders are added, which moves the one that was found. */
+    int length = snprintf(name, sizeof name, "%s%s", folder->name, event->name);
+    if ((event->mask & IN_ISDIR) != 0 && (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0 &&
+        length + 1 < PATH_MAX) {
+        char below[sizeof name + 1];
+        snprintf(below, sizeof below, "%s/", name);
+        (void)add_tree(watch, below, 1);
+    }
+    /* A file that was just made is told of when it is closed; a link, or a renamed one, at once. */
+    if ((event->mask & IN_ISDIR) == 0 ||
+        (event->mask & (IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE)) != 0) {
+        watch->on_change(watch->owner, name);
+    }
+}
+
+static void on_ready(struct reactor_source *source, uint32_t events) {
+    struct dev_watch *watch = (struct dev_watch *)(void *)source;
+    _Alignas(struct inotify_event) char bytes[EVENTS_BYTES];
+    (void)events;
+    ssize_t length = read(source->fd, bytes, sizeof bytes);
+    for (ssize_t at = 0; at < length;) {
+        const struct inotify_event *event = (const struct inotify_event *)(const void *)(bytes + at);
+        hear(watch, event);
+        at += (ssize_t)(sizeof *event + event->len);
+    }
+}
+
+int dev_watch_new(struct reactor *reactor, const char *path, dev_watch_callback on_change, void *owner,
+                  struct dev_watch **ret_watch) {
+    struct dev_watch *watch = calloc(1, sizeof *watch);
+    if (watch == NULL) {
+        return -ENOMEM;
+    }
+    watch->reactor = reactor;
+    watch->on_change = on_change;
+    watch->owner = owner;
+    watch->source.on_ready = on_ready;
+    watch->source.fd = -1;
+    watch->above = -1;
+    int status = realpath(path, watch->root) == NULL ? -errno : 0;
+    if (status == 0) {
+        watch->source.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        status = watch->source.fd < 0 ? -errno : add_tree(watch, "", 0);
+    }
+    if (status == 0) {
+        add_above(watch);
+        status = reactor_watch(reactor, &watch->source, EPOLLIN);
+    }
+    if (status < 0) {
+        dev_watch_free(watch);
+        return status;
+    }
+    *ret_watch = watch;
+    return 0;
+}
+
+void dev_watch_free(struct dev_watch *watch) {
+    if (watch == NULL) {
+        return;
+    }
+    if (watch->source.fd >= 0) {
+        (void)reactor_watch(watch->reactor, &watch->source, 0);
+        close(watch->source.fd);
+    }
+    for (size_t i = 0; i < watch->count; i++) {
+        free(watch->folders[i].name);
+    }
+    free(watch->folders);
+    free(watch);
+}
+
+size_t dev_watch_count(const struct dev_watch *watch, bool *ret_is_cut) {
+    *ret_is_cut = watch->is_cut;
+    return watch->count;
+}

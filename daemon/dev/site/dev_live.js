@@ -1,0 +1,64 @@
+// Of `daffi-bridge dev`: loads this page anew when its files change, takes over changed stylesheets in place, and tells the terminal of errors.
+"use strict";
+(() => {
+  const { protocol, host } = location;
+  const RETRY_MS = 500;
+  const EDITION = document.currentScript.src.replace(/^[^?]*/, ""); // with its question mark
+  const REPORT_MAX = 1500; // characters: an address has a bound
+  let lost = false;
+
+  function renewStyles() {
+    for (const link of document.querySelectorAll("link[rel~=stylesheet][href]")) {
+      const url = new URL(link.href);
+      if (url.origin !== location.origin) continue;
+      url.searchParams.set("daffi-dev", Date.now());
+      const next = link.cloneNode();
+      next.href = url;
+      next.onload = next.onerror = () => link.remove(); // not before: the page would flash
+      link.after(next);
+    }
+  }
+
+  // Files changed while this page was on its way. Once for each edition: a page that a service worker keeps would be loaded for ever.
+  function catchUp() {
+    const key = "daffi-dev-stale";
+    try {
+      if (sessionStorage.getItem(key) === EDITION) return;
+      sessionStorage.setItem(key, EDITION);
+    } catch {
+      return; // no storage for such a page: rather a change missed
+    }
+    location.reload();
+  }
+
+  function hear(word) {
+    if (word === "css") renewStyles();
+    else if (word === "stale") catchUp();
+    else location.reload();
+  }
+
+  function listen() {
+    const socket = new WebSocket(`${protocol.replace("http", "ws")}//${host}/_bridge/dev/live${EDITION}`);
+    socket.onopen = () => {
+      if (lost) location.reload(); // the server was started anew: what it gives may be new, too
+    };
+    socket.onmessage = ({ data }) => hear(data);
+    socket.onclose = () => {
+      lost = true;
+      setTimeout(listen, RETRY_MS);
+    };
+  }
+
+  function report(kind, error, fallback, place) {
+    const stack = String(error?.stack ?? "").split("\n").slice(0, 6).join("\n");
+    const text = [`${kind}: ${error?.message ?? fallback ?? error}`, place, stack].filter(Boolean).join("\n").slice(0, REPORT_MAX);
+    fetch(`/_bridge/dev/report?${encodeURIComponent(`${location.pathname}\n${text}`)}`, { keepalive: true }).catch(() => {});
+  }
+
+  addEventListener("error", ({ error, message, filename, lineno, colno, target }) => {
+    if (target !== window && target?.nodeType) report("not loaded", null, target.src ?? target.href);
+    else report("error", error, message, `${filename}:${lineno}:${colno}`);
+  }, true);
+  addEventListener("unhandledrejection", ({ reason }) => report("unhandled rejection", reason, String(reason)));
+  listen();
+})();

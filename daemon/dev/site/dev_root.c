@@ -1,0 +1,299 @@
+#include "dev/site/dev_root.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dev/files/dev_folder.h"
+#include "dev/files/dev_page.h"
+#include "dev/files/dev_path.h"
+#include "dev/site/dev_listing.h"
+#include "http/media_type.h"
+#include "http/range.h"
+
+enum { TAG_MAX = 64, DATE_MAX = HTTP_DATE_LENGTH + 1, FIELDS_MAX = 512, SCRIPT_LINE_MAX = 128 };
+
+struct dev_root {
+    struct dev_folder *folder;
+    bool spa;
+    const char *script;
+    const atomic_uint *edition;
+};
+
+/* For its own origin alone: no Access-Control-Allow-Origin, ever. */
+static const char own_fields[] =
+    "Cache-Control: no-cache\r\nCross-Origin-Resource-Policy: same-origin\r\nVary: Sec-Fetch-Dest\r\n";
+
+/* A request in work. */
+struct job {
+    const struct dev_root *root;
+    const struct request_head *head;
+    const struct response_sink *sink;
+    struct page_body *ret_body;
+    unsigned edition; /* before any file was looked at */
+};
+
+static int answer_text(const struct job *job, int status, const char *fields, const char *text) {
+    char all[DEV_PATH_MAX * 3 + FIELDS_MAX];
+    snprintf(all, sizeof all, "Cache-Control: no-store\r\n%s", fields);
+    const struct response response = {.status = status,
+                                      .type = "text/plain; charset=utf-8",
+                                      .fields = all,
+                                      .body = daffi_span_text(text),
+                                      .to_head = job->head->method == REQUEST_HEAD,
+                                      .close = !response_keeps_alive(job->head)};
+    return response_write(&response, job->sink);
+}
+
+/* Whether somebody goes there, to see a page: by Fetch Metadata where there is such, else by what is accepted. */
+static bool navigates(const struct request_head *head) {
+    const struct daffi_span goal = request_head_find(head, "Sec-Fetch-Dest");
+    if (goal.data == NULL) {
+        return request_head_has_token(head, "Accept", "text/html");
+    }
+    return daffi_span_equal(goal, daffi_span_text("document")) ||
+           daffi_span_equal(goal, daffi_span_text("iframe")) ||
+           daffi_span_equal(goal, daffi_span_text("frame"));
+}
+
+/* -- a file -- */
+
+/* Its state is its tag: when it was changed, to the nanosecond, how long it is, and what is put into it. */
+static void format_tag(const struct stat *info, const char *more, char out[TAG_MAX]) {
+    snprintf(out, TAG_MAX, "\"%llx.%lx-%llx%s\"", (unsigned long long)info->st_mtim.tv_sec,
+             (unsigned long)info->st_mtim.tv_nsec, (unsigned long long)info->st_size, more);
+}
+
+/* What is put into a page. */
+static void format_line(const struct job *job, char out[SCRIPT_LINE_MAX]) {
+    snprintf(out, SCRIPT_LINE_MAX, "<script src=\"%s?%u\"></script>\n", job->root->script, job->edition);
+}
+
+/* If-None-Match decides where it is there, else If-Modified-Since.                            (RFC 9110, 13.1.3) */
+static bool is_unchanged(const struct request_head *head, const char *tag, time_t changed) {
+    char text[DATE_MAX];
+    struct tm tm = {0};
+    const struct daffi_span since = request_head_find(head, "If-Modified-Since");
+    if (request_head_find(head, "If-None-Match").data != NULL) {
+        return response_is_unchanged(head, tag);
+    }
+    if (since.length == 0 || since.length >= sizeof text) {
+        return false;
+    }
+    memcpy(text, since.data, since.length);
+    text[since.length] = '\0';
+    const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    return end != NULL && *end == '\0' && changed <= timegm(&tm);
+}
+
+/* The file `fd`, which is taken over. */
+static int answer_file(const struct job *job, int fd, const struct stat *info, const char *name) {
+    char tag[TAG_MAX];
+    char text[FIELDS_MAX];
+    char head_bytes[RESPONSE_HEAD_MAX];
+    struct range range = {0};
+    struct head_writer fields = head_writer_of(text, sizeof text);
+    format_tag(info, "", tag);
+    head_put(&fields, "ETag: ");
+    head_put(&fields, tag);
+    head_put(&fields, "\r\nLast-Modified: ");
+    head_put_date(&fields, info->st_mtim.tv_sec);
+    head_put(&fields, "\r\nAccept-Ranges: bytes\r\n");
+    head_put(&fields, own_fields);
+    struct response response = {.status = 200,
+                                .type = media_type_of(name),
+                                .fields = text,
+                                .to_head = job->head->method == REQUEST_HEAD,
+                                .close = !response_keeps_alive(job->head)};
+    if (is_unchanged(job->head, tag, info->st_mtim.tv_sec)) {
+        response.status = 304;
+    } else {
+        range = range_apply(job->head, tag, (size_t)info->st_size, &fields, &response);
+    }
+    response.body = daffi_span_of(NULL, range.length); /* its length alone: the door reads the file */
+    int head_length = response_format_head(&response, head_bytes, sizeof head_bytes);
+    int status =
+        head_length < 0 ? head_length : job->sink->write(job->sink->owner, head_bytes, (size_t)head_length);
+    if (status == 0 && (response.status == 200 || response.status == 206) && !response.to_head &&
+        range.length > 0) {
+        *job->ret_body = (struct page_body){fd, range.first, range.length};
+        return 0;
+    }
+    close(fd);
+    return status;
+}
+
+/* An HTML page with the line in it: made anew each time. `fd` is taken over. */
+static int answer_page(const struct job *job, int fd, const struct stat *info) {
+    char tag[TAG_MAX];
+    char line[SCRIPT_LINE_MAX];
+    char edition[16];
+    char fields[FIELDS_MAX];
+    char *text = NULL;
+    size_t length = 0;
+    snprintf(edition, sizeof edition, "+%u", job->edition);
+    format_tag(info, edition, tag);
+    format_line(job, line);
+    int status = dev_page_read(fd, (size_t)info->st_size, line, &text, &length);
+    close(fd);
+    if (status < 0) {
+        return answer_text(job, 503, "", "the file can't be read now: it changes, or there is no memory\n");
+    }
+    snprintf(fields, sizeof fields, "ETag: %s\r\n%s", tag, own_fields);
+    const struct response response = {.status = response_is_unchanged(job->head, tag) ? 304 : 200,
+                                      .type = "text/html; charset=utf-8",
+                                      .fields = fields,
+                                      .body = daffi_span_of(text, length),
+                                      .to_head = job->head->method == REQUEST_HEAD,
+                                      .close = !response_keeps_alive(job->head)};
+    status = response_write(&response, job->sink);
+    free(text);
+    return status;
+}
+
+static int answer_open_file(const struct job *job, int fd, const struct stat *info, const char *name) {
+    bool is_page = strncmp(media_type_of(name), "text/html", 9) == 0;
+    if (is_page && job->root->script != NULL && navigates(job->head) && info->st_size <= DEV_ROOT_PAGE_MAX) {
+        return answer_page(job, fd, info);
+    }
+    return answer_file(job, fd, info, name);
+}
+
+/* -- what is no file -- */
+
+static int answer_listing(const struct job *job, int fd, const char *name) {
+    char *text = NULL;
+    size_t length = 0;
+    char line[SCRIPT_LINE_MAX] = "";
+    if (job->root->script != NULL) {
+        format_line(job, line);
+    }
+    if (dev_listing_write(job->root->folder, fd, name, line, &text, &length) < 0) {
+        return answer_text(job, 503, "", "the folder can't be read now\n");
+    }
+    const struct response response = {
+        .status = 200,
+        .type = "text/html; charset=utf-8",
+        .fields =
+            "Cache-Control: no-store\r\nCross-Origin-Resource-Policy: same-origin\r\n"
+            "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; "
+            "connect-src 'self'; base-uri 'none'; form-action 'none'\r\n",
+        .body = daffi_span_of(text, length),
+        .to_head = job->head->method == REQUEST_HEAD,
+        .close = !response_keeps_alive(job->head)};
+    int status = response_write(&response, job->sink);
+    free(text);
+    return status;
+}
+
+/* The address of a folder ends in a slash: what its pages name is then looked for in it. */
+static int answer_redirect(const struct job *job) {
+    char fields[DEV_PATH_MAX * 3 + 64];
+    const struct daffi_span path = job->head->path;
+    const struct daffi_span query = job->head->query;
+    int length = snprintf(fields, sizeof fields, "Location: %.*s/%s%.*s\r\n", (int)path.length,
+                          (const char *)path.data, query.length > 0 ? "?" : "", (int)query.length,
+                          query.length > 0 ? (const char *)query.data : "");
+    if (length < 0 || (size_t)length >= sizeof fields || (size_t)length > RESPONSE_HEAD_MAX / 2) {
+        return answer_text(job, 414, "", "the address is too long\n");
+    }
+    return answer_text(job, 308, fields, "this is a folder: its address ends in a slash\n");
+}
+
+static int answer_folder(const struct job *job, int fd, const char *name) {
+    char index[DEV_PATH_MAX + sizeof "index.html"];
+    struct stat info;
+    size_t length = strlen(name);
+    if (length > 0 && name[length - 1] != '/') {
+        close(fd);
+        return answer_redirect(job);
+    }
+    snprintf(index, sizeof index, "%sindex.html", name);
+    int file = dev_folder_open_file(job->root->folder, index, &info);
+    if (file >= 0 && S_ISREG(info.st_mode)) {
+        close(fd);
+        return answer_open_file(job, file, &info, index);
+    }
+    if (file >= 0) {
+        close(file);
+    }
+    return answer_listing(job, fd, name);
+}
+
+static int answer_absent(const struct job *job, const char *name) {
+    struct stat info;
+    if (job->root->spa && name != NULL && navigates(job->head)) {
+        int fd = dev_folder_open_file(job->root->folder, "index.html", &info);
+        if (fd >= 0 && S_ISREG(info.st_mode)) {
+            return answer_open_file(job, fd, &info, "index.html");
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    return answer_text(job, 404, "", "there is no such file in the folder that is served\n");
+}
+
+static bool is_bridges_own(struct daffi_span path) {
+    static const char root[] = "/_bridge";
+    bool below = path.length >= sizeof root - 1 && memcmp(path.data, root, sizeof root - 1) == 0;
+    return daffi_span_equal(path, daffi_span_text("/healthz")) ||
+           (below && (path.length == sizeof root - 1 || path.data[sizeof root - 1] == '/'));
+}
+
+int dev_root_answer(const struct dev_root *root, const struct request_head *head,
+                    const struct response_sink *sink, struct page_body *ret_body) {
+    const struct job job = {root, head, sink, ret_body,
+                            root->edition != NULL ? atomic_load(root->edition) : 0};
+    char name[DEV_PATH_MAX + 1];
+    struct stat info;
+    if (is_bridges_own(head->path)) {
+        return -ENOENT;
+    }
+    if (dev_path_decode(head->path, name) < 0) {
+        return answer_absent(&job, NULL);
+    }
+    int fd = dev_folder_open_file(job.root->folder, name, &info);
+    if (fd == -EACCES || fd == -EPERM) {
+        return answer_text(&job, 403, "", "the user that daffi-bridge runs as may not read this file\n");
+    }
+    if (fd < 0) {
+        return fd == -ENOENT ? answer_absent(&job, name)
+                             : answer_text(&job, 503, "", "the file can't be opened now\n");
+    }
+    if (S_ISDIR(info.st_mode)) {
+        return answer_folder(&job, fd, name);
+    }
+    return answer_open_file(&job, fd, &info, name);
+}
+
+int dev_root_new(const struct dev_root_setup *setup, struct dev_root **ret_root) {
+    struct dev_root *root = calloc(1, sizeof *root);
+    if (root == NULL) {
+        return -ENOMEM;
+    }
+    int status = dev_folder_open(setup->path, &root->folder);
+    if (status < 0) {
+        dev_root_free(root);
+        return status;
+    }
+    root->spa = setup->spa;
+    root->script = setup->script;
+    root->edition = setup->edition;
+    *ret_root = root;
+    return 0;
+}
+
+void dev_root_free(struct dev_root *root) {
+    if (root != NULL) {
+        dev_folder_free(root->folder);
+    }
+    free(root);
+}
+
+const char *dev_root_path(const struct dev_root *root) {
+    return dev_folder_path(root->folder);
+}

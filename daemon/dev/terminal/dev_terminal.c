@@ -1,0 +1,139 @@
+#include "dev/terminal/dev_terminal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct dev_terminal_text {
+    struct dev_terminal_text *next;
+    size_t length;
+    char bytes[];
+};
+
+void dev_terminal_init(struct dev_terminal *terminal, int fd) {
+    const char *plain = getenv("NO_COLOR");
+    *terminal = (struct dev_terminal){
+        .fd = fd,
+        .is_terminal = isatty(fd) == 1 && (plain == NULL || plain[0] == '\0'),
+        .state = DEV_TERMINAL_QUIET,
+    };
+    (void)pthread_mutex_init(&terminal->lock, NULL);
+    (void)pthread_cond_init(&terminal->news, NULL);
+}
+
+/* The one place where dev_terminal_close may break in: no lock is held. What can't be written is lost: there is nowhere to say
+ * so. */
+static void put(const struct dev_terminal *terminal, const char *bytes, size_t length) {
+    int before = 0;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before);
+    while (length > 0) {
+        ssize_t n = write(terminal->fd, bytes, length);
+        if (n < 0 && errno != EINTR) {
+            break;
+        }
+        bytes += n > 0 ? n : 0;
+        length -= n > 0 ? (size_t)n : 0;
+    }
+    (void)pthread_setcancelstate(before, NULL);
+}
+
+static void drop_first(struct dev_terminal *terminal) {
+    struct dev_terminal_text *text = terminal->first;
+    terminal->first = text->next;
+    terminal->last = text->next != NULL ? terminal->last : NULL;
+    terminal->waiting--;
+    free(text);
+}
+
+/* With the lock held, which it gives up to write. */
+static void put_first(struct dev_terminal *terminal) {
+    const struct dev_terminal_text *text = terminal->first;
+    pthread_mutex_unlock(&terminal->lock);
+    put(terminal, text->bytes, text->length);
+    pthread_mutex_lock(&terminal->lock);
+    drop_first(terminal);
+    if (terminal->waiting == 0 && terminal->left_out > 0) {
+        char line[64];
+        int length = snprintf(line, sizeof line, "... and %zu more lines\n", terminal->left_out);
+        terminal->left_out = 0;
+        pthread_mutex_unlock(&terminal->lock);
+        put(terminal, line, (size_t)length);
+        pthread_mutex_lock(&terminal->lock);
+    }
+}
+
+static void *run(void *argument) {
+    struct dev_terminal *terminal = argument;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    (void)pthread_setname_np(pthread_self(), "terminal");
+    pthread_mutex_lock(&terminal->lock);
+    while (terminal->first != NULL || terminal->state != DEV_TERMINAL_CLOSING) {
+        if (terminal->first != NULL) {
+            put_first(terminal);
+        } else {
+            pthread_cond_wait(&terminal->news, &terminal->lock);
+        }
+    }
+    pthread_mutex_unlock(&terminal->lock);
+    return NULL;
+}
+
+int dev_terminal_start(struct dev_terminal *terminal) {
+    int status = -pthread_create(&terminal->thread, NULL, run, terminal);
+    if (status == 0) {
+        pthread_mutex_lock(&terminal->lock);
+        terminal->state = DEV_TERMINAL_WRITING;
+        pthread_mutex_unlock(&terminal->lock);
+    }
+    return status;
+}
+
+void dev_terminal_write(struct dev_terminal *terminal, const char *lines) {
+    size_t length = strlen(lines);
+    pthread_mutex_lock(&terminal->lock);
+    struct dev_terminal_text *text =
+        terminal->waiting < DEV_TERMINAL_WAITING_MAX ? malloc(sizeof *text + length + 1) : NULL;
+    if (text != NULL) {
+        text->next = NULL;
+        text->length = length;
+        memcpy(text->bytes, lines, length + 1);
+        *(terminal->last != NULL ? &terminal->last->next : &terminal->first) = text;
+        terminal->last = text;
+        terminal->waiting++;
+        pthread_cond_signal(&terminal->news);
+    } else {
+        terminal->left_out++;
+    }
+    pthread_mutex_unlock(&terminal->lock);
+}
+
+static void end_thread(struct dev_terminal *terminal) {
+    struct timespec until;
+    pthread_mutex_lock(&terminal->lock);
+    terminal->state = DEV_TERMINAL_CLOSING;
+    pthread_cond_signal(&terminal->news);
+    pthread_mutex_unlock(&terminal->lock);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += DEV_TERMINAL_CLOSE_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    if (pthread_clockjoin_np(terminal->thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
+        return;
+    }
+    (void)pthread_cancel(terminal->thread);
+    (void)pthread_join(terminal->thread, NULL);
+}
+
+void dev_terminal_close(struct dev_terminal *terminal) {
+    if (terminal->state == DEV_TERMINAL_WRITING) {
+        end_thread(terminal);
+    }
+    while (terminal->first != NULL) {
+        drop_first(terminal);
+    }
+    pthread_cond_destroy(&terminal->news);
+    pthread_mutex_destroy(&terminal->lock);
+}

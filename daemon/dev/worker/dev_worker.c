@@ -1,0 +1,244 @@
+#include "dev/worker/dev_worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "dev/terminal/dev_text.h"
+
+enum {
+    SHOWN_MAX = DEV_LINES_MAX + 256,
+    LAST_READS_MAX = 8, /* twice what a pipe holds: who has left its group may write for ever */
+};
+
+static struct dev_worker *of(void *member, size_t offset) {
+    return (struct dev_worker *)(void *)((char *)member - offset);
+}
+
+/* -- what is shown -- */
+
+static void show(void *owner, const char *line, size_t length) {
+    struct dev_worker *worker = owner;
+    char text[DEV_LINES_MAX + 1];
+    char shown[SHOWN_MAX];
+    dev_text_show(line, length, text, sizeof text);
+    if (worker->setup.terminal->is_terminal) {
+        snprintf(shown, sizeof shown, "\x1b[3%um%s |\x1b[0m %s\n", 1 + worker->setup.colour % 6,
+                 worker->command.name, text);
+    } else {
+        snprintf(shown, sizeof shown, "%s | %s\n", worker->command.name, text);
+    }
+    dev_terminal_write(worker->setup.terminal, shown);
+}
+
+__attribute__((format(printf, 2, 3))) static void tell(const struct dev_worker *worker, const char *format,
+                                                       ...) {
+    char text[256];
+    char shown[SHOWN_MAX];
+    bool bold = worker->setup.terminal->is_terminal;
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    snprintf(shown, sizeof shown, "%s%s%s %s\n", bold ? "\x1b[1m" : "", worker->command.name,
+             bold ? "\x1b[0m" : "", text);
+    dev_terminal_write(worker->setup.terminal, shown);
+}
+
+/* One read of what has come; a positive number, or 0 at the end and -errno. */
+static ssize_t read_output(struct dev_worker *worker) {
+    char bytes[16384];
+    ssize_t length = read(worker->process.output, bytes, sizeof bytes);
+    if (length > 0) {
+        dev_lines_take(&worker->lines, bytes, (size_t)length, show, worker);
+    }
+    return length < 0 ? -errno : length;
+}
+
+static void on_output(struct reactor_source *source, uint32_t events) {
+    struct dev_worker *worker = of(source, offsetof(struct dev_worker, output));
+    (void)events;
+    if (source->fd >= 0 && read_output(worker) == 0) { /* it has closed both; it may live on */
+        (void)reactor_watch(worker->setup.reactor, source, 0);
+    }
+}
+
+/* -- its life -- */
+
+static void set_timer(struct dev_worker *worker, struct timer *timer, uint64_t ms) {
+    struct reactor *reactor = worker->setup.reactor;
+    uint64_t now = reactor_now(reactor);
+    if (timer_set(reactor_timers(reactor), timer, now + ms) < 0) {
+        timer->on_due(timer, now); /* without memory for it: now */
+    }
+}
+
+static void on_ended(struct reactor_source *source, uint32_t events);
+
+static int watch_process(struct dev_worker *worker) {
+    struct reactor *reactor = worker->setup.reactor;
+    worker->ended = (struct reactor_source){.fd = worker->process.ended, .on_ready = on_ended};
+    worker->output = (struct reactor_source){.fd = worker->process.output, .on_ready = on_output};
+    int status = reactor_watch(reactor, &worker->ended, EPOLLIN);
+    return status == 0 ? reactor_watch(reactor, &worker->output, EPOLLIN) : status;
+}
+
+static void start(struct dev_worker *worker) {
+    const char *program = worker->command.argv[0];
+    worker->state = DEV_WORKER_RESTING;
+    int status = dev_process_start(worker->command.argv, worker->setup.environment, &worker->process);
+    if (status < 0) {
+        tell(worker, "can't be started: %.80s: %s%s", program, strerror(-status),
+             status == -ENOENT && strcmp(program, "python") == 0 ? "; many systems call it python3" : "");
+        return;
+    }
+    worker->state = DEV_WORKER_RUNNING;
+    worker->started_at = reactor_now(worker->setup.reactor);
+    status = watch_process(worker);
+    if (status < 0) { /* nobody would hear of its end */
+        tell(worker, "can't be watched: %s", strerror(-status));
+        dev_process_signal(&worker->process, SIGKILL);
+    }
+}
+
+static void end(struct dev_worker *worker, bool again) {
+    worker->state = DEV_WORKER_ENDING;
+    worker->again = again;
+    dev_process_signal(&worker->process, SIGTERM);
+    set_timer(worker, &worker->timer, DEV_WORKER_END_MS);
+}
+
+static void finish(struct dev_worker *worker) {
+    worker->state = DEV_WORKER_ENDED;
+    worker->setup.on_ended(worker->setup.owner);
+}
+
+/* It has ended by itself. */
+static void rest(struct dev_worker *worker, const struct dev_process_end *end) {
+    char how[80];
+    uint64_t lived = reactor_now(worker->setup.reactor) - worker->started_at;
+    worker->state = DEV_WORKER_RESTING;
+    if (end->status == 0) {
+        worker->backoff = 0;
+        tell(worker, "has ended; it is started anew when a file changes");
+        return;
+    }
+    if (end->signal != 0) {
+        snprintf(how, sizeof how, "was ended by signal %d (%.40s)", end->signal, strsignal(end->signal));
+    } else {
+        snprintf(how, sizeof how, "ended with status %d", end->status);
+    }
+    uint64_t next = worker->backoff == 0 || lived >= DEV_WORKER_SOUND_MS ? DEV_WORKER_BACKOFF_MIN_MS
+                                                                         : 2 * worker->backoff;
+    worker->backoff = next < DEV_WORKER_BACKOFF_MAX_MS ? next : DEV_WORKER_BACKOFF_MAX_MS;
+    tell(worker, "%s; it is started anew in %u s, or when a file changes", how,
+         (unsigned)(worker->backoff / 1000));
+    set_timer(worker, &worker->timer, worker->backoff);
+}
+
+static void on_ended(struct reactor_source *source, uint32_t events) {
+    struct dev_worker *worker = of(source, offsetof(struct dev_worker, ended));
+    struct reactor *reactor = worker->setup.reactor;
+    struct dev_process_end how;
+    (void)events;
+    if (source->fd < 0 || dev_process_reap(&worker->process, &how) < 0) {
+        return; /* an event of this turn that has been seen to */
+    }
+    for (int i = 0; i < LAST_READS_MAX && read_output(worker) > 0; i++) {
+    }
+    dev_lines_end(&worker->lines, show, worker);
+    (void)reactor_watch(reactor, &worker->ended, 0);
+    (void)reactor_watch(reactor, &worker->output, 0);
+    dev_process_close(&worker->process);
+    worker->ended.fd = -1;
+    worker->output.fd = -1;
+    timer_clear(reactor_timers(reactor), &worker->timer);
+    if (worker->state == DEV_WORKER_RUNNING) {
+        rest(worker, &how);
+    } else if (worker->again) {
+        start(worker);
+    } else {
+        finish(worker);
+    }
+}
+
+static void on_due(struct timer *timer, uint64_t now) {
+    struct dev_worker *worker = of(timer, offsetof(struct dev_worker, timer));
+    (void)now;
+    if (worker->state == DEV_WORKER_RESTING) {
+        start(worker);
+    } else if (worker->state == DEV_WORKER_ENDING) {
+        dev_process_signal(&worker->process, SIGKILL);
+    }
+}
+
+/* -- its files -- */
+
+static void on_settled(struct timer *timer, uint64_t now) {
+    struct dev_worker *worker = of(timer, offsetof(struct dev_worker, settled));
+    (void)now;
+    if (worker->state == DEV_WORKER_ENDING || worker->state == DEV_WORKER_ENDED) {
+        return; /* what comes next reads the file as it is now */
+    }
+    tell(worker, "is started anew: %s has changed", worker->changed);
+    worker->backoff = 0;
+    if (worker->state == DEV_WORKER_RUNNING) {
+        end(worker, true);
+    } else {
+        timer_clear(reactor_timers(worker->setup.reactor), &worker->timer);
+        start(worker);
+    }
+}
+
+static void on_change(void *owner, const char *name) {
+    struct dev_worker *worker = owner;
+    if (!dev_command_concerns(&worker->command, name)) {
+        return;
+    }
+    if (name[0] == '\0') {
+        name = "much";
+    }
+    dev_text_show(name, strlen(name), worker->changed, sizeof worker->changed);
+    set_timer(worker, &worker->settled, DEV_WORKER_SETTLE_MS);
+}
+
+void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *setup) {
+    *worker = (struct dev_worker){.setup = *setup,
+                                  .process = {.ended = -1, .output = -1},
+                                  .ended = {.fd = -1},
+                                  .output = {.fd = -1},
+                                  .timer = {.on_due = on_due},
+                                  .settled = {.on_due = on_settled}};
+    dev_command_read(setup->argv, &worker->command);
+    int status = dev_watch_new(setup->reactor, worker->command.folder, on_change, worker, &worker->watch);
+    if (status < 0) {
+        tell(worker, "is not started anew when its files change: %.100s: %s", worker->command.folder,
+             strerror(-status));
+    }
+    start(worker);
+}
+
+void dev_worker_stop(struct dev_worker *worker) {
+    struct timers *timers = reactor_timers(worker->setup.reactor);
+    timer_clear(timers, &worker->settled);
+    dev_watch_free(worker->watch);
+    worker->watch = NULL;
+    if (worker->state == DEV_WORKER_RESTING) {
+        timer_clear(timers, &worker->timer);
+        finish(worker);
+    } else if (worker->state == DEV_WORKER_RUNNING) {
+        end(worker, false);
+    } else {
+        worker->again = false;
+    }
+}
+
+void dev_worker_clear(struct dev_worker *worker) {
+    dev_watch_free(worker->watch);
+    worker->watch = NULL;
+}

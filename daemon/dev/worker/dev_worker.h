@@ -1,0 +1,63 @@
+/* A worker that goes on beside the server: started, started anew when a file of its own changes or when it has failed, ended with
+ * the server. All on the reactor's thread.                                              (docs/development.md) */
+#ifndef DEV_WORKER_H
+#define DEV_WORKER_H
+
+#include "dev/files/dev_watch.h"
+#include "dev/terminal/dev_lines.h"
+#include "dev/terminal/dev_terminal.h"
+#include "dev/worker/dev_command.h"
+#include "dev/worker/dev_process.h"
+#include "net/reactor.h"
+
+enum {
+    DEV_WORKER_SETTLE_MS = 100, /* an editor's save is several changes */
+    DEV_WORKER_END_MS = 3000,   /* from SIGTERM to SIGKILL */
+    DEV_WORKER_BACKOFF_MIN_MS = 1000,
+    DEV_WORKER_BACKOFF_MAX_MS = 30000, /* doubled each time */
+    DEV_WORKER_SOUND_MS = 10000,       /* who lived this long begins the back-off anew */
+};
+
+enum dev_worker_state {
+    DEV_WORKER_RESTING, /* not running; its timer, where it is set, starts it */
+    DEV_WORKER_RUNNING,
+    DEV_WORKER_ENDING, /* was told to; its timer kills it */
+    DEV_WORKER_ENDED,  /* for good */
+};
+
+struct dev_worker_setup {
+    struct reactor *reactor;
+    struct dev_terminal *terminal;
+    char **argv;
+    char *const *environment;
+    unsigned colour; /* of its name on a terminal: 0 to 5 */
+    void (*on_ended)(void *owner);
+    void *owner;
+};
+
+struct dev_worker {
+    struct dev_worker_setup setup;
+    struct dev_command command;
+    enum dev_worker_state state;
+    bool again; /* when ENDING: it is started anew */
+    struct dev_process process;
+    struct reactor_source ended, output;
+    struct dev_watch *watch; /* NULL where its folder can't be watched */
+    struct timer timer, settled;
+    uint64_t started_at;
+    uint64_t backoff; /* ms, of the last time; 0: none */
+    char changed[128];
+    struct dev_lines lines;
+};
+
+/* Watches and starts it; what fails is told on the terminal, and a change may mend it. The setup is copied; argv and environment
+ * are borrowed. */
+void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *setup);
+
+/* Has it end; on_ended is called when it has, from within where it has already. */
+void dev_worker_stop(struct dev_worker *worker);
+
+/* After on_ended, or where it has never begun. */
+void dev_worker_clear(struct dev_worker *worker);
+
+#endif

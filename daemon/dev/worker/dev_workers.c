@@ -1,0 +1,73 @@
+#include "dev/worker/dev_workers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct dev_workers {
+    const struct dev_options *options;
+    struct dev_terminal *terminal;
+    struct dev_environment environment;
+    size_t running; /* that have not ended for good, and one while stop goes on */
+    void (*on_ended)(void *owner);
+    void *owner;
+    struct dev_worker list[];
+};
+
+int dev_workers_new(const struct dev_options *options, const char *address, struct dev_terminal *terminal,
+                    struct dev_workers **ret_workers) {
+    struct dev_workers *workers = calloc(1, sizeof *workers + options->workers_count * sizeof *workers->list);
+    if (workers == NULL) {
+        return -ENOMEM;
+    }
+    workers->options = options;
+    workers->terminal = terminal;
+    int status = dev_environment_init(&workers->environment, address);
+    if (status < 0) {
+        free(workers);
+        return status;
+    }
+    *ret_workers = workers;
+    return 0;
+}
+
+void dev_workers_free(struct dev_workers *workers) {
+    if (workers != NULL) {
+        for (size_t i = 0; i < workers->running; i++) {
+            dev_worker_clear(&workers->list[i]);
+        }
+        dev_environment_clear(&workers->environment);
+    }
+    free(workers);
+}
+
+static void on_one_ended(void *owner) {
+    struct dev_workers *workers = owner;
+    if (--workers->running == 0) {
+        workers->on_ended(workers->owner);
+    }
+}
+
+void dev_workers_start(struct dev_workers *workers, struct reactor *reactor) {
+    for (size_t i = 0; i < workers->options->workers_count; i++) {
+        const struct dev_worker_setup setup = {.reactor = reactor,
+                                               .terminal = workers->terminal,
+                                               .argv = workers->options->workers[i],
+                                               .environment = workers->environment.list,
+                                               .colour = (unsigned)i,
+                                               .on_ended = on_one_ended,
+                                               .owner = workers};
+        dev_worker_init(&workers->list[i], &setup);
+        workers->running++;
+    }
+}
+
+void dev_workers_stop(struct dev_workers *workers, void (*on_ended)(void *owner), void *owner) {
+    size_t count = workers->running;
+    workers->on_ended = on_ended;
+    workers->owner = owner;
+    workers->running++;
+    for (size_t i = 0; i < count; i++) {
+        dev_worker_stop(&workers->list[i]);
+    }
+    on_one_ended(workers);
+}

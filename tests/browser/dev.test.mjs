@@ -1,0 +1,201 @@
+// `daffi-bridge dev`: pages follow their files, errors reach the terminal, and its certificates are believed once they are to be.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { BUILD, launchChromium, openLivePage, openPage, said, startDev } from "./harness.mjs";
+
+const run = promisify(execFile);
+const html = (title, more = "") => `<!doctype html><title>${title}</title><link rel="stylesheet" href="look.css"><h1>${title}</h1>
+<script src="lib/code.js"></script>${more}`;
+
+/** A site in a new folder, and a home beside it. */
+function makeSite() {
+  const top = mkdtempSync(join(tmpdir(), "daffi-dev-"));
+  const site = join(top, "site");
+  for (const folder of [join(site, "lib"), join(top, "home")]) mkdirSync(folder, { recursive: true });
+  const write = (name, text) => { // as editors save: a new file takes the place of the old one
+    writeFileSync(join(site, `.${name.replace("/", "-")}.new`), text);
+    renameSync(join(site, `.${name.replace("/", "-")}.new`), join(site, name));
+  };
+  write("index.html", html("one"));
+  write("old.html", '<script src="/_bridge/dev/live.js?4000000000"></script>'); // as a service worker of the site's own may keep it
+  write("look.css", "h1 { color: rgb(1, 2, 3) }");
+  write("lib/code.js", "window.code = 1");
+  return { top, site, home: join(top, "home"), write };
+}
+
+describe("daffi-bridge dev in a browser", () => {
+  let browser, dev, page;
+  const { top, site, home, write } = makeSite();
+  const title = (text) => page.waitForFunction((wanted) => document.querySelector("h1")?.textContent === wanted, text);
+
+  before(async () => {
+    browser = await launchChromium();
+    dev = await startDev(site, home);
+    page = await openLivePage(browser, `${dev.https}/`);
+    await title("one");
+  });
+  after(async () => {
+    await browser?.close();
+    await dev?.stop();
+    rmSync(top, { recursive: true });
+  });
+
+  test("a changed stylesheet is taken over, and the page stays as it is", async () => {
+    await page.evaluate(() => { window.kept = "kept"; });
+    write("look.css", "h1 { color: rgb(9, 8, 7) }");
+    await page.waitForFunction(() => getComputedStyle(document.querySelector("h1")).color === "rgb(9, 8, 7)");
+    assert.equal(await page.evaluate(() => window.kept), "kept");
+    assert.equal(await page.locator("link[rel=stylesheet]").count(), 1, "the old one is gone");
+  });
+
+  test("a changed page, script or new file of a new folder loads it anew", async () => {
+    write("index.html", html("two"));
+    await title("two");
+    assert.equal(await page.evaluate(() => window.kept), undefined);
+    write("lib/code.js", "window.code = 2");
+    await page.waitForFunction(() => window.code === 2);
+    await page.evaluate(() => { window.kept = "kept"; });
+    mkdirSync(join(site, "deep", "er"), { recursive: true });
+    writeFileSync(join(site, "deep", "er", "data.json"), "{}");
+    await page.waitForFunction(() => window.kept === undefined && document.readyState === "complete");
+  });
+
+  test("two tabs and one over http follow, too", async () => {
+    const others = [await openPage(browser, `${dev.https}/`), await openPage(browser, `${dev.http}/`)];
+    write("index.html", html("three"));
+    for (const other of [page, ...others]) await other.waitForFunction(() => document.querySelector("h1")?.textContent === "three");
+    for (const other of others) await other.context().close();
+  });
+
+  test("errors of a page are told on the terminal, with their place", async () => {
+    write("index.html", html("four", '<img src="/no-picture.png"><script>setTimeout(() => { throw new TypeError("oh no"); })</script>'));
+    await title("four");
+    await said(dev, /^page {3}\/\n {9}error: oh no\n {9}https:\/\/localhost:\d+\/:\d+:\d+$/m);
+    await said(dev, /^ {9}not loaded: https:\/\/localhost:\d+\/no-picture\.png$/m);
+    await page.evaluate(() => { Promise.reject(new RangeError("not caught")); });
+    await said(dev, /^ {9}unhandled rejection: not caught$/m);
+  });
+
+  test("a page under a strict Content-Security-Policy of its own follows, and is sent nothing that it would refuse", async () => {
+    const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'";
+    write("strict.html", `<!doctype html><meta http-equiv="Content-Security-Policy" content="${policy}"><h1>strict</h1>`);
+    const strict = await openPage(browser, `${dev.https}/strict.html`);
+    await strict.locator("h1").waitFor();
+    write("strict.html", `<!doctype html><meta http-equiv="Content-Security-Policy" content="${policy}"><h1>stricter</h1>`);
+    await strict.waitForFunction(() => document.querySelector("h1")?.textContent === "stricter");
+    assert.deepEqual(strict.problems, []);
+    await strict.context().close();
+  });
+
+  test("a page calls over wss a function that another page exposes, and the call is shown", async () => {
+    write("calls.html", '<!doctype html><script src="/daffi.js"></script>');
+    const [serving, calling] = [await openPage(browser, `${dev.https}/calls.html`), await openPage(browser, `${dev.https}/calls.html`)];
+    const connect = (one, name) => one.evaluate(async (own) => {
+      const client = new DaffiClient(own, { wsUrl: `wss://${location.host}/` });
+      if (own === "serving") await client.expose({ add: (a, b) => a + b });
+      window.connection = await client.connect();
+    }, name);
+    await connect(serving, "serving");
+    await connect(calling, "calling");
+    assert.equal(await calling.evaluate(() => window.connection.rpc({ receiver: "serving" }).add(3, 4)), 7);
+    await said(dev, /^call {3}calling → serving\.add {2}json {2}\d+ B {2}[\d.]+ ms$/m);
+    for (const one of [serving, calling]) await one.context().close();
+  });
+
+  test("a page that is on its way while files change is loaded anew as it comes", async () => {
+    const slow = await openPage(browser);
+    let held = false;
+    await slow.route(/live\.js/, async (route) => { // its HTML is here, and nobody can tell it anything yet
+      if (!held) {
+        held = true;
+        write("index.html", html("five"));
+        await title("five");
+      }
+      await route.continue();
+    });
+    await slow.goto(`${dev.https}/`);
+    await slow.waitForFunction(() => document.querySelector("h1")?.textContent === "five");
+    await slow.context().close();
+  });
+
+  test("a page that somebody keeps from becoming new is loaded anew once, and not for ever", async () => {
+    const kept = await openPage(browser);
+    let loads = 0;
+    kept.on("request", (request) => { loads += request.isNavigationRequest() ? 1 : 0; });
+    const twice = new Promise((done) => {
+      let told = 0;
+      kept.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => { if (payload === "stale" && ++told === 2) done(); }));
+    });
+    await kept.goto(`${dev.https}/old.html`);
+    await twice;
+    await kept.evaluate(() => fetch("/look.css").then(() => true)); // would fail in a page that is being left
+    assert.equal(loads, 2);
+    await kept.context().close();
+  });
+
+  test("when the server is started anew, the page comes back by itself", async () => {
+    await page.goto(`${dev.https}/lib/`); // a listing is a page, too
+    const { port } = new URL(dev.https);
+    await page.evaluate(() => { window.kept = "kept"; });
+    await dev.stop();
+    dev = await startDev(site, home, ["--port", port, "--strict-port"]);
+    await page.waitForFunction(() => window.kept === undefined && document.querySelector("a[href*='code.js']"));
+  });
+});
+
+describe("daffi-bridge trust, for a browser", () => {
+  const { top, site, home } = makeSite();
+  const env = { ...process.env, HOME: home, XDG_DATA_HOME: join(home, "data") };
+  // What belongs to the whole machine is a copy, in a mount namespace (unshare(1)); what browsers read is in this home.
+  const apart = "mount -t tmpfs none /usr/local/share/ca-certificates; mount -t tmpfs none /etc/ssl/certs; exec \"$@\"";
+  const inApart = (...command) => run("unshare", [...(process.getuid() === 0 ? ["-m"] : ["-rm"]), "sh", "-ec", apart, "sh", ...command], { env });
+  const tool = (action) => inApart(join(BUILD, "daffi-bridge"), action);
+  let dev;
+
+  before(async () => { dev = await startDev(site, home, ["--host", "0.0.0.0"]); });
+  after(async () => {
+    await dev?.stop();
+    rmSync(top, { recursive: true });
+  });
+
+  /** What a browser that was started just now, and told to ignore nothing, makes of it. */
+  async function visit(urls) {
+    const browser = await launchChromium({ env });
+    try {
+      const page = await (await browser.newContext()).newPage();
+      const seen = [];
+      for (const url of urls) {
+        try {
+          await page.goto(url);
+          seen.push(await page.evaluate((host) => new Promise((done) => {
+            const socket = new WebSocket(`wss://${host}/`);
+            socket.onopen = () => done("believed");
+            socket.onerror = () => done("no wss");
+          }), new URL(url).host));
+        } catch (failure) {
+          seen.push(/ERR_CERT_\w+/.exec(failure.message)?.[0] ?? failure.message);
+        }
+      }
+      return seen;
+    } finally {
+      await browser.close();
+    }
+  }
+
+  test("pages and wss are refused before, believed after trust, refused after untrust, without a flag", async (t) => {
+    if (!await inApart("true").then(() => true, () => false)) return t.skip("no mount namespace is to be had here: unshare(1) is not permitted");
+    const { port } = new URL(dev.https);
+    const urls = ["localhost", "127.0.0.1"].map((host) => `https://${host}:${port}/`);
+    assert.deepEqual(await visit(urls), urls.map(() => "ERR_CERT_AUTHORITY_INVALID"));
+    const { stdout } = await tool("trust");
+    assert.match(stdout, /^daffi-bridge dev CA \S+@\S+: \S+\/ca\.pem\n {2}done {6}system: .*\n {2}done {6}Chromium: \S+\/home\/\.pki\/nssdb; start it anew if it runs\n$/);
+    assert.deepEqual(await visit(urls), urls.map(() => "believed"));
+    await tool("untrust");
+    assert.deepEqual(await visit(urls.slice(0, 1)), ["ERR_CERT_AUTHORITY_INVALID"]);
+  });
+});

@@ -1,0 +1,72 @@
+// The playground, read by axe (WCAG 2.2 A and AA, and good practice): each tab with something in it, both themes, wide and as a phone has it.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT, freePort, launchChromium, openPage, startBridge, startRouter, startWorker } from "./harness.mjs";
+
+const AXE = readFileSync(join(ROOT, "tests/node_modules/axe-core/axe.min.js"), "utf8");
+const TABS = ["results", "code", "messages", "history", "saved"];
+const SIZES = { wide: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } };
+
+/** What axe finds, as one line a finding: how bad, which rule, where. */
+async function findings(page, options = {}) {
+  const violations = await page.evaluate(async (more) => (await window.axe.run(document, { resultTypes: ["violations"], ...more })).violations, options);
+  return violations.map(({ id, impact, help, nodes }) => `${impact} ${id}: ${help}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
+}
+
+describe("playground, accessible", () => {
+  let browser, router, worker, bridge;
+
+  before(async () => {
+    browser = await launchChromium();
+    const port = await freePort();
+    router = await startRouter(port);
+    worker = await startWorker("calculator", port);
+    bridge = await startBridge(`tcp://127.0.0.1:${port}`);
+  });
+  after(async () => {
+    await browser?.close();
+    for (const peer of [bridge, worker, router]) await peer?.stop();
+  });
+
+  /** The page in that theme and size, with calls made and one saved. */
+  async function prepare(colorScheme, viewport) {
+    const page = await openPage(browser, null, { colorScheme, viewport, bypassCSP: true });
+    await page.addInitScript(AXE);
+    await page.goto(`${bridge.url}/_bridge/`);
+    await page.locator('.functions button[data-function="add"][data-member="calculator"]').waitFor();
+    for (const [name, args, count] of [["add", "3, 4", 1], ["fail", '"kaboom"', 2]]) {
+      await page.fill("#function", name);
+      await page.fill("#arguments", args);
+      await page.click("#go");
+      await page.waitForFunction((most) => document.querySelectorAll("#results > li").length === most, count);
+    }
+    await page.click("#save");
+    return page;
+  }
+
+  for (const [theme, size] of [["light", "wide"], ["dark", "wide"], ["light", "phone"]]) {
+    const options = theme === "dark" ? { runOnly: ["color-contrast"] } : {}; // the theme changes nothing else
+    test(`${theme}, ${size}: axe finds nothing, whichever tab is open`, async () => {
+      const page = await prepare(theme, SIZES[size]);
+      for (const tab of TABS) {
+        await page.click(`#tab-${tab}`);
+        assert.deepEqual(await findings(page, options), [], tab);
+      }
+      await page.click("#keys");
+      assert.deepEqual(await findings(page, options), [], "keys");
+      assert.deepEqual(page.problems, []);
+      await page.context().close();
+    });
+  }
+
+  test("axe sees what is wrong: a field without a name, grey on grey", async () => {
+    const page = await prepare("light", SIZES.wide);
+    await page.evaluate(() => { document.querySelector("main").insertAdjacentHTML("beforeend", '<input><p style="color: #999; background: #aaa">grey</p>'); });
+    const found = (await findings(page)).join("\n");
+    assert.match(found, /critical label:/);
+    assert.match(found, /serious color-contrast:/);
+    await page.context().close();
+  });
+});

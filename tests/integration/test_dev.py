@@ -1,0 +1,342 @@
+"""`daffi-bridge dev`: what it serves and what it does not, header by header; ports; calls and errors on the terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+from development import Dev
+from page import Page
+from processes import BUILD, free_port
+from websockets.sync.client import connect
+
+PAGE = b"<!doctype html><title>t</title><body><h1>hello</h1></body>"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A site, what must not be seen of it, and a neighbour."""
+    above = tmp_path_factory.mktemp("above")
+    (above / "neighbour.txt").write_text("not for you")
+    site = above / "site"
+    (site / "sub" / "deep").mkdir(parents=True)
+    (site / "index.html").write_bytes(PAGE)
+    (site / "style.css").write_text("h1 { color: red }")
+    (site / "app.mjs").write_text("export const x = 1;")
+    (site / "sub" / "note é #1?.txt").write_text("note")
+    (site / "sub" / "deep" / "index.html").write_bytes(PAGE)
+    (site / "large.bin").write_bytes(os.urandom(5_000_001))
+    (site / "empty.txt").write_bytes(b"")
+    (site / ".env").write_text("SECRET=1")
+    (site / ".git").mkdir()
+    (site / ".git" / "config").write_text("secret")
+    (site / "to-style").symlink_to("style.css")
+    (site / "to-env").symlink_to(".env")
+    (site / "to-neighbour").symlink_to("../neighbour.txt")
+    (site / "to-passwd").symlink_to("/etc/passwd")
+    (site / "to-above").symlink_to("..")
+    os.mkfifo(site / "pipe")
+    return site
+
+
+@pytest.fixture(scope="module")
+def dev(folder, tmp_path_factory):
+    process = Dev(folder, tmp_path_factory.mktemp("data"))
+    yield process
+    assert process.stop() == 0
+
+
+TYPES = {"/index.html": "text/html; charset=utf-8", "/style.css": "text/css; charset=utf-8", "/app.mjs": "text/javascript; charset=utf-8",
+         "/sub/note%20%C3%A9%20%231%3F.txt": "text/plain; charset=utf-8", "/large.bin": "application/octet-stream", "/empty.txt": "text/plain; charset=utf-8",
+         "/to-style": "application/octet-stream"}
+
+
+@pytest.mark.parametrize("path", TYPES)
+def test_a_file_comes_whole_with_its_headers(dev, folder, path):
+    status, headers, body = dev.get(path)
+    name = path.replace("%20%C3%A9%20%231%3F", " é #1?")
+    assert (status, body) == (200, (folder / name[1:]).read_bytes())
+    assert headers["Content-Type"] == TYPES[path]
+    assert headers["Content-Length"] == str(len(body))
+    assert headers["Cache-Control"] == "no-cache"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["Access-Control-Allow-Origin"] is None
+    assert headers["ETag"].startswith('"') and headers["Last-Modified"].endswith(" GMT")
+    head = dev.get(path, "HEAD")
+    assert (head[0], head[2]) == (200, b"") and head[1].items() == headers.items()
+
+
+def test_conditional_requests_and_ranges(dev, folder):
+    whole = (folder / "large.bin").read_bytes()
+    _, headers, _ = dev.get("/large.bin", "HEAD")
+    tag, date = headers["ETag"], headers["Last-Modified"]
+    assert dev.get("/large.bin", If_None_Match=tag)[0] == 304
+    assert dev.get("/large.bin", If_None_Match='"other"')[0] == 200
+    assert dev.get("/large.bin", If_Modified_Since=date)[0] == 304
+    assert dev.get("/large.bin", If_Modified_Since="Thu, 01 Jan 1970 00:00:00 GMT")[0] == 200
+    assert dev.get("/large.bin", If_Modified_Since=date, If_None_Match='"other"')[0] == 200  # RFC 9110, 13.1.3
+    assert dev.get("/large.bin", If_Modified_Since="yesterday")[0] == 200
+    for text, part, said in (("bytes=0-0", whole[:1], "bytes 0-0/5000001"), ("bytes=100-3000099", whole[100:3000100], "bytes 100-3000099/5000001"),
+                             ("bytes=-5", whole[-5:], "bytes 4999996-5000000/5000001"), ("bytes=4999999-", whole[4999999:], "bytes 4999999-5000000/5000001")):
+        status, headers, body = dev.get("/large.bin", Range=text)
+        assert (status, headers["Content-Range"], body == part) == (206, said, True)
+    status, headers, body = dev.get("/large.bin", Range="bytes=6000000-")
+    assert (status, headers["Content-Range"], body) == (416, "bytes */5000001", b"")
+    assert dev.get("/large.bin", Range="bytes=0-1", If_Range='"other"')[2] == whole
+    assert dev.get("/large.bin", Range="bytes=0-1", If_Range=tag)[0] == 206
+
+
+def test_a_file_comes_whole_also_where_the_connection_ends_behind_it(dev, folder):
+    whole = (folder / "large.bin").read_bytes()
+    for _ in range(10):
+        assert dev.get("/large.bin", Connection="close")[2] == whole
+
+
+def test_a_file_that_changed_has_another_tag(dev, folder):
+    page = folder / "changing.txt"
+    page.write_text("one")
+    tag = dev.get("/changing.txt")[1]["ETag"]
+    page.write_text("two")
+    status, headers, body = dev.get("/changing.txt", If_None_Match=tag)
+    assert (status, body) == (200, b"two") and headers["ETag"] != tag
+
+
+def test_folders(dev):
+    assert dev.get("/")[2] == PAGE
+    status, headers, _ = dev.get("/sub/deep?a=1")
+    assert (status, headers["Location"]) == (308, "/sub/deep/?a=1")
+    assert dev.get("/sub/deep/")[2] == PAGE
+    status, headers, body = dev.get("/sub/")
+    text = body.decode()
+    assert (status, headers["Content-Type"], headers["Cache-Control"]) == (200, "text/html; charset=utf-8", "no-store")
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert 'href="./note%20%C3%A9%20%231%3F.txt">note é #1?.txt<' in text and 'href="./deep/"' in text and 'href="../"' in text
+    assert dev.get("/empty.txt/")[0] == 404  # a file is no folder
+
+
+def test_a_listing_shows_names_as_text_and_nothing_that_is_not_served(house, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "<img src=x onerror=alert(1)>").write_text("x")
+    (site / "a&b'\".txt").write_text("x")
+    (site / ".hidden").write_text("x")
+    (site / "out").symlink_to("/etc/passwd")
+    (site / "in").symlink_to("a&b'\".txt")
+    os.mkfifo(site / "pipe")
+    text = house.keep(Dev(site, tmp_path / "data")).get("/")[2].decode()
+    assert "<img" not in text and "&lt;img src=x onerror=alert(1)&gt;" in text and "a&amp;b&#39;&quot;.txt" in text
+    assert ".hidden" not in text and ">out<" not in text and ">pipe<" not in text and ">in<" in text
+
+
+ESCAPES = ["/../neighbour.txt", "/sub/../../neighbour.txt", "/%2e%2e/neighbour.txt", "/%2e%2e%2fneighbour.txt", "/..%2fneighbour.txt", "/.%2e/neighbour.txt",
+           "/sub/%2e%2e/%2e%2e/neighbour.txt", "/%252e%252e/neighbour.txt", "/..%5cneighbour.txt", "/..\\neighbour.txt", "/....//neighbour.txt",
+           "//neighbour.txt", "/sub//note.txt", "/./index.html", "/sub/./deep/", "/%00", "/index.html%00.txt", "/index.html%0a", "/%c0%ae%c0%ae/neighbour.txt",
+           "/to-neighbour", "/to-passwd", "/to-above/neighbour.txt", "/to-above/", "/etc/passwd", "//etc/passwd", "/.env", "/%2eenv", "/to-env", "/.git/config",
+           "/.git/", "/pipe", "/index.html%", "/index.html%zz", "/sub%2fdeep%2findex.html", "/" + "a" * 2000, "/%7e", "/~root/", "/index.html/x"]
+
+
+@pytest.mark.parametrize("path", ESCAPES)
+def test_nothing_else_is_served(dev, path):
+    status, headers, body = dev.get(path)
+    assert status in (400, 404), path  # 400: it is no path at all
+    assert headers["Cache-Control"] == "no-store"
+    assert b"not for you" not in body and b"SECRET" not in body and b"root:" not in body
+
+
+def test_other_hosts_and_origins_are_refused(dev):
+    for host in ("evil.example", "evil.example:443", "localhost.evil.example", "127.0.0.1.evil.example", "0x7f.1"):
+        status, _, body = dev.get("/index.html", Host=host)
+        assert status == 403 and b"hello" not in body, host
+    for host in ("localhost", f"localhost:{dev.http}", "127.0.0.1", "[::1]", socket.gethostname()):
+        assert dev.get("/index.html", Host=host)[0] == 200, host
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    for path in ("/", "/_bridge/dev/live"):
+        assert dev.get(path, Origin="http://evil.example", **upgrade)[0] == 403
+        assert dev.get(path, Host="evil.example", Origin="http://evil.example", **upgrade)[0] == 403
+    assert dev.get("/_bridge/dev/report?x", Sec_Fetch_Site="cross-site")[0] == 403
+    assert dev.get("/_bridge/dev/report?x")[0] == 403
+
+
+def test_the_clients_files_and_the_playground_are_there(dev):
+    assert dev.get("/daffi.js")[2] == (BUILD / "js-client" / "daffi.js").read_bytes()
+    assert dev.get("/_bridge/")[0] == 200 and dev.get("/healthz")[2] == b"ok\n"
+    assert b"/_bridge/dev/live" in dev.get("/_bridge/dev/live.js")[2]
+
+
+def test_a_page_gets_the_line_where_somebody_goes_there(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    line = b'<script src="/_bridge/dev/live.js?0"></script>'
+    for headers in ({"Sec_Fetch_Dest": "document"}, {"Sec_Fetch_Dest": "iframe"}, {"Accept": "text/html,*/*"}):
+        status, answer, body = dev.get("/", **headers)
+        assert (status, body) == (200, PAGE.replace(b"<title>", line + b"\n<title>"))
+        assert answer["Content-Length"] == str(len(body)) and "Sec-Fetch-Dest" in answer["Vary"]
+        assert dev.get("/", If_None_Match=answer["ETag"], **headers)[0] == 304
+    assert dev.get("/", Sec_Fetch_Dest="empty", Accept="text/html")[2] == PAGE
+    assert dev.get("/style.css", Sec_Fetch_Dest="document")[2] == b"h1 { color: red }"
+
+
+def test_a_page_that_was_on_its_way_when_a_file_changed_is_told(house, tmp_path):
+    """It says which edition of the files it is of, and hears as it comes that there is another one."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_bytes(PAGE)
+    dev = house.keep(Dev(tmp_path / "site", tmp_path / "data"))
+
+    def visit() -> tuple[str, str]:
+        _, headers, body = dev.get("/", Sec_Fetch_Dest="document")
+        return re.search(rb'live\.js(\?\d+)"', body)[1].decode(), headers["ETag"]
+
+    def bring(name: str) -> None:
+        """At once: one change, told once."""
+        (tmp_path / name).write_text("")
+        (tmp_path / name).rename(tmp_path / "site" / name)
+
+    def listen(edition: str):
+        return connect(f"ws://127.0.0.1:{dev.http}/_bridge/dev/live{edition}", origin=f"http://127.0.0.1:{dev.http}")
+
+    old, old_tag = visit()
+    with listen(old) as there, listen(old) as there_too:
+        bring("new.html")
+        assert (there.recv(10), there_too.recv(10)) == ("reload", "reload")
+    with listen(old) as late:
+        assert late.recv(10) == "stale"
+    new, new_tag = visit()
+    assert new != old and new_tag != old_tag  # a browser's cache would have the old one said again
+    with listen(new) as fresh, listen("") as careless:
+        bring("style.css")
+        assert (fresh.recv(10), careless.recv(10)) == ("css", "css")
+
+
+def test_a_folder_that_is_made_anew_is_served_and_watched(house, tmp_path):
+    """As many build tools do: the old one is removed, or moved away, and another one put in its place."""
+    site = tmp_path / "site"
+    (site / "sub").mkdir(parents=True)
+    (site / "index.html").write_text("first")
+    dev = house.keep(Dev(site, tmp_path / "data"))
+
+    def changes(make):
+        """Makes a change, and waits until pages are told of it."""
+        with connect(f"ws://127.0.0.1:{dev.http}/_bridge/dev/live") as page:
+            make()
+            assert page.recv(10) == "reload"
+
+    changes(lambda: shutil.rmtree(site))
+    assert dev.get("/")[0] == 404
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "index.html").write_text("second")
+    changes(lambda: (tmp_path / "made").rename(site))
+    assert dev.get("/")[2] == b"second"
+    changes(lambda: (site / "index.html").write_text("third"))
+    site.rename(tmp_path / "old")
+    assert dev.get("/")[0] == 404 and dev.get("/index.html")[0] == 404
+    changes(site.mkdir)
+    changes(lambda: (site / "index.html").write_text("fourth"))
+    assert dev.get("/")[2] == b"fourth"
+    shutil.rmtree(site)
+    site.symlink_to("old")  # a stranger to what was named at the start
+    assert dev.get("/index.html")[0] == 404
+
+
+def test_single_page_applications(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path, "--spa"))
+    assert b"hello" in dev.get("/orders/7", Sec_Fetch_Dest="document")[2]
+    assert b"hello" in dev.get("/orders/7", Accept="text/html")[2]
+    assert dev.get("/orders/7.json", Sec_Fetch_Dest="empty")[0] == 404  # what is fetched by a script is not a page
+    assert dev.get("/.env", Sec_Fetch_Dest="document")[0] == 404
+    assert dev.get("/to-passwd", Sec_Fetch_Dest="document")[2] != open("/etc/passwd", "rb").read()
+
+
+def test_a_port_that_is_taken(folder, tmp_path, house):
+    with socket.create_server(("127.0.0.1", free_port())) as other:
+        taken = other.getsockname()[1]
+        dev = house.keep(Dev(folder, tmp_path, "--port", str(taken), "--http-port", "0", ports=False))
+        assert dev.https != taken
+        assert f"Port {taken} is taken: {dev.https} it is." in dev.log()
+        done = subprocess.run([BUILD / "daffi-bridge", "dev", folder, "--port", str(taken), "--strict-port"], capture_output=True, text=True,
+                              env={**os.environ, "XDG_DATA_HOME": str(tmp_path)}, timeout=20, check=False)
+        assert done.returncode == 2
+        assert f"port {taken} of 127.0.0.1 is taken" in done.stderr and "--port" in done.stderr
+
+
+@pytest.mark.parametrize("arguments,said", [(["/nowhere"], "/nowhere can't be served: No such file or directory; a folder is expected"),
+                                            (["/etc/passwd"], "/etc/passwd can't be served: Not a directory; a folder is expected"),
+                                            (["--host", "192.0.2.77"], "--host 192.0.2.77 is no address of this machine")])
+def test_what_can_not_be_done_is_said(tmp_path, arguments, said):
+    done = subprocess.run([BUILD / "daffi-bridge", "dev", *arguments], capture_output=True, text=True, cwd=tmp_path,
+                          env={**os.environ, "XDG_DATA_HOME": str(tmp_path)}, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (2, "") and said in done.stderr
+
+
+def test_the_greeting_names_the_addresses(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    for line in (str(folder), f"https://localhost:{dev.https}/ ", f"https://localhost:{dev.https}/_bridge/", f"http://localhost:{dev.http}/", "`daffi-bridge trust`"):
+        assert line in dev.log()
+    again = house.keep(Dev(folder, tmp_path))
+    assert "daffi-bridge trust" not in again.log()  # not each time
+    odd = tmp_path / "\x1b[2J"
+    odd.mkdir()
+    assert str(tmp_path / "?[2J") in house.keep(Dev(odd, tmp_path)).log()
+
+
+def test_on_the_lan_its_addresses_are_printed_and_served(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path, "--host", "0.0.0.0"))
+    named = [line.split()[0] for line in dev.lines if line.strip().startswith("https://") and "localhost" not in line]
+    if not named:
+        assert "nobody on a LAN can reach it" in dev.log()
+    for url in named:
+        host = url.removeprefix("https://").rsplit(":", 1)[0].strip("[]")
+        if ":" not in host:  # --host 0.0.0.0 is IPv4
+            assert dev.get_securely("/index.html", host)[0] == 200
+
+
+def test_the_browser_is_opened_when_that_is_wanted(house, folder, tmp_path):
+    noted = tmp_path / "noted"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf "%s" "$1" > {noted}.new && mv {noted}.new {noted} && echo opened\n')
+    browser.chmod(0o755)
+    dev = house.keep(Dev(folder, tmp_path, "--open", env={"BROWSER": str(browser)}))
+    dev.wait_for("^opened$")
+    assert noted.read_text() == f"https://localhost:{dev.https}/"
+
+
+def test_calls_are_shown_and_can_be_left_out(house, folder, tmp_path):
+    for options, shown in (((), True), (("-q",), False)):
+        dev = house.keep(Dev(folder, tmp_path, *options))
+        house.worker(dev.http, "w1")
+        page = Page(f"ws://127.0.0.1:{dev.http}/", "tab")
+        page.wait_for_member("w1")
+        assert page.call("add", 3, 4) == 7
+        with pytest.raises(Exception):
+            page.call("fail", "an\x1b[2Jother")
+        with pytest.raises(Exception):
+            page.call("add", 1, receiver="nobody")
+        page.close()
+        if shown:
+            dev.wait_for(r"^call   tab → w1\.add  json  \d+ B  \d+(\.\d)? ms$")
+            dev.wait_for(r"^call   tab → w1\.fail  json  \w+: an\?\[2Jother  \d")
+            dev.wait_for(r"^call   tab → nobody\.add  json  no-such-member  ")
+        house.end(dev)
+        assert ("call   " in dev.log()) == shown
+
+
+def test_errors_of_pages_are_shown_as_text(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    assert dev.get("/_bridge/dev/report?%2Fshop%2F%0Aerror%3A%20oh%1B%5B2J%20no%0Ahttps%3A%2F%2Flocalhost%2Fa.js%3A1%3A2", Sec_Fetch_Site="same-origin")[0] == 204
+    dev.wait_for(r"^page   /shop/$")
+    dev.wait_for(r"^         error: oh\?\[2J no$")
+    dev.wait_for(r"^         https://localhost/a.js:1:2$")
+    many = "%0A".join(["x"] * 100)
+    dev.get(f"/_bridge/dev/report?{many}", Sec_Fetch_Site="same-origin")
+    dev.wait_for("^page   x$")
+    assert dev.log().count("         x") <= 9
+
+
+def test_ctrl_c_ends_it_with_status_0(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    dev.popen.send_signal(signal.SIGINT)
+    assert dev.popen.wait(10) == 0

@@ -1,0 +1,245 @@
+"""`daffi-bridge dev -- COMMAND`: workers that go on beside the server. The functions called are a real daffi worker's."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from development import Dev
+from page import Page
+from processes import BUILD
+from websockets.sync.client import connect
+
+WORKER = '''
+import os, sys
+from daffi import Client, callback
+from tools import VERSION
+
+@callback
+def version():
+    return VERSION
+
+@callback
+def leave(status):
+    os._exit(status)
+
+client = Client(app_name="worker", host=os.environ["DAFFI_HOST"], port=int(os.environ["DAFFI_PORT"]))
+client.connect()
+print("worker", VERSION, os.getpid())
+client.join()
+'''
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "project"
+    (folder / "pages").mkdir(parents=True)
+    (folder / "pages" / "index.html").write_text("<h1>a page</h1>")
+    (folder / "worker.py").write_text(WORKER)
+    (folder / "tools.py").write_text("VERSION = 1\n")
+    return folder
+
+
+def start(house, folder: Path, data: Path, *commands: list[str], env: dict[str, str] | None = None) -> Dev:
+    """`dev pages -- COMMAND ...`, each with its `--`."""
+    workers = [part for command in commands for part in ("--", *map(str, command))]
+    return house.keep(Dev(folder / "pages", data, *workers, env=env))
+
+
+def ask_version(dev: Dev) -> int:
+    """What a page is told by the worker that has joined."""
+    page = Page(f"ws://127.0.0.1:{dev.http}/", "tab")
+    try:
+        page.wait_for_member("worker")
+        return page.call("version", receiver="worker")
+    finally:
+        page.close()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process is there, and no zombie."""
+    try:
+        return not re.search(r"^State:\s+Z", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    except FileNotFoundError:
+        return False
+
+
+def wait_for_end(pid: int, seconds: float = 10.0) -> None:
+    """Until the process, which need not be a child of ours, has ended."""
+    descriptor = os.pidfd_open(pid) if is_alive(pid) else None
+    if descriptor is not None:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        assert poll.poll(seconds * 1000), f"process {pid} has not ended"
+        os.close(descriptor)
+
+
+def write(path: Path, text: str) -> None:
+    """As many editors save: a new file in the place of the old one."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    new.rename(path)
+
+
+def test_a_worker_is_started_restarted_and_ended_with_it(house, folder, tmp_path):
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "worker.py"])
+    first = int(dev.wait_for(r"^worker\.py \| worker 1 (\d+)$")[1])
+    assert ask_version(dev) == 1
+    write(folder / "tools.py", "VERSION = 2\n")
+    dev.wait_for(r"^worker\.py is started anew: tools\.py has changed$")
+    second = int(dev.wait_for(r"^worker\.py \| worker 2 (\d+)$")[1])
+    assert ask_version(dev) == 2
+    wait_for_end(first)
+    house.end(dev)
+    assert not is_alive(second)
+
+
+def test_where_and_how_it_is_started(house, folder, tmp_path):
+    (folder / "show.py").write_text(
+        "import os, signal, sys\n"
+        "print(os.environ['DAFFI_HOST'], os.environ['DAFFI_PORT'], os.environ['KEPT'], os.getcwd())\n"
+        "print(sorted(os.listdir('/proc/self/fd'))[:3], len(os.listdir('/proc/self/fd')), repr(sys.stdin.read()))\n"
+        "print(os.getpid() == os.getpgrp(), signal.pthread_sigmask(signal.SIG_BLOCK, []), sys.argv[1:])\n"
+        "sys.stdout.write('no newline\\x1b[2J')\n")
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "show.py", "-q", "a b"],
+                env={"KEPT": "kept", "DAFFI_HOST": "elsewhere", "DAFFI_PORT": "1"})
+    assert dev.wait_for(r"^show\.py \| 127.*$")[0] == f"show.py | 127.0.0.1 {dev.http} kept {os.getcwd()}"
+    dev.wait_for(r"^show\.py \| \['0', '1', '2'\] 4 ''$")
+    dev.wait_for(r"^show\.py \| True set\(\) \['-q', 'a b'\]$")
+    dev.wait_for(r"^show\.py \| no newline\?\[2J$")
+    dev.wait_for(r"^show\.py has ended; it is started anew when a file changes$")
+    write(folder / "show.py", "print('changed')")
+    dev.wait_for(r"^show\.py \| changed$")
+
+
+def test_one_that_fails_is_started_again_later_or_when_it_is_mended(house, folder, tmp_path):
+    (folder / "broken.py").write_text("import nothing_of_this_name\n")
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "broken.py"])
+    dev.wait_for(r"^broken\.py \| ModuleNotFoundError: No module named 'nothing_of_this_name'$")
+    dev.wait_for(r"^broken\.py ended with status 1; it is started anew in 1 s, or when a file changes$")
+    dev.wait_for(r"^broken\.py ended with status 1; it is started anew in 2 s, or when a file changes$")
+    before = len(dev.lines)
+    write(folder / "broken.py", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    dev.wait_for(r"^broken\.py was ended by signal 9 \(Killed\); it is started anew in 1 s", after=before)
+
+
+def test_a_call_that_ends_the_worker_is_answered_and_the_worker_comes_back(house, folder, tmp_path):
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "worker.py"])
+    page = Page(f"ws://127.0.0.1:{dev.http}/", "tab")
+    # Not at the news of its joining alone: a daffi 3.0.1 client that is sent a call before its connect() returns may leave it lying.
+    dev.wait_for(r"^worker\.py \| worker 1 ")
+    page.wait_for_member("worker")
+    with pytest.raises(Exception, match="left before it answered"):
+        page.call("leave", 3, receiver="worker")
+    dev.wait_for(r"^call   tab → worker  disconnected  ")
+    ended = dev.wait_for(r"^worker\.py ended with status 3; it is started anew in 1 s, or when a file changes$")
+    dev.wait_for(r"^worker\.py \| worker 1 ", after=dev.lines.index(ended[0]))
+    while "worker" in page.members:
+        page.receive(10)
+    page.wait_for_member("worker")
+    assert page.call("version", receiver="worker") == 1
+    page.close()
+
+
+def test_one_that_does_not_want_to_end_is_killed_with_its_children(house, folder, tmp_path):
+    (folder / "stubborn.py").write_text(
+        "import signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "print('child', child.pid)\n"
+        "time.sleep(600)\n")
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "stubborn.py"])
+    child = int(dev.wait_for(r"^stubborn\.py \| child (\d+)$")[1])
+    began = time.monotonic()
+    house.end(dev)
+    assert time.monotonic() - began < 15
+    assert not is_alive(child)
+
+
+def test_workers_end_when_the_daemon_is_killed(house, folder, tmp_path):
+    dev = Dev(folder / "pages", tmp_path, "--", sys.executable, str(folder / "worker.py"))
+    worker = int(dev.wait_for(r"^worker\.py \| worker 1 (\d+)$")[1])
+    dev.kill()
+    wait_for_end(worker)
+
+
+def test_several_workers_and_one_that_is_not_there(house, folder, tmp_path):
+    (folder / "a.sh").write_text("#!/bin/sh\necho from a; exec sleep 600\n")
+    (folder / "a.sh").chmod(0o755)
+    dev = start(house, folder, tmp_path, [folder / "a.sh"], ["no-such-program", "b.py"], ["sh", "-c", "echo from b; exit 0"])
+    dev.wait_for(r"^a\.sh \| from a$")
+    dev.wait_for(r"^no-such-program can't be started: no-such-program: No such file or directory$")
+    dev.wait_for(r"^sh \| from b$")
+    assert dev.get("/")[0] == 200
+
+
+def test_much_output_is_shown_without_harm(house, folder, tmp_path):
+    (folder / "loud.py").write_text(
+        "import sys\n"
+        "for number in range(20_000):\n"
+        "    print('line', number)\n"
+        "print('x' * 100_000)\n"
+        "sys.stdout.buffer.write(b'\\xff\\xfe end of it\\r\\n')\n")
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "loud.py"])
+    dev.wait_for(r"^loud\.py has ended", 60)
+    assert dev.get("/")[0] == 200
+    assert max(map(len, dev.lines)) < 5000
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_each_way_to_end_it_ends_the_workers(house, folder, tmp_path, stop):
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "worker.py"])
+    worker = int(dev.wait_for(r"^worker\.py \| worker 1 (\d+)$")[1])
+    dev.popen.send_signal(stop)
+    assert dev.popen.wait(15) == 0
+    assert not is_alive(worker)
+
+
+def test_one_that_leaves_a_child_which_prints_for_ever(house, folder, tmp_path):
+    """In a session of its own it is not ended with the worker, and holds what the worker's output went through."""
+    (folder / "parent.py").write_text(
+        "import fcntl, os, subprocess\n"
+        "print('it is', os.getpid())\n"
+        "fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)\n"  # and short lines, dear to show: it is never found empty
+        "subprocess.Popen(['yes'], start_new_session=True)\n")
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "parent.py"])
+    wait_for_end(int(dev.wait_for(r"^parent\.py \| it is (\d+)$")[1]))
+    write(folder / "parent.py", "import time\nwhile True:\n    print('changed')\n    time.sleep(0.1)\n")  # again: lines are left out
+    dev.wait_for(r"^parent\.py \| changed$")
+
+
+def test_a_terminal_that_stands_still_holds_up_nothing(house, folder, tmp_path):
+    """As Ctrl-S does, or a pager: nobody takes what is printed."""
+    reader, writer = os.pipe()
+    command = [BUILD / "daffi-bridge", "dev", folder / "pages", "--port", "0", "--http-port", "0", "--", "sh", "-c", "echo lost; exec sleep 600"]
+    with subprocess.Popen(command, stdout=writer, stderr=subprocess.DEVNULL, env={**os.environ, "XDG_DATA_HOME": str(tmp_path)}) as popen:
+        try:
+            said = ""
+            while "sh | lost" not in said or "Ctrl-C" not in said:
+                said += os.read(reader, 4096).decode()
+            port = int(re.search(r"http://localhost:(\d+)", said)[1])
+            stuffing = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK)
+            with pytest.raises(BlockingIOError):
+                while True:
+                    os.write(stuffing, b"x")
+            os.close(stuffing)
+            for _ in range(3):
+                report = urllib.request.Request(f"http://127.0.0.1:{port}/_bridge/dev/report?lost", headers={"Sec-Fetch-Site": "same-origin"})
+                assert urllib.request.urlopen(report, timeout=10).status == 204
+            with connect(f"ws://127.0.0.1:{port}/_bridge/dev/live") as page:
+                write(folder / "pages" / "index.html", "<h1>another</h1>")
+                assert page.recv(10) == "reload"
+            popen.send_signal(signal.SIGINT)
+            assert popen.wait(15) == 0
+        finally:
+            popen.kill()
+            os.close(reader)
+            os.close(writer)
