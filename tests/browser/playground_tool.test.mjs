@@ -291,14 +291,15 @@ describe("playground as a tool", () => {
 
   test("dark and light: as the system has it, until the switch says otherwise, also after a reload", async () => {
     const ground = () => page.evaluate(() => { const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number); return r + g + b > 380 ? "light" : "dark"; });
+    const told = (dark) => page.locator(`#theme[aria-checked="${dark}"]`).waitFor(); // the style follows the system, a listener tells
     await page.emulateMedia({ colorScheme: "light" });
     assert.equal(await ground(), "light");
     await page.emulateMedia({ colorScheme: "dark" });
     assert.equal(await ground(), "dark");
-    assert.equal(await page.getAttribute("#theme", "aria-checked"), "true");
+    await told(true);
     await page.click("#theme");
     assert.equal(await ground(), "light");
-    assert.equal(await page.getAttribute("#theme", "aria-checked"), "false");
+    await told(false);
     await page.reload();
     await open();
     assert.equal(await ground(), "light");
@@ -321,7 +322,7 @@ describe("playground as a tool", () => {
     for (const [first, second] of [["three", "two"], ["three", "four"], ["five", "six"]]) {
       peer.news([{ name: "a", methods: [first] }, { name: "b", methods: [second] }]);
       for (const name of ["a", "b"]) peer.event("connected", name);
-      await page.locator(`.functions button[data-function="${first}"]`).waitFor();
+      for (const name of [first, second]) await page.locator(`.functions button[data-function="${name}"]`).waitFor();
       assert.deepEqual(await page.locator("#members .functions button").allInnerTexts(), [first, second]);
     }
     assert.deepEqual(page.problems, []);

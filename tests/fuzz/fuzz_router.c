@@ -132,33 +132,42 @@ static void take_request(struct peer *peer, const struct daffi_message *request)
     copy_name(asked->caller, request->transmitter);
 }
 
+static void take_message(struct peer *peer, const struct daffi_message *message) {
+    if (message->flag == DAFFI_REQUEST) {
+        take_request(peer, message);
+    } else if (!peer->opened) {
+        require(message->flag == DAFFI_HANDSHAKE ||
+                message->flag == DAFFI_ERROR); /* the latter refuses a page */
+    } else if (message->flag == DAFFI_HANDSHAKE && message->uuid != 0) {
+        require(take_change(peer, message->uuid));
+    } else if (message->flag == DAFFI_ERROR && take_change(peer, message->uuid)) {
+        require(is_page(peer)); /* it was refused */
+    } else if (message->flag == DAFFI_RESPONSE || message->flag == DAFFI_ERROR) {
+        take_answer(peer, message);
+    }
+}
+
+/* A page is sent one message at a time; a native peer may get the news of several members at once. */
 static int transport_send(void *owner, struct daffi_span head, struct daffi_span payload) {
     struct peer *peer = owner;
     require(!peer->closed);
-    uint8_t *bytes = malloc(head.length + payload.length + 1);
+    const size_t length = head.length + payload.length;
+    uint8_t *bytes = malloc(length + 1);
     require(bytes != NULL);
     memcpy(bytes, head.data, head.length);
     if (payload.length > 0) {
         memcpy(bytes + head.length, payload.data, payload.length);
     }
-    struct daffi_message message;
-    struct daffi_fault fault;
-    size_t size = 0;
-    require(daffi_message_decode(daffi_span_of(bytes, head.length + payload.length), &message, &size,
-                                 &fault) == 0);
-    require(size == head.length + payload.length);
-    if (message.flag == DAFFI_REQUEST) {
-        take_request(peer, &message);
-    } else if (!peer->opened) {
-        require(message.flag == DAFFI_HANDSHAKE ||
-                message.flag == DAFFI_ERROR); /* the latter refuses a page */
-    } else if (message.flag == DAFFI_HANDSHAKE && message.uuid != 0) {
-        require(take_change(peer, message.uuid));
-    } else if (message.flag == DAFFI_ERROR && take_change(peer, message.uuid)) {
-        require(is_page(peer)); /* it was refused */
-    } else if (message.flag == DAFFI_RESPONSE || message.flag == DAFFI_ERROR) {
-        take_answer(peer, &message);
-    }
+    size_t at = 0;
+    do {
+        struct daffi_message message;
+        struct daffi_fault fault;
+        size_t size = 0;
+        require(daffi_message_decode(daffi_span_of(bytes + at, length - at), &message, &size, &fault) == 0);
+        take_message(peer, &message);
+        at += size;
+    } while (at < length && !is_page(peer));
+    require(at == length);
     free(bytes);
     return 0;
 }

@@ -130,6 +130,22 @@ static void handshake(struct script *script, uint32_t number) {
         look_pointed(0);
 }
 
+static int32_t opened[CALLS_MAX];
+static size_t opened_count;
+
+/* Any id: that of an open call closes it, any other is refused. */
+static void close_any(uint32_t id) {
+    const int32_t result = checked(daffi_wasm_call_close(id));
+    for (size_t i = 0; i < opened_count; i++) {
+        if ((uint32_t)opened[i] == id) {
+            insist(result == 0);
+            opened[i] = opened[--opened_count];
+            return;
+        }
+    }
+    insist(result < 0);
+}
+
 static void members(struct script *script, uint32_t number) {
     const uint32_t index = number >> 4;
     switch (number & 7) {
@@ -158,7 +174,7 @@ static void members(struct script *script, uint32_t number) {
         break;
     default:
         checked(daffi_wasm_member_name(take(script, 4)));
-        checked(daffi_wasm_call_close(take(script, 4)));
+        close_any(take(script, 4));
     }
 }
 
@@ -197,9 +213,6 @@ static void unpack(struct script *script) {
     }
     checked(daffi_wasm_unpack(take(script, 4), take(script, 4)));
 }
-
-static int32_t opened[CALLS_MAX];
-static size_t opened_count;
 
 static void call(uint32_t number) {
     if (number & 1 && opened_count < CALLS_MAX) {

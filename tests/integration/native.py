@@ -98,7 +98,11 @@ class Native:
         self.send(wire.request(self.name, receiver, function, *args, uuid=uuid, **kwargs))
         return self.wait_for(lambda message: message.uuid == uuid and message.flag in (wire.RESPONSE, wire.ERROR))
 
+    def reply(self, request: wire.Message, result, flag: int = wire.RESPONSE) -> wire.Message:
+        """A worker's answer to a call, to be sent."""
+        return wire.Message(request.uuid, flag, wire.JSON, 0, 0, self.name, request.transmitter, request.function,
+                            json.dumps({"args": [result], "kwargs": {}}).encode())
+
     def answer(self, request: wire.Message, result, flag: int = wire.RESPONSE) -> None:
         """Answers a call, as a worker."""
-        self.send(wire.Message(request.uuid, flag, wire.JSON, 0, 0, self.name, request.transmitter, request.function,
-                               json.dumps({"args": [result], "kwargs": {}}).encode()))
+        self.send(self.reply(request, result, flag))

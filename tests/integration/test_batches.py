@@ -8,6 +8,7 @@ import time
 
 import pytest
 import wire
+from native import Native
 from page import Page
 
 
@@ -78,7 +79,18 @@ def test_a_batch_of_calls_is_answered_each_once_and_in_batches(configured):
         page.frames.clear()
         page.socket.send(b"".join(calls(page, 500)))
         assert sorted(answers(page, 500)) == list(range(100, 600))
-        assert len(page.frames) < 250, "answers of one turn come together"
+
+
+def test_answers_that_come_together_go_on_together(house):
+    bridge = house.bridge(None)
+    with Native(bridge.port, "w1", ["echo"]) as worker, OwnPage(bridge) as page:
+        page.wait_for_member("w1")
+        page.socket.send(b"".join(calls(page, 500)))
+        asked = [worker.wait_for(lambda message: message.flag == wire.REQUEST) for _ in range(500)]
+        page.frames.clear()
+        worker.send(*(worker.reply(request, "x") for request in asked))
+        assert sorted(answers(page, 500)) == list(range(100, 600))
+        assert len(page.frames) < 50, "one WebSocket message for each read of the worker"
 
 
 def test_a_batch_is_taken_at_every_cut(configured):
