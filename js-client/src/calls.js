@@ -1,4 +1,4 @@
-// What waits for an answer: calls by their id, and streams and waiters without one.
+// What waits for an answer: calls by their id on the wire, streams and waiters by numbers below it.
 import { makeDeferred } from "./deferred.js";
 import { DaffiError } from "./errors.js";
 import { decodeError, decodeResult } from "./values.js";
@@ -6,8 +6,8 @@ import { RESPONSE } from "./wire.js";
 
 export class Calls {
   #host;
-  #waiting = new Set();
-  #byId = new Map();
+  #waiting = new Map();
+  #wireless = 0;
 
   /** `host` has the core, which it may replace when nothing waits. */
   constructor(host) {
@@ -23,18 +23,16 @@ export class Calls {
 
   #openId() {
     const id = this.#host.core.openCall();
-    if (id < 0) throw new DaffiError("busy", `${this.#byId.size} calls wait for answers: the wire has no more ids`);
+    if (id < 0) throw new DaffiError("busy", `${this.#waiting.size} calls wait for answers: the wire has no more ids`);
     return id;
   }
 
   /** Begins to wait. `what`, which is ours from here on: { method, member, timeout, signal, late() → text }. Its promise settles once: by `answer`, by
    *  `fail`, by its timeout or signal. `wire`: it gets a call id. */
   open(what, wire) {
-    const id = wire ? this.#openId() : 0;
+    what.id = wire ? this.#openId() : --this.#wireless;
     const call = makeDeferred(what);
-    call.id = id;
-    this.#waiting.add(call);
-    if (wire) this.#byId.set(call.id, call);
+    this.#waiting.set(call.id, call);
     if (call.timeout) call.timer = setTimeout(() => this.fail(call, this.#error("timeout", call, call.late())), call.timeout);
     if (call.signal) {
       call.abort = () => this.fail(call, aborted(call));
@@ -48,15 +46,16 @@ export class Calls {
   }
 
   isOpen(call) {
-    return this.#waiting.has(call);
+    return this.#waiting.get(call.id) === call;
   }
 
   /** No longer waits; false when it was settled before. */
   #close(call) {
-    if (!this.#waiting.delete(call)) return false;
-    clearTimeout(call.timer);
+    if (!this.isOpen(call)) return false;
+    this.#waiting.delete(call.id);
+    if (call.timer) clearTimeout(call.timer);
     if (call.abort) call.signal.removeEventListener("abort", call.abort);
-    if (this.#byId.delete(call.id)) this.#host.core?.closeCall(call.id);
+    if (call.id > 0) this.#host.core?.closeCall(call.id);
     return true;
   }
 
@@ -70,7 +69,7 @@ export class Calls {
 
   /** A RESPONSE or ERROR came; late ones, for calls that are gone, are dropped. */
   answer(message) {
-    const call = this.#byId.get(message.uuid);
+    const call = this.#waiting.get(message.uuid);
     if (!call) return;
     const { core } = this.#host;
     try {
@@ -82,14 +81,14 @@ export class Calls {
   }
 
   failAll(error) {
-    for (const call of [...this.#waiting]) {
+    for (const call of [...this.#waiting.values()]) {
       if (!call.outlives?.()) this.fail(call, error);
     }
   }
 
   /** A member left: what waits for it will not be answered. */
   failMember(member, why) {
-    for (const call of [...this.#waiting]) {
+    for (const call of [...this.#waiting.values()]) {
       if (call.member === member) this.fail(call, this.#error("disconnected", call, `${member} ${why} before it answered`));
     }
   }

@@ -191,7 +191,11 @@ export class Core {
 
   /** Nobody is there. Never throws: an instance that trapped has nobody either. */
   resetMembers(ownName) {
-    quietly(() => this.#wasm.members_reset(this.#put(ownName)));
+    try {
+      this.#wasm.members_reset(this.#put(ownName));
+    } catch {
+      // ontrap has been told
+    }
   }
 
   /** Adds a member of which nothing but its name is known. */
@@ -230,7 +234,11 @@ export class Core {
 
   /** Never throws: it is called from timers and clean-ups. */
   closeCall(id) {
-    quietly(() => this.#wasm.call_close(id));
+    try {
+      this.#wasm.call_close(id);
+    } catch {
+      // ontrap has been told
+    }
   }
 }
 
@@ -243,12 +251,4 @@ function trapping(run, ontrap) {
       throw ontrap(cause);
     }
   };
-}
-
-function quietly(step) {
-  try {
-    step();
-  } catch {
-    // ontrap has been told
-  }
 }

@@ -4,7 +4,8 @@
 const SLOWEST = 16; // bytes in a millisecond: a line on which a page may still wait for a large message, of which it sees no part
 
 export class Pulse {
-  #heard = performance.now();
+  #heard = Date.now(); // read with each message: cheaper than performance.now(), and goes on while a computer sleeps
+  #grace = 0; // ms more than usual
   #timer;
   #probe;
   #onsilent;
@@ -22,7 +23,9 @@ export class Pulse {
   }
 
   #look(patience, answer) {
-    const rest = this.#heard + patience - performance.now();
+    const now = Date.now();
+    if (this.#heard > now) this.#heard = now; // the clock was put back
+    const rest = this.#heard + this.#grace + patience - now;
     if (rest > 0) return this.#wait(rest, () => this.#look(patience, answer));
     const last = this.#heard;
     this.#probe();
@@ -31,7 +34,8 @@ export class Pulse {
 
   /** Something came: by itself, or as the notice of a message of `size` bytes that is on its way. */
   hear(size = 0) {
-    this.#heard = performance.now() + size / SLOWEST;
+    this.#heard = Date.now();
+    this.#grace = size / SLOWEST;
   }
 
   stop() {

@@ -5,12 +5,36 @@ const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
+const SHORT_WRITE = 64; // up to here a loop is faster than a call out of the JavaScript engine, as names are ASCII as a rule
+const SHORT_READ = 32;
+
 export const encodeText = (text) => encoder.encode(text);
-export const encodeTextInto = (text, bytes) => encoder.encodeInto(text, bytes).written;
+
+/** How many bytes of `bytes`, which are at least SHORT_WRITE, it takes. */
+export function encodeTextInto(text, bytes) {
+  for (let at = 0; text.length <= SHORT_WRITE; at++) {
+    if (at === text.length) return at;
+    const unit = text.charCodeAt(at);
+    if (unit > 127) break;
+    bytes[at] = unit;
+  }
+  return encoder.encodeInto(text, bytes).written;
+}
+
+function decode(bytes, decoder) {
+  let text = "";
+  for (let at = 0; bytes.length <= SHORT_READ; at++) {
+    if (at === bytes.length) return text;
+    if (bytes[at] > 127) break;
+    text += String.fromCharCode(bytes[at]);
+  }
+  return decoder.decode(bytes);
+}
+
 /** Throws on invalid UTF-8. */
-export const decodeText = (bytes) => strict.decode(bytes);
+export const decodeText = (bytes) => decode(bytes, strict);
 /** Invalid UTF-8 becomes U+FFFD. */
-export const showText = (bytes) => lenient.decode(bytes);
+export const showText = (bytes) => decode(bytes, lenient);
 
 /** The bytes of a Uint8Array, any other view, or a buffer, without a copy; null for anything else. */
 export function bytesOf(value) {

@@ -160,6 +160,32 @@ describe("signs of life", () => {
     assert.equal(await lost, "lost"); // from then on it is awaited as ever
   });
 
+  /** From here on the clock shows `ms` more. */
+  function putClock(t, ms) {
+    const { now } = Date;
+    t.after(() => { Date.now = now; });
+    Date.now = () => now() + ms;
+  }
+
+  test("a silent bridge is given up though the clock was put back", async (t) => {
+    const { conn } = await bridged(t, { heartbeat: 400 });
+    const call = failureOf(conn.rpc().add(1));
+    putClock(t, -3600000);
+    assert.match((await call).message, /gave no sign of life/);
+  });
+
+  test("a bridge that answers stays though the clock was put forward", async (t) => {
+    const { client, peer } = await bridged(t, { heartbeat: 400 });
+    const asked = new Promise((done) => peer.socket.on("message", (data) => {
+      peer.socket.send(data);
+      done();
+    }));
+    putClock(t, 3600000);
+    await asked;
+    await new Promise((done) => setTimeout(done, 200)); // twice the time it has to answer
+    assert.equal(client.state, "connected");
+  });
+
   test("no sign of life is awaited of a bridge that promises none", async (t) => {
     const { client, frames } = await bridged(t, { heartbeat: 0 });
     await new Promise((done) => setTimeout(done, 150));
