@@ -62,10 +62,20 @@ static int read_level(const char *word, struct dev_options *options, char *ret_e
     return 0;
 }
 
-static int take(enum option option, const char *value, struct dev_options *options, char *ret_error) {
+/* An IPv6 address may come as addresses of pages have it, [::1]: the brackets are taken off where it stands. */
+static const char *without_brackets(char *host) {
+    const size_t length = strlen(host);
+    if (length < 2 || host[0] != '[' || host[length - 1] != ']') {
+        return host;
+    }
+    host[length - 1] = '\0';
+    return host + 1;
+}
+
+static int take(enum option option, char *value, struct dev_options *options, char *ret_error) {
     switch (option) {
     case OPTION_HOST:
-        options->host = value;
+        options->host = without_brackets(value);
         return 0;
     case OPTION_PORT:
         return read_port(&rows[option], value, &options->https_port, ret_error);
@@ -122,7 +132,7 @@ static int take_workers(int argc, char **argv, int at, struct dev_options *optio
 }
 
 /* The option that `argument` names, alone or with =VALUE behind it, or OPTION_COUNT. */
-static enum option find_option(const char *argument, const char **ret_value) {
+static enum option find_option(char *argument, char **ret_value) {
     for (enum option option = 0; option < OPTION_COUNT; option++) {
         const struct option_row *row = &rows[option];
         size_t length = strlen(row->name);
@@ -146,7 +156,7 @@ int cli_dev_parse(int argc, char **argv, struct dev_options *ret_options, char r
     int status = 0;
     int i = 2;
     for (; i < argc && status == 0 && strcmp(argv[i], "--") != 0; i++) {
-        const char *value = NULL;
+        char *value = NULL;
         enum option option = find_option(argv[i], &value);
         if (option == OPTION_COUNT && argv[i][0] != '-') {
             if (options.dir != NULL) {

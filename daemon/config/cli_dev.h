@@ -10,7 +10,7 @@ enum { DEV_WORKERS_MAX = 16, DEV_PORT_HTTPS = 8443, DEV_PORT_HTTP = 8080 };
 
 struct dev_options {
     const char *dir;                /* what is served; "." when none is named */
-    const char *host;               /* an address to listen on: "127.0.0.1"; "0.0.0.0" is all of them */
+    const char *host;               /* an address to listen on: "127.0.0.1"; "0.0.0.0" is all of them. No brackets */
     unsigned https_port, http_port; /* where looking for a free one begins; 0: any */
     bool strict_port;               /* a port that is taken is an error */
     bool open;                      /* the browser is told */
@@ -21,7 +21,8 @@ struct dev_options {
     size_t workers_count;
 };
 
-/* argv[1] is "dev". Each further `--` begins another worker's command; those in argv become NULL. 0, or -EINVAL with one line. */
+/* argv[1] is "dev". Each further `--` begins another worker's command; those in argv become NULL, and the brackets of an IPv6
+ * address are cut off there. 0, or -EINVAL with one line. */
 int cli_dev_parse(int argc, char **argv, struct dev_options *ret_options, char ret_error[CONFIG_ERROR_MAX]);
 
 /* The text of `dev --help`, a part of that of --help. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import shutil
@@ -292,6 +293,16 @@ def test_on_the_lan_its_addresses_are_printed_and_served(house, folder, tmp_path
         host = url.removeprefix("https://").rsplit(":", 1)[0].strip("[]")
         if ":" not in host:  # --host 0.0.0.0 is IPv4
             assert dev.get_securely("/index.html", host)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_address_of_ipv6_with_brackets_or_without(house, folder, tmp_path, host):
+    dev = house.keep(Dev(folder, tmp_path, "--host", host))
+    assert f"listening http://[::1]:{dev.http}" in dev.log()
+    connection = http.client.HTTPConnection("::1", dev.http, timeout=10)
+    connection.request("GET", "/index.html")
+    assert connection.getresponse().status == 200
+    connection.close()
 
 
 def test_the_browser_is_opened_when_that_is_wanted(house, folder, tmp_path):
