@@ -1,7 +1,7 @@
 // daffi.js in a real page, once through the bridge and once straight to bare Python servers: the same results.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { CLIENT, freePort, launchChromium, openPage, serveFolder, startBridge, startRouter, startService, startWorker } from "./harness.mjs";
+import { CLIENT, freePort, launchChromium, openPage, serveFolder, startBridge, startRouter, startSecureRouter, startSecureWorker, startService, startWorker } from "./harness.mjs";
 
 let browser, site;
 before(async () => {
@@ -373,5 +373,25 @@ test("a Worker thread of the page can hold a client", async () => {
   } finally {
     await page.context().close();
     await service.stop();
+  }
+});
+
+test("wss straight to a bare Router with TLS", async () => {
+  const port = await freePort();
+  const router = await startSecureRouter(port);
+  const worker = await startSecureWorker("w1", port);
+  try {
+    const page = await connected(`wss://127.0.0.1:${port}/`);
+    const answers = await page.evaluate(async () => {
+      await conn.waitForMembers("w1", { timeout: 10000 });
+      const bytes = new Uint8Array(100000).map((_, index) => index);
+      const back = await conn.rpc({ timeout: 10000, serde: "raw" }).echo(bytes);
+      return [await conn.rpc({ timeout: 10000 }).add(3, 4), await conn.rpc({ timeout: 10000, serde: "msgpack" }).echo("ü"), back.length === bytes.length && back.every((byte, i) => byte === bytes[i])];
+    });
+    assert.deepEqual(answers, [7, "ü", true]);
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  } finally {
+    for (const peer of [worker, router]) await peer.stop();
   }
 });

@@ -87,6 +87,13 @@ function certificate() {
   return { cert, key };
 }
 
+/** A real Python Router on `port` that speaks TLS, and a worker of it. */
+export const startSecureRouter = (port) => {
+  const { cert, key } = certificate();
+  return startPeer(port, "router", "--tls", "--cert", cert, "--key", key);
+};
+export const startSecureWorker = (name, port) => startPeer(port, "worker", "--name", name, "--tls");
+
 /**
  * The bridge on a free port, with TLS.
  * @param {string} upstream a URL, or several
