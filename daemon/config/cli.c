@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/cli_options.h"
 #include "config/config_error.h"
 #include "config/config_table.h"
 #include "config/config_values.h"
@@ -27,14 +28,7 @@ enum option {
     OPTION_COUNT,
 };
 
-struct option_row {
-    const char *name;  /* long form, with its dashes */
-    const char *brief; /* short form, or NULL */
-    const char *value; /* what it takes, or NULL */
-    const char *help;
-};
-
-static const struct option_row rows[OPTION_COUNT] = {
+static const struct cli_option rows[OPTION_COUNT] = {
     [OPTION_FILE] = {"--config", "-c", "FILE", "configuration file (JSON); the command line wins over it"},
     [OPTION_CHECK] = {"--check", "-t", NULL, "check the configuration and what it names, then exit"},
     [OPTION_LISTEN] =
@@ -57,6 +51,8 @@ static const struct option_row rows[OPTION_COUNT] = {
     [OPTION_HELP] = {"--help", "-h", NULL, "print this and exit"},
     [OPTION_VERSION] = {"--version", NULL, NULL, "print the version and exit"},
 };
+
+static const struct cli_options options = {rows, OPTION_COUNT};
 
 /* What the command line says, before it is laid over the file. */
 struct given {
@@ -88,7 +84,6 @@ static bool asks_for_help(int argc, char **argv) {
 }
 
 static int unknown(const char *argument, char *ret_error) {
-    const char *names[OPTION_COUNT + 1] = {NULL};
     const char *command = argument[0] != '-' ? nearest_word(argument, commands) : NULL;
     if (command != NULL) {
         return config_refuse(ret_error, "unknown argument %.100s; did you mean daffi-bridge %s?", argument,
@@ -99,9 +94,8 @@ static int unknown(const char *argument, char *ret_error) {
         if (strncmp(argument, rows[i].name, length) == 0 && argument[length] == '=') {
             return config_refuse(ret_error, "%s takes no value", rows[i].name);
         }
-        names[i] = rows[i].name;
     }
-    const char *nearest = nearest_word(argument, names);
+    const char *nearest = cli_options_nearest(options, argument);
     if (nearest != NULL) {
         return config_refuse(ret_error, "unknown option %.100s; did you mean %s?", argument, nearest);
     }
@@ -160,38 +154,14 @@ static int take(struct given *given, enum option option, const char *value, char
     return -EINVAL;
 }
 
-/* Whether `argument` is this option, alone or with =VALUE behind it; the value, if any, in *ret_value. */
-static bool matches(const struct option_row *row, const char *argument, const char **ret_value) {
-    size_t length = strlen(row->name);
-    *ret_value = NULL;
-    if (strcmp(argument, row->name) == 0 || (row->brief != NULL && strcmp(argument, row->brief) == 0)) {
-        return true;
-    }
-    if (row->value != NULL && strncmp(argument, row->name, length) == 0 && argument[length] == '=') {
-        *ret_value = argument + length + 1;
-        return true;
-    }
-    return false;
-}
-
 static int read_arguments(int argc, char **argv, struct given *given, char *ret_error) {
     for (int i = 1; i < argc && given->action != CLI_HELP; i++) {
-        const char *value = NULL;
-        enum option option = 0;
-        while (option < OPTION_COUNT && !matches(&rows[option], argv[i], &value)) {
-            option++;
-        }
+        char *value = NULL;
+        int option = cli_options_take(options, argc, argv, &i, &value, ret_error);
         if (option == OPTION_COUNT) {
             return unknown(argv[i], ret_error);
         }
-        if (rows[option].value != NULL && value == NULL) {
-            if (i + 1 == argc) {
-                return config_refuse(ret_error, "%s needs %s: %s", rows[option].name, rows[option].value,
-                                     rows[option].help);
-            }
-            value = argv[++i];
-        }
-        int result = take(given, option, value, ret_error);
+        int result = option < 0 ? option : take(given, (enum option)option, value, ret_error);
         if (result < 0) {
             return result;
         }
@@ -457,14 +427,7 @@ void cli_print_help(FILE *out) {
           "from URL\n\n"
           "options\n",
           out);
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const struct option_row *row = &rows[i];
-        char left[40];
-        snprintf(left, sizeof left, "%s%s%s%s%s", row->brief != NULL ? row->brief : "",
-                 row->brief != NULL ? ", " : "", row->name, row->value != NULL ? " " : "",
-                 row->value != NULL ? row->value : "");
-        fprintf(out, "  %-26s %s\n", left, row->help);
-    }
+    cli_options_print(options, out);
     fputc('\n', out);
     cli_dev_print_help(out);
     fputs("\nkeys of the file, each may be left out (its default)\n", out);

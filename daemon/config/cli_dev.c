@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config/cli_options.h"
 #include "config/config_error.h"
 #include "config/config_table.h"
 #include "config/config_values.h"
-#include "config/nearest.h"
 
 enum option {
     OPTION_HOST,
@@ -20,9 +20,7 @@ enum option {
     OPTION_COUNT,
 };
 
-static const struct option_row {
-    const char *name, *brief, *value, *help;
-} rows[OPTION_COUNT] = {
+static const struct cli_option rows[OPTION_COUNT] = {
     [OPTION_HOST] = {"--host", NULL, "ADDRESS",
                      "listen there instead of on 127.0.0.1; 0.0.0.0 is the whole LAN"},
     [OPTION_PORT] = {"--port", "-p", "N", "first port to try for https (8443); 0 takes any"},
@@ -37,7 +35,9 @@ static const struct option_row {
     [OPTION_LEVEL] = {"--log-level", NULL, "LEVEL", "error, warning (the default), info or debug"},
 };
 
-static int read_port(const struct option_row *row, const char *text, unsigned *ret_port, char *ret_error) {
+static const struct cli_options known = {rows, OPTION_COUNT};
+
+static int read_port(const struct cli_option *row, const char *text, unsigned *ret_port, char *ret_error) {
     unsigned port = 0;
     size_t digits = strspn(text, "0123456789");
     for (size_t i = 0; i < digits && port <= 65535; i++) {
@@ -102,11 +102,7 @@ static int take(enum option option, char *value, struct dev_options *options, ch
 }
 
 static int unknown(const char *argument, char *ret_error) {
-    const char *names[OPTION_COUNT + 1] = {NULL};
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        names[i] = rows[i].name;
-    }
-    const char *nearest = nearest_word(argument, names);
+    const char *nearest = cli_options_nearest(known, argument);
     return config_refuse(ret_error,
                          "daffi-bridge dev: unknown option %.100s%s%s; see daffi-bridge dev --help", argument,
                          nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "");
@@ -131,23 +127,6 @@ static int take_workers(int argc, char **argv, int at, struct dev_options *optio
     return 0;
 }
 
-/* The option that `argument` names, alone or with =VALUE behind it, or OPTION_COUNT. */
-static enum option find_option(char *argument, char **ret_value) {
-    for (enum option option = 0; option < OPTION_COUNT; option++) {
-        const struct option_row *row = &rows[option];
-        size_t length = strlen(row->name);
-        *ret_value = NULL;
-        if (strcmp(argument, row->name) == 0 || (row->brief != NULL && strcmp(argument, row->brief) == 0)) {
-            return option;
-        }
-        if (row->value != NULL && strncmp(argument, row->name, length) == 0 && argument[length] == '=') {
-            *ret_value = argument + length + 1;
-            return option;
-        }
-    }
-    return OPTION_COUNT;
-}
-
 int cli_dev_parse(int argc, char **argv, struct dev_options *ret_options, char ret_error[CONFIG_ERROR_MAX]) {
     struct dev_options options = {.host = "127.0.0.1",
                                   .https_port = DEV_PORT_HTTPS,
@@ -157,7 +136,7 @@ int cli_dev_parse(int argc, char **argv, struct dev_options *ret_options, char r
     int i = 2;
     for (; i < argc && status == 0 && strcmp(argv[i], "--") != 0; i++) {
         char *value = NULL;
-        enum option option = find_option(argv[i], &value);
+        int option = cli_options_take(known, argc, argv, &i, &value, ret_error);
         if (option == OPTION_COUNT && argv[i][0] != '-') {
             if (options.dir != NULL) {
                 return config_refuse(ret_error, "daffi-bridge dev serves one folder; %.100s is a second one",
@@ -169,14 +148,7 @@ int cli_dev_parse(int argc, char **argv, struct dev_options *ret_options, char r
         if (option == OPTION_COUNT) {
             return unknown(argv[i], ret_error);
         }
-        if (rows[option].value != NULL && value == NULL) {
-            if (i + 1 == argc || strcmp(argv[i + 1], "--") == 0) {
-                return config_refuse(ret_error, "%s needs %s: %s", rows[option].name, rows[option].value,
-                                     rows[option].help);
-            }
-            value = argv[++i];
-        }
-        status = take(option, value, &options, ret_error);
+        status = option < 0 ? option : take((enum option)option, value, &options, ret_error);
     }
     if (status == 0 && i < argc) {
         status = take_workers(argc, argv, i, &options, ret_error);
@@ -197,11 +169,5 @@ void cli_dev_print_help(FILE *out) {
           "runs the Python workers\n"
           "  that COMMANDs start; pages are loaded anew, and workers started anew, as their files change\n",
           out);
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        char left[40];
-        snprintf(left, sizeof left, "%s%s%s%s%s", rows[i].brief != NULL ? rows[i].brief : "",
-                 rows[i].brief != NULL ? ", " : "", rows[i].name, rows[i].value != NULL ? " " : "",
-                 rows[i].value != NULL ? rows[i].value : "");
-        fprintf(out, "  %-26s %s\n", left, rows[i].help);
-    }
+    cli_options_print(known, out);
 }

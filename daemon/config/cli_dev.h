@@ -9,8 +9,8 @@
 enum { DEV_WORKERS_MAX = 16, DEV_PORT_HTTPS = 8443, DEV_PORT_HTTP = 8080 };
 
 struct dev_options {
-    const char *dir;                /* what is served; "." when none is named */
-    const char *host;               /* an address to listen on: "127.0.0.1"; "0.0.0.0" is all of them. No brackets */
+    const char *dir;  /* what is served; "." when none is named */
+    const char *host; /* an address to listen on: "127.0.0.1"; "0.0.0.0" is all of them. No brackets */
     unsigned https_port, http_port; /* where looking for a free one begins; 0: any */
     bool strict_port;               /* a port that is taken is an error */
     bool open;                      /* the browser is told */
