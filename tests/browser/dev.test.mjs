@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { BUILD, launchChromium, openLivePage, openPage, said, startDev } from "./harness.mjs";
+import { BUILD, launchChromium, openLivePage, openPage, said, serveFolder, startDev } from "./harness.mjs";
 
 const run = promisify(execFile);
 const html = (title, more = "") => `<!doctype html><title>${title}</title><link rel="stylesheet" href="look.css"><h1>${title}</h1>
@@ -79,6 +79,28 @@ describe("daffi-bridge dev in a browser", () => {
     await said(dev, /^ {9}not loaded: https:\/\/localhost:\d+\/no-picture\.png$/m);
     await page.evaluate(() => { Promise.reject(new RangeError("not caught")); });
     await said(dev, /^ {9}unhandled rejection: not caught$/m);
+  });
+
+  test("so are those of a page that came over http by this machine's name, as from the LAN", async () => {
+    const elsewhere = await launchChromium({ args: [`--host-resolver-rules=MAP ${hostname()} 127.0.0.1`] });
+    const guest = await openPage(elsewhere, `${dev.http.replace("localhost", hostname())}/`);
+    assert.equal(await guest.evaluate(() => isSecureContext), false);
+    await guest.evaluate(() => { Promise.reject(new RangeError("of a guest")); });
+    await said(dev, /^ {9}unhandled rejection: of a guest$/m);
+    await elsewhere.close();
+  });
+
+  test("another site's page writes nothing to the terminal", async () => {
+    const site = await serveFolder(top, { "/page.html": "<!doctype html><title>elsewhere</title>" });
+    const stranger = await openPage(browser, `${site.url}/page.html`);
+    const ends = await stranger.evaluate((report) => Promise.all([{}, { mode: "no-cors" }, { headers: { "Daffi-Dev": "report" } }, { mode: "no-cors", headers: { "Daffi-Dev": "report" } }]
+      .map((options) => fetch(`${report}?stranger`, options).then(({ type }) => type, () => "refused"))), `${dev.http}/_bridge/dev/report`);
+    assert.deepEqual(ends, ["refused", "opaque", "refused", "opaque"]);
+    await page.evaluate(() => { Promise.reject(new RangeError("after the stranger")); });
+    await said(dev, /^ {9}unhandled rejection: after the stranger$/m);
+    assert.doesNotMatch(dev.log(), /stranger$(?<!after the stranger)/m);
+    await stranger.context().close();
+    await site.stop();
   });
 
   test("a page under a strict Content-Security-Policy of its own follows, and is sent nothing that it would refuse", async () => {

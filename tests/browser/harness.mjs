@@ -160,12 +160,12 @@ export async function serveFolder(folder, pages = {}) {
 }
 
 /** Debian's Chromium, as it has to be started in a container. */
-export function launchChromium(options = {}) {
+export function launchChromium({ args = [], ...options } = {}) {
   return chromium.launch({
     ...options,
     executablePath: process.env.DAFFI_CHROMIUM ?? "/usr/bin/chromium",
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync"],
+      "--disable-component-update", "--disable-sync", ...args],
   });
 }
 

@@ -162,6 +162,9 @@ def test_other_hosts_and_origins_are_refused(dev):
         assert dev.get(path, Host="evil.example", Origin="http://evil.example", **upgrade)[0] == 403
     assert dev.get("/_bridge/dev/report?x", Sec_Fetch_Site="cross-site")[0] == 403
     assert dev.get("/_bridge/dev/report?x")[0] == 403
+    status, headers, _ = dev.get("/_bridge/dev/report?x", "OPTIONS", Origin="https://elsewhere.example", Access_Control_Request_Method="GET",
+                                 Access_Control_Request_Headers="daffi-dev")
+    assert status >= 400 and not any(name.lower().startswith("access-control-") for name in headers)
 
 
 def test_the_clients_files_and_the_playground_are_there(dev):
@@ -337,12 +340,12 @@ def test_calls_are_shown_and_can_be_left_out(house, folder, tmp_path):
 
 def test_errors_of_pages_are_shown_as_text(house, folder, tmp_path):
     dev = house.keep(Dev(folder, tmp_path))
-    assert dev.get("/_bridge/dev/report?%2Fshop%2F%0Aerror%3A%20oh%1B%5B2J%20no%0Ahttps%3A%2F%2Flocalhost%2Fa.js%3A1%3A2", Sec_Fetch_Site="same-origin")[0] == 204
+    assert dev.get("/_bridge/dev/report?%2Fshop%2F%0Aerror%3A%20oh%1B%5B2J%20no%0Ahttps%3A%2F%2Flocalhost%2Fa.js%3A1%3A2", Daffi_Dev="report")[0] == 204
     dev.wait_for(r"^page   /shop/$")
     dev.wait_for(r"^         error: oh\?\[2J no$")
     dev.wait_for(r"^         https://localhost/a.js:1:2$")
     many = "%0A".join(["x"] * 100)
-    dev.get(f"/_bridge/dev/report?{many}", Sec_Fetch_Site="same-origin")
+    dev.get(f"/_bridge/dev/report?{many}", Daffi_Dev="report")
     dev.wait_for("^page   x$")
     assert dev.log().count("         x") <= 9
 

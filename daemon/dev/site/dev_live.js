@@ -52,7 +52,7 @@
   function report(kind, error, fallback, place) {
     const stack = String(error?.stack ?? "").split("\n").slice(0, 6).join("\n");
     const text = [`${kind}: ${error?.message ?? fallback ?? error}`, place, stack].filter(Boolean).join("\n").slice(0, REPORT_MAX);
-    fetch(`/_bridge/dev/report?${encodeURIComponent(`${location.pathname}\n${text}`)}`, { keepalive: true }).catch(() => {});
+    fetch(`/_bridge/dev/report?${encodeURIComponent(`${location.pathname}\n${text}`)}`, { keepalive: true, headers: { "Daffi-Dev": "report" } }).catch(() => {});
   }
 
   addEventListener("error", ({ error, message, filename, lineno, colno, target }) => {

@@ -4,7 +4,7 @@
 #include "http/percent.h"
 
 bool dev_report_is_own(const struct request_head *head) {
-    return daffi_span_equal(request_head_find(head, "Sec-Fetch-Site"), daffi_span_text("same-origin"));
+    return daffi_span_equal(request_head_find(head, "Daffi-Dev"), daffi_span_text("report"));
 }
 
 /* Its length. */

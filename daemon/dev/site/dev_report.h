@@ -10,8 +10,9 @@
 
 enum { DEV_REPORT_MAX = 4096, DEV_REPORT_SHOWN_MAX = 8192, DEV_REPORT_LINES_MAX = 10 };
 
-/* Whether the request is a report of a page of one's own: no other site may write to the terminal. By Fetch Metadata, which
- * browsers send to loopback and over https, and scripts can't set; without it, as over http from the LAN, by none. */
+/* Whether the request is a report of a page of one's own: no other site may write to the terminal. By a header of its own, which
+ * a browser sends to another origin only once that has allowed it, as nothing here ever does. (Fetch Standard, "CORS-preflight
+ * fetch"; Fetch Metadata would not do: browsers leave it out over http from the LAN.) */
 bool dev_report_is_own(const struct request_head *head);
 
 /* The report in the query as text for a terminal: percent-encoding taken off; the first line in place of its address, the

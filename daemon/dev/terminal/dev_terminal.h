@@ -24,6 +24,7 @@ struct dev_terminal {
     pthread_cond_t news;
     struct dev_terminal_text *first, *last; /* the first one may be on its way out */
     size_t waiting, left_out;
+    char note[64]; /* the thread's own */
 };
 
 /* `fd` is borrowed. Colours are for a terminal, where NO_COLOR is not set. What is written before dev_terminal_start waits for
