@@ -38,8 +38,9 @@ export function start(program, args, ready, { env = {}, stream = "stdout", signa
     if (signal) child.kill(signal);
     child.stdin.end();
     const hard = setTimeout(() => child.kill("SIGKILL"), patience);
-    await gone;
+    const code = await gone;
     clearTimeout(hard);
+    if (stream === "stderr" && signal !== "SIGKILL" && code !== 0) throw new Error(`${program} ended with ${code}: ${output}`); // a sanitizer's finding, too
   };
   const handle = { child, gone, stop: end(signal), kill: end("SIGKILL"), log: () => output };
   child.stdin.on("error", () => {});
@@ -182,6 +183,28 @@ export async function openPage(browser, url, options = {}) {
   });
   if (url) await page.goto(url);
   return page;
+}
+
+/**
+ * What tests of the playground begin with: Chromium, and a bridge before a real Router on `port`, which has a worker "calculator".
+ * @returns { browser, port, bridge, stop }; stop() ends them all, and a bridge that has taken the place of `bridge`
+ */
+export async function startPlayground() {
+  const running = []; // what has to end, the newest first
+  const house = { stop: async () => { for (const stop of running.splice(0)) await stop(); } };
+  try {
+    house.port = await freePort();
+    running.unshift((await startRouter(house.port)).stop);
+    running.unshift((await startWorker("calculator", house.port)).stop);
+    house.bridge = await startBridge(`tcp://127.0.0.1:${house.port}`);
+    running.unshift(() => house.bridge.stop());
+    house.browser = await launchChromium();
+    running.unshift(() => house.browser.close());
+    return house;
+  } catch (error) {
+    await house.stop();
+    throw error;
+  }
 }
 
 /** A page of `daffi-bridge dev` that hears of changes: a stylesheet that changes before it does would have it loaded anew. */

@@ -5,23 +5,17 @@ import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { BUILD, ROOT, freePort, launchChromium, openPage, startBridge, startRouter, startWorker } from "./harness.mjs";
+import { BUILD, ROOT, openPage, startBridge, startPlayground, startWorker } from "./harness.mjs";
 
 describe("playground", () => {
-  let browser, router, worker, bridge, port, page;
+  let house, browser, bridge, port, page;
 
   before(async () => {
-    browser = await launchChromium();
-    port = await freePort();
-    router = await startRouter(port);
-    worker = await startWorker("calculator", port);
-    bridge = await startBridge(`tcp://127.0.0.1:${port}`);
+    house = await startPlayground();
+    ({ browser, bridge, port } = house);
     page = await openPage(browser, `${bridge.url}/_bridge/`, { viewport: { width: 1280, height: 800 } });
   });
-  after(async () => {
-    await browser?.close();
-    for (const peer of [bridge, worker, router]) await peer?.stop();
-  });
+  after(() => house?.stop());
 
   const chip = (name, member) => page.locator(`.functions button[data-function="${name}"][data-member="${member}"]`);
   const serde = (name) => page.click(`.segments label:has(input[value="${name}"])`);
@@ -181,7 +175,7 @@ describe("playground", () => {
     const { port: same } = bridge;
     await bridge.stop();
     await page.waitForFunction(() => document.getElementById("state").dataset.state !== "open");
-    bridge = await startBridge(`tcp://127.0.0.1:${port}`, [], { port: same });
+    bridge = house.bridge = await startBridge(`tcp://127.0.0.1:${port}`, [], { port: same });
     await page.waitForFunction(() => document.getElementById("state").dataset.state === "open", null, { timeout: 20000 });
     await chip("add", "calculator").waitFor();
     assert.equal(await call("add", "20, 22", "good"), "42");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT, freePort, launchChromium, openPage, startBridge, startRouter, startWorker } from "./harness.mjs";
+import { ROOT, openPage, startPlayground } from "./harness.mjs";
 
 const AXE = readFileSync(join(ROOT, "tests/node_modules/axe-core/axe.min.js"), "utf8");
 const TABS = ["results", "code", "messages", "history", "saved"];
@@ -16,19 +16,13 @@ async function findings(page, options = {}) {
 }
 
 describe("playground, accessible", () => {
-  let browser, router, worker, bridge;
+  let house, browser, bridge;
 
   before(async () => {
-    browser = await launchChromium();
-    const port = await freePort();
-    router = await startRouter(port);
-    worker = await startWorker("calculator", port);
-    bridge = await startBridge(`tcp://127.0.0.1:${port}`);
+    house = await startPlayground();
+    ({ browser, bridge } = house);
   });
-  after(async () => {
-    await browser?.close();
-    for (const peer of [bridge, worker, router]) await peer?.stop();
-  });
+  after(() => house?.stop());
 
   /** The page in that theme and size, with calls made and one saved. */
   async function prepare(colorScheme, viewport) {

@@ -4,27 +4,21 @@ import { after, before, describe, test } from "node:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode, encode, EVENTS, REQUEST, RESPONSE, startFakeServer } from "../client/fake_server.mjs";
-import { ROOT, freePort, launchChromium, openPage, startBridge, startRouter, startWorker } from "./harness.mjs";
+import { ROOT, openPage, startPlayground, startWorker } from "./harness.mjs";
 
 const vectors = (name) => JSON.parse(readFileSync(join(ROOT, "tests/vectors", name), "utf8")).vectors;
 
 describe("messages of the playground", () => {
-  let browser, router, worker, bridge, port, page;
+  let house, browser, bridge, port, page;
 
   before(async () => {
-    browser = await launchChromium();
-    port = await freePort();
-    router = await startRouter(port);
-    worker = await startWorker("calculator", port);
-    bridge = await startBridge(`tcp://127.0.0.1:${port}`);
+    house = await startPlayground();
+    ({ browser, bridge, port } = house);
     page = await openPage(browser, `${bridge.url}/_bridge/`, { viewport: { width: 1280, height: 900 } });
     await page.locator('.functions button[data-function="add"]').waitFor();
     await page.click("#tab-messages");
   });
-  after(async () => {
-    await browser?.close();
-    for (const peer of [bridge, worker, router]) await peer?.stop();
-  });
+  after(() => house?.stop());
 
   /** What the page's own decoder says of these bytes (hex), as one WebSocket message that came in. */
   const decoded = (frames) => page.evaluate(async (given) => {

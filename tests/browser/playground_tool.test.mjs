@@ -6,24 +6,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { startFakeServer } from "../client/fake_server.mjs";
-import { ROOT, freePort, launchChromium, openPage, startBridge, startRouter, startWorker } from "./harness.mjs";
+import { ROOT, openPage, startPlayground, startWorker } from "./harness.mjs";
 
 describe("playground as a tool", () => {
-  let browser, router, worker, bridge, port, page;
+  let house, browser, bridge, port, page;
 
   before(async () => {
-    browser = await launchChromium();
-    port = await freePort();
-    router = await startRouter(port);
-    worker = await startWorker("calculator", port);
-    bridge = await startBridge(`tcp://127.0.0.1:${port}`);
+    house = await startPlayground();
+    ({ browser, bridge, port } = house);
     page = await openPage(browser, `${bridge.url}/_bridge/`, { viewport: { width: 1280, height: 900 } });
     await open();
   });
-  after(async () => {
-    await browser?.close();
-    for (const peer of [bridge, worker, router]) await peer?.stop();
-  });
+  after(() => house?.stop());
 
   const open = (at = page) => at.locator('.functions button[data-function="add"][data-member="calculator"]').waitFor();
   const serde = (name) => page.click(`.segments label:has(input[value="${name}"])`);
