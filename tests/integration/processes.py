@@ -25,6 +25,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def wait_until(is_so, seconds: float = 20.0) -> None:
+    """Looks until it is; there is no event for what is looked at so."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 class Process:
     """A child whose output is read all the while; `wait_for` waits for a line of it, not for time."""
 

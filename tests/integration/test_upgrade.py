@@ -10,12 +10,11 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from native import Native
 from page import Page, RemoteError
-from processes import BUILD, Process, free_port
+from processes import BUILD, Process, free_port, wait_until
 
 ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
@@ -27,14 +26,6 @@ def is_alive(pid: int) -> bool:
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def wait_until(is_so, seconds: float = 20.0) -> None:
-    """Looks until it is; there is no event for what is looked at so."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 class Upgradable:
