@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { BUILD, launchChromium, openLivePage, openPage, said, serveFolder, startDev } from "./harness.mjs";
+import { BUILD, launchChromium, makeFolder, openLivePage, openPage, said, serveFolder, startDev } from "./harness.mjs";
 
 const run = promisify(execFile);
 const html = (title, more = "") => `<!doctype html><title>${title}</title><link rel="stylesheet" href="look.css"><h1>${title}</h1>
@@ -14,18 +14,12 @@ const html = (title, more = "") => `<!doctype html><title>${title}</title><link 
 
 /** A site in a new folder, and a home beside it. */
 function makeSite() {
-  const top = mkdtempSync(join(tmpdir(), "daffi-dev-"));
-  const site = join(top, "site");
-  for (const folder of [join(site, "lib"), join(top, "home")]) mkdirSync(folder, { recursive: true });
-  const write = (name, text) => { // as editors save: a new file takes the place of the old one
-    writeFileSync(join(site, `.${name.replace("/", "-")}.new`), text);
-    renameSync(join(site, `.${name.replace("/", "-")}.new`), join(site, name));
-  };
-  write("index.html", html("one"));
-  write("old.html", '<script src="/_bridge/dev/live.js?4000000000"></script>'); // as a service worker of the site's own may keep it
-  write("look.css", "h1 { color: rgb(1, 2, 3) }");
-  write("lib/code.js", "window.code = 1");
-  return { top, site, home: join(top, "home"), write };
+  const made = makeFolder();
+  made.write("index.html", html("one"));
+  made.write("old.html", '<script src="/_bridge/dev/live.js?4000000000"></script>'); // as a service worker of the site's own may keep it
+  made.write("look.css", "h1 { color: rgb(1, 2, 3) }");
+  made.write("lib/code.js", "window.code = 1");
+  return made;
 }
 
 describe("daffi-bridge dev in a browser", () => {

@@ -2,9 +2,9 @@
 import { execFileSync, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { createServer as createHttpServer } from "node:http";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { extname, join, normalize, resolve } from "node:path";
+import { dirname, extname, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -123,6 +123,24 @@ export async function startDev(folder, home, more = []) {
   handle.https = `https://localhost:${port("https")}`;
   handle.http = `http://localhost:${port("http")}`;
   return handle;
+}
+
+/**
+ * A new folder for `daffi-bridge dev`, and a home beside it.
+ * @returns {{top: string, site: string, home: string, write: (name: string, text: string) => void}} `top` is to be removed
+ */
+export function makeFolder() {
+  const top = mkdtempSync(join(tmpdir(), "daffi-dev-"));
+  const [site, home] = [join(top, "site"), join(top, "home")];
+  for (const folder of [site, home]) mkdirSync(folder);
+  const write = (name, text) => { // as editors save: a new file takes the place of the old one
+    const file = join(site, name);
+    const beside = join(dirname(file), ".new");
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(beside, text);
+    renameSync(beside, file);
+  };
+  return { top, site, home, write };
 }
 
 /** Waits until a process of `start` has said what `pattern` matches, from character `from` of its output on; returns the match. */

@@ -246,6 +246,20 @@ def test_a_folder_that_is_made_anew_is_served_and_watched(house, tmp_path):
     assert dev.get("/index.html")[0] == 404
 
 
+def test_who_navigates_to_what_is_not_there_gets_a_page_that_follows_the_files(dev):
+    """Text for all others. In a build that begins by removing everything, whoever is shown this comes back with the page."""
+    for path, shown in (("/sub/no%3Ctr%C3%A9e.html", "/sub/no&lt;trée.html"), ("/.env", "/.env"), ("/to-passwd", "/to-passwd"), ("/none/", "/none/")):
+        status, headers, body = dev.get(path, Sec_Fetch_Dest="document")
+        assert (status, headers["Content-Type"], headers["Cache-Control"]) == (404, "text/html; charset=utf-8", "no-store")
+        assert "default-src 'none'" in headers["Content-Security-Policy"] and headers["Access-Control-Allow-Origin"] is None
+        assert f"<h1>{shown}</h1>\n<p>404: there is no such file" in body.decode()
+        assert re.search(rb'<script src="/_bridge/dev/live\.js\?\d+"></script>', body)
+        head = dev.get(path, "HEAD", Accept="text/html")
+        assert (head[0], head[1]["Content-Length"], head[2]) == (404, str(len(body)), b"")
+        status, headers, body = dev.get(path, Accept="*/*")
+        assert (status, headers["Content-Type"], body) == (404, "text/plain; charset=utf-8", b"there is no such file in the folder that is served\n")
+
+
 def test_single_page_applications(house, folder, tmp_path):
     dev = house.keep(Dev(folder, tmp_path, "--spa"))
     assert b"hello" in dev.get("/orders/7", Sec_Fetch_Dest="document")[2]

@@ -13,16 +13,9 @@
 #include <unistd.h>
 
 #include "dev/files/dev_path.h"
+#include "dev/site/dev_own_page.h"
 
 enum { ENCODED_MAX = 6 * NAME_MAX + 1 };
-
-static const char style[] =
-    "<style>:root{color-scheme:light dark;font:15px/1.6 system-ui,sans-serif}"
-    "body{max-width:52rem;margin:2.5rem auto;padding:0 1rem}h1{font-size:1.2rem;overflow-wrap:anywhere}"
-    "table{width:100%;border-collapse:collapse}td{padding:.25rem .5rem;border-top:1px solid #8883}"
-    "td:nth-child(2),td:nth-child(3){text-align:right;white-space:nowrap;opacity:.7;font-variant-numeric:"
-    "tabular-nums}"
-    "a{text-decoration:none;overflow-wrap:anywhere}a:hover{text-decoration:underline}</style>";
 
 struct entry {
     char *name;
@@ -136,15 +129,8 @@ static void write_entry(FILE *out, const struct entry *entry) {
 
 static void write_page(FILE *out, const struct list *list) {
     const char *name = list->folder;
-    char shown[6 * DEV_PATH_MAX + 1];
-    if (dev_path_escape_html(name, shown, sizeof shown) < 0) {
-        shown[0] = '\0';
-    }
-    fprintf(out,
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-            "<meta name=\"viewport\" content=\"width=device-width\">\n<title>/%s</title>\n%s\n"
-            "<h1>/%s</h1>\n<table>\n",
-            shown, style, shown);
+    dev_own_page_begin(out, name);
+    fputs("<table>\n", out);
     if (name[0] != '\0') {
         fputs("<tr><td><a href=\"../\">../</a><td><td>\n", out);
     }

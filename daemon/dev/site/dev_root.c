@@ -11,6 +11,7 @@
 #include "dev/files/dev_page.h"
 #include "dev/files/dev_path.h"
 #include "dev/site/dev_listing.h"
+#include "dev/site/dev_own_page.h"
 #include "http/media_type.h"
 #include "http/range.h"
 
@@ -36,13 +37,16 @@ struct job {
     unsigned edition; /* before any file was looked at */
 };
 
+/* `text` is ours, and short. */
 static int answer_text(const struct job *job, int status, const char *fields, const char *text) {
     char all[DEV_PATH_MAX * 3 + FIELDS_MAX];
+    char line[128];
+    int length = snprintf(line, sizeof line, "%s\n", text);
     snprintf(all, sizeof all, "Cache-Control: no-store\r\n%s", fields);
     const struct response response = {.status = status,
                                       .type = "text/plain; charset=utf-8",
                                       .fields = all,
-                                      .body = daffi_span_text(text),
+                                      .body = daffi_span_of(line, (size_t)length),
                                       .to_head = job->head->method == REQUEST_HEAD,
                                       .close = !response_keeps_alive(job->head)};
     return response_write(&response, job->sink);
@@ -59,17 +63,46 @@ static bool navigates(const struct request_head *head) {
            daffi_span_equal(goal, daffi_span_text("frame"));
 }
 
+/* What is put into a page; empty where there is no script. */
+static void format_line(const struct job *job, char out[SCRIPT_LINE_MAX]) {
+    out[0] = '\0';
+    if (job->root->script != NULL) {
+        snprintf(out, SCRIPT_LINE_MAX, "<script src=\"%s?%u\"></script>\n", job->root->script, job->edition);
+    }
+}
+
+/* A page of our own, which is freed. */
+static int answer_own_page(const struct job *job, int status, char *text, size_t length) {
+    const struct response response = {.status = status,
+                                      .type = "text/html; charset=utf-8",
+                                      .fields = DEV_OWN_PAGE_FIELDS,
+                                      .body = daffi_span_of(text, length),
+                                      .to_head = job->head->method == REQUEST_HEAD,
+                                      .close = !response_keeps_alive(job->head)};
+    int written = response_write(&response, job->sink);
+    free(text);
+    return written;
+}
+
+/* There is no such file, or not now. Who navigates gets a page that follows the files as any other: build tools remove a page
+ * before they write it anew, and who is shown it in between must not be left behind. */
+static int answer_refusal(const struct job *job, int status, const char *name, const char *why) {
+    char line[SCRIPT_LINE_MAX];
+    char *text = NULL;
+    size_t length = 0;
+    format_line(job, line);
+    if (navigates(job->head) && dev_own_page_refuse(name, status, why, line, &text, &length) == 0) {
+        return answer_own_page(job, status, text, length);
+    }
+    return answer_text(job, status, "", why);
+}
+
 /* -- a file -- */
 
 /* Its state is its tag: when it was changed, to the nanosecond, how long it is, and what is put into it. */
 static void format_tag(const struct stat *info, const char *more, char out[TAG_MAX]) {
     snprintf(out, TAG_MAX, "\"%llx.%lx-%llx%s\"", (unsigned long long)info->st_mtim.tv_sec,
              (unsigned long)info->st_mtim.tv_nsec, (unsigned long long)info->st_size, more);
-}
-
-/* What is put into a page. */
-static void format_line(const struct job *job, char out[SCRIPT_LINE_MAX]) {
-    snprintf(out, SCRIPT_LINE_MAX, "<script src=\"%s?%u\"></script>\n", job->root->script, job->edition);
 }
 
 /* If-None-Match decides where it is there, else If-Modified-Since.                            (RFC 9110, 13.1.3) */
@@ -127,7 +160,7 @@ static int answer_file(const struct job *job, int fd, const struct stat *info, c
 }
 
 /* An HTML page with the line in it: made anew each time. `fd` is taken over. */
-static int answer_page(const struct job *job, int fd, const struct stat *info) {
+static int answer_page(const struct job *job, int fd, const struct stat *info, const char *name) {
     char tag[TAG_MAX];
     char line[SCRIPT_LINE_MAX];
     char edition[16];
@@ -140,7 +173,8 @@ static int answer_page(const struct job *job, int fd, const struct stat *info) {
     int status = dev_page_read(fd, (size_t)info->st_size, line, &text, &length);
     close(fd);
     if (status < 0) {
-        return answer_text(job, 503, "", "the file can't be read now: it changes, or there is no memory\n");
+        return answer_refusal(job, 503, name,
+                              "the file can't be read now: it changes, or there is no memory");
     }
     snprintf(fields, sizeof fields, "ETag: %s\r\n%s", tag, own_fields);
     const struct response response = {.status = response_is_unchanged(job->head, tag) ? 304 : 200,
@@ -157,7 +191,7 @@ static int answer_page(const struct job *job, int fd, const struct stat *info) {
 static int answer_open_file(const struct job *job, int fd, const struct stat *info, const char *name) {
     bool is_page = strncmp(media_type_of(name), "text/html", 9) == 0;
     if (is_page && job->root->script != NULL && navigates(job->head) && info->st_size <= DEV_ROOT_PAGE_MAX) {
-        return answer_page(job, fd, info);
+        return answer_page(job, fd, info, name);
     }
     return answer_file(job, fd, info, name);
 }
@@ -167,26 +201,12 @@ static int answer_open_file(const struct job *job, int fd, const struct stat *in
 static int answer_listing(const struct job *job, int fd, const char *name) {
     char *text = NULL;
     size_t length = 0;
-    char line[SCRIPT_LINE_MAX] = "";
-    if (job->root->script != NULL) {
-        format_line(job, line);
-    }
+    char line[SCRIPT_LINE_MAX];
+    format_line(job, line);
     if (dev_listing_write(job->root->folder, fd, name, line, &text, &length) < 0) {
-        return answer_text(job, 503, "", "the folder can't be read now\n");
+        return answer_refusal(job, 503, name, "the folder can't be read now");
     }
-    const struct response response = {
-        .status = 200,
-        .type = "text/html; charset=utf-8",
-        .fields =
-            "Cache-Control: no-store\r\nCross-Origin-Resource-Policy: same-origin\r\n"
-            "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; "
-            "connect-src 'self'; base-uri 'none'; form-action 'none'\r\n",
-        .body = daffi_span_of(text, length),
-        .to_head = job->head->method == REQUEST_HEAD,
-        .close = !response_keeps_alive(job->head)};
-    int status = response_write(&response, job->sink);
-    free(text);
-    return status;
+    return answer_own_page(job, 200, text, length);
 }
 
 /* The address of a folder ends in a slash: what its pages name is then looked for in it. */
@@ -198,9 +218,9 @@ static int answer_redirect(const struct job *job) {
                           (const char *)path.data, query.length > 0 ? "?" : "", (int)query.length,
                           query.length > 0 ? (const char *)query.data : "");
     if (length < 0 || (size_t)length >= sizeof fields || (size_t)length > RESPONSE_HEAD_MAX / 2) {
-        return answer_text(job, 414, "", "the address is too long\n");
+        return answer_text(job, 414, "", "the address is too long");
     }
-    return answer_text(job, 308, fields, "this is a folder: its address ends in a slash\n");
+    return answer_text(job, 308, fields, "this is a folder: its address ends in a slash");
 }
 
 static int answer_folder(const struct job *job, int fd, const char *name) {
@@ -223,9 +243,11 @@ static int answer_folder(const struct job *job, int fd, const char *name) {
     return answer_listing(job, fd, name);
 }
 
+static const char absent[] = "there is no such file in the folder that is served";
+
 static int answer_absent(const struct job *job, const char *name) {
     struct stat info;
-    if (job->root->spa && name != NULL && navigates(job->head)) {
+    if (job->root->spa && navigates(job->head)) {
         int fd = dev_folder_open_file(job->root->folder, "index.html", &info);
         if (fd >= 0 && S_ISREG(info.st_mode)) {
             return answer_open_file(job, fd, &info, "index.html");
@@ -234,7 +256,7 @@ static int answer_absent(const struct job *job, const char *name) {
             close(fd);
         }
     }
-    return answer_text(job, 404, "", "there is no such file in the folder that is served\n");
+    return answer_refusal(job, 404, name, absent);
 }
 
 static bool is_bridges_own(struct daffi_span path) {
@@ -254,15 +276,18 @@ int dev_root_answer(const struct dev_root *root, const struct request_head *head
         return -ENOENT;
     }
     if (dev_path_decode(head->path, name) < 0) {
-        return answer_absent(&job, NULL);
+        const struct daffi_span path = head->path;
+        snprintf(name, sizeof name, "%.*s", path.length > 1 ? (int)path.length - 1 : 0,
+                 (const char *)path.data + 1);
+        return answer_refusal(&job, 404, name, absent);
     }
     int fd = dev_folder_open_file(job.root->folder, name, &info);
     if (fd == -EACCES || fd == -EPERM) {
-        return answer_text(&job, 403, "", "the user that daffi-bridge runs as may not read this file\n");
+        return answer_refusal(&job, 403, name, "the user that daffi-bridge runs as may not read this file");
     }
     if (fd < 0) {
         return fd == -ENOENT ? answer_absent(&job, name)
-                             : answer_text(&job, 503, "", "the file can't be opened now\n");
+                             : answer_refusal(&job, 503, name, "the file can't be opened now");
     }
     if (S_ISDIR(info.st_mode)) {
         return answer_folder(&job, fd, name);
