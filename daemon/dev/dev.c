@@ -40,8 +40,6 @@ struct dev {
     bool has_thread;
     struct dev_watch *watch; /* from here on the thread's */
     struct dev_live live;
-    void (*tell_pages)(void *owner, const char *word);
-    void *pages_owner;
     struct dev_workers *workers;
     sem_t stopped;
 };
@@ -200,18 +198,13 @@ static void *run(void *argument) {
     return NULL;
 }
 
-/* On the thread. In this order: whoever comes in between hears of it twice rather than never. */
-static void tell_pages(void *owner, const char *word) {
-    struct dev *dev = owner;
-    atomic_fetch_add(&dev->edition, 1);
-    dev->tell_pages(dev->pages_owner, word);
-}
-
 static int watch_files(struct dev *dev, const struct dev_setup *setup) {
     bool is_cut = false;
-    dev->tell_pages = setup->tell_pages;
-    dev->pages_owner = setup->owner;
-    dev_live_init(&dev->live, dev->reactor, tell_pages, dev);
+    dev_live_init(&dev->live, &(struct dev_live_setup){.reactor = dev->reactor,
+                                                       .asked = dev_root_asked(dev->root),
+                                                       .edition = &dev->edition,
+                                                       .tell = setup->tell_pages,
+                                                       .owner = setup->owner});
     int status = dev_watch_new(dev->reactor, dev_root_path(dev->root), on_change, dev, &dev->watch);
     if (status == -ENOMEM) {
         return status;

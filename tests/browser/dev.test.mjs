@@ -47,13 +47,16 @@ describe("daffi-bridge dev in a browser", () => {
     assert.equal(await page.locator("link[rel=stylesheet]").count(), 1, "the old one is gone");
   });
 
-  test("a changed page, script or new file of a new folder loads it anew", async () => {
+  test("a changed page or script loads it anew, and so does a file that it has missed", async () => {
     write("index.html", html("two"));
     await title("two");
     assert.equal(await page.evaluate(() => window.kept), undefined);
     write("lib/code.js", "window.code = 2");
     await page.waitForFunction(() => window.code === 2);
-    await page.evaluate(() => { window.kept = "kept"; });
+    await page.evaluate(async () => {
+      window.kept = "kept";
+      await fetch("/deep/er/data.json");
+    });
     mkdirSync(join(site, "deep", "er"), { recursive: true });
     writeFileSync(join(site, "deep", "er", "data.json"), "{}");
     await page.waitForFunction(() => window.kept === undefined && document.readyState === "complete");

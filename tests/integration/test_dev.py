@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +13,6 @@ import pytest
 from development import Dev
 from page import Page
 from processes import BUILD, free_port
-from websockets.sync.client import connect
 
 PAGE = b"<!doctype html><title>t</title><body><h1>hello</h1></body>"
 
@@ -183,67 +181,6 @@ def test_a_page_gets_the_line_where_somebody_goes_there(house, folder, tmp_path)
         assert dev.get("/", If_None_Match=answer["ETag"], **headers)[0] == 304
     assert dev.get("/", Sec_Fetch_Dest="empty", Accept="text/html")[2] == PAGE
     assert dev.get("/style.css", Sec_Fetch_Dest="document")[2] == b"h1 { color: red }"
-
-
-def test_a_page_that_was_on_its_way_when_a_file_changed_is_told(house, tmp_path):
-    """It says which edition of the files it is of, and hears as it comes that there is another one."""
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "index.html").write_bytes(PAGE)
-    dev = house.keep(Dev(tmp_path / "site", tmp_path / "data"))
-
-    def visit() -> tuple[str, str]:
-        _, headers, body = dev.get("/", Sec_Fetch_Dest="document")
-        return re.search(rb'live\.js(\?\d+)"', body)[1].decode(), headers["ETag"]
-
-    def bring(name: str) -> None:
-        """At once: one change, told once."""
-        (tmp_path / name).write_text("")
-        (tmp_path / name).rename(tmp_path / "site" / name)
-
-    def listen(edition: str):
-        return connect(f"ws://127.0.0.1:{dev.http}/_bridge/dev/live{edition}", origin=f"http://127.0.0.1:{dev.http}")
-
-    old, old_tag = visit()
-    with listen(old) as there, listen(old) as there_too:
-        bring("new.html")
-        assert (there.recv(10), there_too.recv(10)) == ("reload", "reload")
-    with listen(old) as late:
-        assert late.recv(10) == "stale"
-    new, new_tag = visit()
-    assert new != old and new_tag != old_tag  # a browser's cache would have the old one said again
-    with listen(new) as fresh, listen("") as careless:
-        bring("style.css")
-        assert (fresh.recv(10), careless.recv(10)) == ("css", "css")
-
-
-def test_a_folder_that_is_made_anew_is_served_and_watched(house, tmp_path):
-    """As many build tools do: the old one is removed, or moved away, and another one put in its place."""
-    site = tmp_path / "site"
-    (site / "sub").mkdir(parents=True)
-    (site / "index.html").write_text("first")
-    dev = house.keep(Dev(site, tmp_path / "data"))
-
-    def changes(make):
-        """Makes a change, and waits until pages are told of it."""
-        with connect(f"ws://127.0.0.1:{dev.http}/_bridge/dev/live") as page:
-            make()
-            assert page.recv(10) == "reload"
-
-    changes(lambda: shutil.rmtree(site))
-    assert dev.get("/")[0] == 404
-    (tmp_path / "made").mkdir()
-    (tmp_path / "made" / "index.html").write_text("second")
-    changes(lambda: (tmp_path / "made").rename(site))
-    assert dev.get("/")[2] == b"second"
-    changes(lambda: (site / "index.html").write_text("third"))
-    site.rename(tmp_path / "old")
-    assert dev.get("/")[0] == 404 and dev.get("/index.html")[0] == 404
-    changes(site.mkdir)
-    changes(lambda: (site / "index.html").write_text("fourth"))
-    assert dev.get("/")[2] == b"fourth"
-    shutil.rmtree(site)
-    site.symlink_to("old")  # a stranger to what was named at the start
-    assert dev.get("/index.html")[0] == 404
 
 
 def test_who_navigates_to_what_is_not_there_gets_a_page_that_follows_the_files(dev):

@@ -51,22 +51,27 @@ const char *dev_folder_path(const struct dev_folder *folder) {
     return folder->path;
 }
 
-/* Where a link has led to: nothing below the folder that is hidden. */
-static bool is_shown(const struct dev_folder *folder, int fd) {
+int dev_folder_find_name(const struct dev_folder *folder, int fd, char out[PATH_MAX]) {
     char link[64];
     char path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length < 0) {
-        return false;
+        return -ENOENT;
     }
     path[length] = '\0';
     size_t root = strcmp(folder->path, "/") == 0 ? 0 : folder->path_length;
-    return strncmp(path, folder->path, root) == 0 && (path[root] == '/' || path[root] == '\0') &&
-           strstr(path + root, "/.") == NULL;
+    bool is_below = strncmp(path, folder->path, root) == 0 && (path[root] == '/' || path[root] == '\0');
+    if (!is_below || strstr(path + root, "/.") != NULL) {
+        return -ENOENT;
+    }
+    const char *name = path + root + (path[root] == '/' ? 1 : 0);
+    memcpy(out, name, strlen(name) + 1);
+    return 0;
 }
 
 int dev_folder_open_file(const struct dev_folder *folder, const char *name, struct stat *ret_info) {
+    char shown[PATH_MAX];
     /* O_NONBLOCK: a FIFO must not make anybody wait; it is refused below. */
     const struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
                                  .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
@@ -83,7 +88,7 @@ int dev_folder_open_file(const struct dev_folder *folder, const char *name, stru
     }
     struct stat info;
     if (fstat((int)fd, &info) < 0 || (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) ||
-        !is_shown(folder, (int)fd)) {
+        dev_folder_find_name(folder, (int)fd, shown) < 0) {
         close((int)fd);
         return -ENOENT;
     }

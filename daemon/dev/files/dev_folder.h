@@ -3,6 +3,7 @@
 #ifndef DEV_FOLDER_H
 #define DEV_FOLDER_H
 
+#include <limits.h>
 #include <sys/stat.h>
 
 struct dev_folder;
@@ -19,5 +20,9 @@ const char *dev_folder_path(const struct dev_folder *folder);
  * descriptor, the caller's to close, and *ret_info; or -ENOENT for what is not there, is neither of both, lies outside, or is
  * hidden (also what a link leads to); -EACCES, -EMFILE and the like as they are. */
 int dev_folder_open_file(const struct dev_folder *folder, const char *name, struct stat *ret_info);
+
+/* The name below the folder of what dev_folder_open_file has opened, links followed; "" for the folder itself. 0, or -ENOENT for
+ * what is hidden, or outside, or no longer there. */
+int dev_folder_find_name(const struct dev_folder *folder, int fd, char out[PATH_MAX]);
 
 #endif

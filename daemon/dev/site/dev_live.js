@@ -5,18 +5,47 @@
   const RETRY_MS = 500;
   const EDITION = document.currentScript.src.replace(/^[^?]*/, ""); // with its question mark
   const REPORT_MAX = 1500; // characters: an address has a bound
+  const IS_LISTING = "listing" in document.currentScript.dataset;
   let lost = false;
+  const loading = new Set(); // links that are to take another's place
 
-  function renewStyles() {
+  function isLinkTo(path, link) {
+    try {
+      const { origin, pathname } = new URL(link.href);
+      return origin === location.origin && decodeURIComponent(pathname) === decodeURIComponent(path);
+    } catch {
+      return false; // no address, or no text in it
+    }
+  }
+
+  /** Takes over the stylesheet at `path`. False where no link of this page names it: it is imported, or a shadow root's. */
+  function renewStyle(path) {
+    let found = false;
     for (const link of document.querySelectorAll("link[rel~=stylesheet][href]")) {
+      if (!isLinkTo(path, link)) continue;
+      found = true;
+      if (loading.delete(link)) { // it has changed again before that was there
+        link.onload = link.onerror = null;
+        link.remove();
+        continue;
+      }
       const url = new URL(link.href);
-      if (url.origin !== location.origin) continue;
       url.searchParams.set("daffi-dev", Date.now());
+      if (link.disabled) {
+        link.href = url; // which is not loaded before it is enabled
+        continue;
+      }
       const next = link.cloneNode();
+      loading.add(next);
       next.href = url;
-      next.onload = next.onerror = () => link.remove(); // not before: the page would flash
+      next.onload = next.onerror = () => { // not before: the page would flash
+        loading.delete(next);
+        next.onload = next.onerror = null;
+        link.remove();
+      };
       link.after(next);
     }
+    return found;
   }
 
   // Files changed while this page was on its way. Once for each edition: a page that a service worker keeps would be loaded for ever.
@@ -32,8 +61,9 @@
   }
 
   function hear(word) {
-    if (word === "css") renewStyles();
-    else if (word === "stale") catchUp();
+    if (word.startsWith("css ") && renewStyle(word.slice(4))) return;
+    if (word === "listing" && !IS_LISTING) return;
+    if (word === "stale") catchUp();
     else location.reload();
   }
 

@@ -22,6 +22,7 @@ struct dev_root {
     bool spa;
     const char *script;
     const atomic_uint *edition;
+    struct dev_asked *asked;
 };
 
 /* For its own origin alone: no Access-Control-Allow-Origin, ever. */
@@ -63,11 +64,12 @@ static bool navigates(const struct request_head *head) {
            daffi_span_equal(goal, daffi_span_text("frame"));
 }
 
-/* What is put into a page; empty where there is no script. */
-static void format_line(const struct job *job, char out[SCRIPT_LINE_MAX]) {
+/* What is put into a page, `attributes` with it; empty where there is no script. */
+static void format_line(const struct job *job, const char *attributes, char out[SCRIPT_LINE_MAX]) {
     out[0] = '\0';
     if (job->root->script != NULL) {
-        snprintf(out, SCRIPT_LINE_MAX, "<script src=\"%s?%u\"></script>\n", job->root->script, job->edition);
+        snprintf(out, SCRIPT_LINE_MAX, "<script src=\"%s?%u\"%s></script>\n", job->root->script, job->edition,
+                 attributes);
     }
 }
 
@@ -90,11 +92,26 @@ static int answer_refusal(const struct job *job, int status, const char *name, c
     char line[SCRIPT_LINE_MAX];
     char *text = NULL;
     size_t length = 0;
-    format_line(job, line);
+    format_line(job, "", line);
     if (navigates(job->head) && dev_own_page_refuse(name, status, why, line, &text, &length) == 0) {
         return answer_own_page(job, status, text, length);
     }
     return answer_text(job, status, "", why);
+}
+
+/* Opens it, as dev_folder_open_file does. That it was asked for is noted, under the name that it has behind links, too: a change of
+ * either concerns who asked. Of a folder it is the index.html. */
+static int open_file(const struct job *job, const char *name, struct stat *ret_info) {
+    char wanted[DEV_PATH_MAX + sizeof "index.html"];
+    char real[PATH_MAX];
+    bool is_folder = name[0] == '\0' || name[strlen(name) - 1] == '/';
+    snprintf(wanted, sizeof wanted, "%s%s", name, is_folder ? "index.html" : "");
+    dev_asked_add(job->root->asked, wanted);
+    int fd = dev_folder_open_file(job->root->folder, name, ret_info);
+    if (fd >= 0 && dev_folder_find_name(job->root->folder, fd, real) == 0 && strcmp(name, real) != 0) {
+        dev_asked_add(job->root->asked, real);
+    }
+    return fd;
 }
 
 /* -- a file -- */
@@ -169,7 +186,7 @@ static int answer_page(const struct job *job, int fd, const struct stat *info, c
     size_t length = 0;
     snprintf(edition, sizeof edition, "+%u", job->edition);
     format_tag(info, edition, tag);
-    format_line(job, line);
+    format_line(job, "", line);
     int status = dev_page_read(fd, (size_t)info->st_size, line, &text, &length);
     close(fd);
     if (status < 0) {
@@ -202,7 +219,8 @@ static int answer_listing(const struct job *job, int fd, const char *name) {
     char *text = NULL;
     size_t length = 0;
     char line[SCRIPT_LINE_MAX];
-    format_line(job, line);
+    dev_asked_add(job->root->asked, name);
+    format_line(job, " data-listing", line);
     if (dev_listing_write(job->root->folder, fd, name, line, &text, &length) < 0) {
         return answer_refusal(job, 503, name, "the folder can't be read now");
     }
@@ -232,7 +250,7 @@ static int answer_folder(const struct job *job, int fd, const char *name) {
         return answer_redirect(job);
     }
     snprintf(index, sizeof index, "%sindex.html", name);
-    int file = dev_folder_open_file(job->root->folder, index, &info);
+    int file = open_file(job, index, &info);
     if (file >= 0 && S_ISREG(info.st_mode)) {
         close(fd);
         return answer_open_file(job, file, &info, index);
@@ -248,7 +266,7 @@ static const char absent[] = "there is no such file in the folder that is served
 static int answer_absent(const struct job *job, const char *name) {
     struct stat info;
     if (job->root->spa && navigates(job->head)) {
-        int fd = dev_folder_open_file(job->root->folder, "index.html", &info);
+        int fd = open_file(job, "index.html", &info);
         if (fd >= 0 && S_ISREG(info.st_mode)) {
             return answer_open_file(job, fd, &info, "index.html");
         }
@@ -281,7 +299,7 @@ int dev_root_answer(const struct dev_root *root, const struct request_head *head
                  (const char *)path.data + 1);
         return answer_refusal(&job, 404, name, absent);
     }
-    int fd = dev_folder_open_file(job.root->folder, name, &info);
+    int fd = open_file(&job, name, &info);
     if (fd == -EACCES || fd == -EPERM) {
         return answer_refusal(&job, 403, name, "the user that daffi-bridge runs as may not read this file");
     }
@@ -300,7 +318,8 @@ int dev_root_new(const struct dev_root_setup *setup, struct dev_root **ret_root)
     if (root == NULL) {
         return -ENOMEM;
     }
-    int status = dev_folder_open(setup->path, &root->folder);
+    root->asked = dev_asked_new();
+    int status = root->asked == NULL ? -ENOMEM : dev_folder_open(setup->path, &root->folder);
     if (status < 0) {
         dev_root_free(root);
         return status;
@@ -315,10 +334,15 @@ int dev_root_new(const struct dev_root_setup *setup, struct dev_root **ret_root)
 void dev_root_free(struct dev_root *root) {
     if (root != NULL) {
         dev_folder_free(root->folder);
+        dev_asked_free(root->asked);
     }
     free(root);
 }
 
 const char *dev_root_path(const struct dev_root *root) {
     return dev_folder_path(root->folder);
+}
+
+struct dev_asked *dev_root_asked(const struct dev_root *root) {
+    return root->asked;
 }

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "dev/site/dev_asked.h"
 #include "http/page_source.h"
 
 enum {
@@ -29,6 +30,9 @@ void dev_root_free(struct dev_root *root); /* NULL-safe */
 
 /* Its absolute path. */
 const char *dev_root_path(const struct dev_root *root);
+
+/* What it was asked for; its own. */
+struct dev_asked *dev_root_asked(const struct dev_root *root);
 
 /* As page_source has it: always answered, but for the bridge's own paths (/_bridge/, /healthz): -ENOENT. */
 int dev_root_answer(const struct dev_root *root, const struct request_head *head,
