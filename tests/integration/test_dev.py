@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from development import Dev
@@ -106,6 +107,28 @@ def test_a_file_that_changed_has_another_tag(dev, folder):
     assert (status, body) == (200, b"two") and headers["ETag"] != tag
 
 
+@pytest.mark.parametrize("name", ["same.txt", "same.html"])
+def test_a_file_that_changed_and_kept_its_length_and_date_has_another_tag(dev, folder, name):
+    """As cp -p, rsync -t and reproducible builds leave them: written over, or put in the place of the former one."""
+    asks = {"Sec_Fetch_Dest": "document"}
+
+    def write(file, text: str) -> None:
+        file.write_text(text)
+        os.utime(file, ns=(1_000_000_000_000_000_000, 1_000_000_000_000_000_000))
+
+    write(folder / name, "one")
+    tag = dev.get(f"/{name}", **asks)[1]["ETag"]
+    assert dev.get(f"/{name}", If_None_Match=tag, **asks)[0] == 304
+    write(folder / name, "two")
+    status, headers, body = dev.get(f"/{name}", If_None_Match=tag, **asks)
+    assert (status, body[-3:]) == (200, b"two")
+    tag = headers["ETag"]
+    write(folder.parent / "beside", "six")
+    (folder.parent / "beside").rename(folder / name)
+    status, headers, body = dev.get(f"/{name}", If_None_Match=tag, **asks)
+    assert (status, body[-3:]) == (200, b"six") and headers["ETag"] != tag
+
+
 def test_folders(dev):
     assert dev.get("/")[2] == PAGE
     status, headers, _ = dev.get("/sub/deep?a=1")
@@ -131,6 +154,38 @@ def test_a_listing_shows_names_as_text_and_nothing_that_is_not_served(house, tmp
     text = house.keep(Dev(site, tmp_path / "data")).get("/")[2].decode()
     assert "<img" not in text and "&lt;img src=x onerror=alert(1)&gt;" in text and "a&amp;b&#39;&quot;.txt" in text
     assert ".hidden" not in text and ">out<" not in text and ">pipe<" not in text and ">in<" in text
+
+
+def test_a_listing_names_nothing_that_can_not_be_asked_for(house, tmp_path):
+    """Names that are no path of a URL's, as few as there are; all others lead to their files."""
+    site = os.fsencode(tmp_path / "site")
+    odd = [b"a\nb.txt", b"back\\slash.txt", b"bell\x07", b"\x7f"]
+    fine = [b"\xff\xfe.txt", "é.txt".encode(), b"50%.txt", b"%41", b"a?b#c", b" ", b"a+b&c=d;e", b"x" * 255, b"'\"<>"]
+    deep = b"/".join([b"d" * 250] * 4)
+    os.makedirs(os.path.join(site, deep))
+    for name in (*odd, *fine, os.path.join(deep, b"y" * 30)):
+        with open(os.path.join(site, name), "wb") as file:
+            file.write(name[:9])
+    dev = house.keep(Dev(tmp_path / "site", tmp_path / "data"))
+    links = re.findall(rb'href="\./([^"]*)"', dev.get("/")[2])
+    assert sorted(map(unquote_to_bytes, links)) == sorted([*fine, b"d" * 250 + b"/"])
+    for link in links:
+        assert dev.get("/" + link.decode())[0] == 200, link
+    assert b"y" * 30 not in dev.get(f"/{deep.decode()}/")[2]  # longer than what may be asked for
+
+
+def test_a_listing_ends_somewhere(house, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / ".hidden").touch()
+    for i in range(10000):
+        (site / f"{i}.txt").touch()
+    dev = house.keep(Dev(site, tmp_path / "data"))
+    text = dev.get("/")[2].decode()
+    assert (text.count("<tr>"), "There are more than" in text) == (10000, False)
+    (site / "one more.txt").touch()
+    text = dev.get("/")[2].decode()
+    assert (text.count("<tr>"), "There are more than 10000 entries" in text) == (10000, True)
 
 
 ESCAPES = ["/../neighbour.txt", "/sub/../../neighbour.txt", "/%2e%2e/neighbour.txt", "/%2e%2e%2fneighbour.txt", "/..%2fneighbour.txt", "/.%2e/neighbour.txt",

@@ -39,17 +39,27 @@ static int compare(const void *a, const void *b) {
     return one->is_folder != other->is_folder ? (one->is_folder ? -1 : 1) : strcmp(one->name, other->name);
 }
 
+/* Whether its address leads back to it. */
+static bool has_address(const struct list *list, const char *name) {
+    char path[DEV_PATH_MAX + 2];
+    char address[3 * sizeof path + 1];
+    char decoded[DEV_PATH_MAX + 1];
+    int length = snprintf(path, sizeof path, "/%s%s", list->folder, name);
+    return (size_t)length < sizeof path && dev_path_encode(path, address, sizeof address) == 0 &&
+           dev_path_decode(daffi_span_text(address), decoded) >= 0;
+}
+
 /* What may be asked for: a file, a folder, or a link to one of them below the root. */
 static bool look_at(const struct list *list, DIR *folder, const char *name, struct stat *ret_info) {
     char path[DEV_PATH_MAX + 1];
-    if (name[0] == '.' || fstatat(dirfd(folder), name, ret_info, AT_SYMLINK_NOFOLLOW) < 0) {
+    if (!has_address(list, name) || fstatat(dirfd(folder), name, ret_info, AT_SYMLINK_NOFOLLOW) < 0) {
         return false;
     }
     if (!S_ISLNK(ret_info->st_mode)) {
         return S_ISREG(ret_info->st_mode) || S_ISDIR(ret_info->st_mode);
     }
-    int length = snprintf(path, sizeof path, "%s%s", list->folder, name);
-    int fd = (size_t)length < sizeof path ? dev_folder_open_file(list->root, path, ret_info) : -ENOENT;
+    snprintf(path, sizeof path, "%s%s", list->folder, name);
+    int fd = dev_folder_open_file(list->root, path, ret_info);
     if (fd >= 0) {
         close(fd);
     }
@@ -59,10 +69,6 @@ static bool look_at(const struct list *list, DIR *folder, const char *name, stru
 static int add(struct list *list, DIR *folder, const char *name) {
     struct stat info;
     if (!look_at(list, folder, name, &info)) {
-        return 0;
-    }
-    if (list->count == DEV_LISTING_MAX) {
-        list->is_cut = true;
         return 0;
     }
     if (list->count == list->capacity) {
@@ -86,8 +92,12 @@ static int add(struct list *list, DIR *folder, const char *name) {
 static int read_list(DIR *folder, struct list *list) {
     const struct dirent *entry;
     int status = 0;
-    while (status == 0 && (entry = readdir(folder)) != NULL) {
-        status = add(list, folder, entry->d_name);
+    while (status == 0 && !list->is_cut && (entry = readdir(folder)) != NULL) {
+        if (list->count < DEV_LISTING_MAX) {
+            status = add(list, folder, entry->d_name);
+        } else { /* what comes now is not looked at: others wait for this thread */
+            list->is_cut = entry->d_name[0] != '.';
+        }
     }
     if (list->count > 0) {
         qsort(list->entries, list->count, sizeof *list->entries, compare);

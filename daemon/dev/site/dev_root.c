@@ -15,7 +15,7 @@
 #include "http/media_type.h"
 #include "http/range.h"
 
-enum { TAG_MAX = 64, DATE_MAX = HTTP_DATE_LENGTH + 1, FIELDS_MAX = 512, SCRIPT_LINE_MAX = 128 };
+enum { TAG_MAX = 128, DATE_MAX = HTTP_DATE_LENGTH + 1, FIELDS_MAX = 512, SCRIPT_LINE_MAX = 128 };
 
 struct dev_root {
     struct dev_folder *folder;
@@ -116,10 +116,13 @@ static int open_file(const struct job *job, const char *name, struct stat *ret_i
 
 /* -- a file -- */
 
-/* Its state is its tag: when it was changed, to the nanosecond, how long it is, and what is put into it. */
+/* Its state is its tag: which file it is, when it was changed, to the nanosecond, how long it is, and what is put into it. Its date
+ * alone may have been set back to what it was (cp -p, reproducible builds); ctime nobody can set. */
 static void format_tag(const struct stat *info, const char *more, char out[TAG_MAX]) {
-    snprintf(out, TAG_MAX, "\"%llx.%lx-%llx%s\"", (unsigned long long)info->st_mtim.tv_sec,
-             (unsigned long)info->st_mtim.tv_nsec, (unsigned long long)info->st_size, more);
+    snprintf(out, TAG_MAX, "\"%llx-%llx.%lx-%llx.%lx-%llx%s\"", (unsigned long long)info->st_ino,
+             (unsigned long long)info->st_mtim.tv_sec, (unsigned long)info->st_mtim.tv_nsec,
+             (unsigned long long)info->st_ctim.tv_sec, (unsigned long)info->st_ctim.tv_nsec,
+             (unsigned long long)info->st_size, more);
 }
 
 /* If-None-Match decides where it is there, else If-Modified-Since.                            (RFC 9110, 13.1.3) */
