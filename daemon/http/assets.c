@@ -78,14 +78,14 @@ static const struct embedded_bytes *choose(const struct embedded_file *file, con
     return best;
 }
 
-/* The files that answer for a version, and whether they are that very one. */
+/* The files that answer for a version, and whether they are that very one, and will be. */
 static const struct embedded_files *choose_version(const struct assets *assets, struct daffi_span version,
                                                    bool *ret_exact) {
     const struct embedded_files *other = NULL;
     *ret_exact = version.length > 0 && daffi_span_equal(version, daffi_span_text(assets->version));
     if (!*ret_exact) {
         other = assets_dir_find(assets->others, version);
-        *ret_exact = other != NULL;
+        *ret_exact = other != NULL && assets_dir_is_exact(version);
     }
     return other != NULL ? other : assets->files;
 }

@@ -1,8 +1,8 @@
 /* The client as a CDN serves it, from memory: daffi.js, daffi.mjs, daffi.standalone.js, app.wasm and its types, under `/` and
  * under the CDN's own paths, so that a page moves from the CDN by changing the host.            (docs/cdn.md)
  *
- * Our own client answers for every version that is not there, so that a script and its wasm never disagree; it alone, and
- * what lies in `assets.dir`, is immutable under its exact version. */
+ * Our own client answers for every version that is not there, so that a script and its wasm never disagree; it, and
+ * what lies in `assets.dir`, is immutable under its exact version alone. */
 #ifndef ASSETS_H
 #define ASSETS_H
 

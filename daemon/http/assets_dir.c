@@ -243,3 +243,28 @@ const struct embedded_files *assets_dir_find(const struct assets_dir *dir, struc
     }
     return NULL;
 }
+
+/* How many of the bytes from `at` on are of `set`. */
+static size_t skip(struct daffi_span text, size_t at, const char *set) {
+    size_t end = at;
+    while (end < text.length && text.data[end] != 0 && strchr(set, text.data[end]) != NULL) {
+        end++;
+    }
+    return end - at;
+}
+
+bool assets_dir_is_exact(struct daffi_span version) {
+    size_t at = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        size_t digits = skip(version, at, "0123456789");
+        at += digits;
+        if (digits == 0 || (i < 2 && (at == version.length || version.data[at++] != '.'))) {
+            return false;
+        }
+    }
+    if (at == version.length) {
+        return true;
+    }
+    size_t rest = skip(version, at + 1, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-");
+    return version.data[at] == '-' && rest > 0 && at + 1 + rest == version.length;
+}

@@ -60,6 +60,34 @@ def test_each_version_answers_for_itself(house, tmp_path, folder):
         assert (headers["Cache-Control"], body) == ("no-cache", (BUILD / "js-client" / "daffi.js").read_bytes())
 
 
+def test_a_name_that_may_mean_another_version_tomorrow_is_asked_for_anew(house, tmp_path, folder):
+    """What lies in the folder answers for it, and no browser keeps it for a year."""
+    exact = ["0.0.1", "10.20.30", "1.2.3-rc.1", "1.2.3-x-Y.0"]
+    moving = ["latest", "1.9", "2", "main", "v1.9.0", "1.9.x", "1.9.0.1", "1..0", "1.9.", "1.9.0-", "1.9.0+build", "1.9.0-rc_1", "01-9-0"]
+    for version in exact + moving:
+        (folder / version).mkdir()
+        (folder / version / "daffi.js").write_text(f"// {version}")
+    bridge = Configured(house, tmp_path, assets={"dir": str(folder)}).bridge
+    for version in exact + moving:
+        path = CDN.format(version, "daffi.js")
+        status, headers, body = get(bridge.port, path)
+        assert (status, body) == (200, f"// {version}".encode())
+        assert headers["Cache-Control"] == (YEAR if version in exact else "no-cache"), version
+        assert get(bridge.port, path, If_None_Match=headers["ETag"])[0] == 304
+
+
+def test_its_own_version_is_the_one_that_stays(house):
+    """By the line that `daffi-bridge sri` prints."""
+    bridge = house.bridge(None)
+    lines = subprocess.run([BUILD / "daffi-bridge", "sri", f"http://127.0.0.1:{bridge.port}"], capture_output=True, text=True, check=True, timeout=30).stdout
+    path = re.search(r'src="http://127\.0\.0\.1:\d+(/gh/[^"]+/daffi\.js)"', lines)[1]
+    for name in ("daffi.js", "daffi.mjs", "daffi.standalone.js", "app.wasm", "daffi.d.ts"):
+        status, headers, body = get(bridge.port, path.replace("daffi.js", name))
+        assert (status, headers["Cache-Control"], body) == (200, YEAR, (BUILD / "js-client" / name).read_bytes())
+        _, headers, other = get(bridge.port, f"/{name}")
+        assert (headers["Cache-Control"], other) == ("no-cache", body)
+
+
 def test_a_version_comes_with_a_reload(house, tmp_path, folder):
     configured = Configured(house, tmp_path, assets={"dir": str(folder)})
     (folder / "1.8.0").mkdir()
