@@ -8,6 +8,7 @@ import signal
 import ssl
 from pathlib import Path
 
+import pytest
 from processes import BUILD, Process
 
 
@@ -66,3 +67,8 @@ def home_of(folder: Path) -> dict[str, str]:
     """An environment in which nothing of this user's own is found."""
     (folder / "home").mkdir(exist_ok=True)
     return {"HOME": str(folder / "home"), "XDG_DATA_HOME": str(folder / "data"), "PATH": os.environ["PATH"]}
+
+
+def needed(is_there: bool, why: str) -> pytest.MarkDecorator:
+    """A test that needs something of the machine: left out without it, but not by CI, where a test that is left out tells nobody."""
+    return pytest.mark.skipif(not is_there and not os.environ.get("CI"), reason=why)

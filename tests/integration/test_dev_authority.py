@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import resource
+import shutil
+import signal
 import socket
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
-from development import Dev
+from development import Dev, home_of
 from processes import BUILD
 
 # What this machine is called, where that can stand in a certificate.
@@ -59,6 +62,48 @@ def test_a_key_that_others_can_read_is_refused(store, tmp_path):
     finally:
         (store / "ca-key.pem").chmod(0o600)
     assert (done.returncode, "ca-key.pem: others may read this private key" in done.stderr) == (2, True), done.stderr
+
+
+def loop(file: Path) -> None:
+    """In its place a link that leads nowhere, which no root can read either."""
+    file.unlink()
+    file.symlink_to(file.name)
+
+
+SPOILT = {"of other text": lambda file: file.write_text("no PEM"), "empty": lambda file: file.write_text(""), "cut off": lambda file: os.truncate(file, 100),
+          "not to be read": loop}
+
+
+@pytest.mark.parametrize("name", ["ca.pem", "ca-key.pem"])
+@pytest.mark.parametrize("how", SPOILT)
+def test_an_authority_that_can_not_be_read_is_not_put_aside_for_another_one(store, tmp_path, name, how):
+    """Browsers believe the one that there is."""
+    copy = tmp_path / "data" / "daffi-bridge"
+    shutil.copytree(store, copy)
+    SPOILT[how](copy / name)
+    before = {file.name: file.lstat().st_ino for file in copy.iterdir()}
+    done = subprocess.run(["timeout", "20", BUILD / "daffi-bridge", "dev", tmp_path, "--port", "0", "--http-port", "0"], capture_output=True, text=True, check=False,
+                          env={**home_of(tmp_path), "XDG_DATA_HOME": str(copy.parent)})
+    assert (done.returncode, done.stdout) == (2, "") and f"{copy / name} can't be read" in done.stderr, done.stdout + done.stderr
+    assert {file.name: file.lstat().st_ino for file in copy.iterdir()} == before
+
+
+@pytest.mark.parametrize("size", [100, 400, 900])
+def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(tmp_path, size):
+    """No file can be longer than that: the authority's key, its certificate, then the one that is signed."""
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    env = {**home_of(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
+    done = subprocess.run([BUILD / "daffi-bridge", "dev", tmp_path, "--port", "0", "--http-port", "0"], capture_output=True, text=True, timeout=20, check=False,
+                          env=env, preexec_fn=limit)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert re.search(r"/daffi-bridge/[a-z-]+\.pem can't be written: File too large$", done.stderr, re.MULTILINE), done.stderr
+    assert list((tmp_path / "data" / "daffi-bridge").glob("*.new")) == []
+    dev = Dev(tmp_path, tmp_path / "data")
+    assert dev.get_securely("/healthz")[0] == 200
+    dev.stop()
 
 
 @pytest.mark.parametrize("names", ["DNS:localhost", "DNS:page.localhost", "DNS:printer.local", "IP:127.0.0.1", "IP:::1", "IP:192.168.1.7", "IP:10.1.2.3",

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from development import Dev, home_of
+from development import Dev, home_of, needed
 from processes import BUILD
 
 PROGRAM = str(BUILD / "daffi-bridge")
@@ -17,9 +17,10 @@ APART = "mount -t tmpfs none /usr/local/share/ca-certificates\nmount -t tmpfs no
 UNSHARE = ["unshare", "-mu"] if os.geteuid() == 0 else ["unshare", "-rmu"]
 MACHINE = "/usr/local/share/ca-certificates"
 
-can_unshare = pytest.mark.skipif(subprocess.run([*UNSHARE, "sh", "-ec", APART], capture_output=True).returncode != 0,
-                                 reason="no namespaces are to be had here: unshare(1) is not permitted")
-has_certutil = pytest.mark.skipif(shutil.which("certutil") is None, reason="certutil (libnss3-tools) is not installed")
+can_unshare = needed(subprocess.run([*UNSHARE, "sh", "-ec", APART], capture_output=True).returncode == 0,
+                     "no namespaces are to be had here: unshare(1) is not permitted")
+has_certutil = needed(shutil.which("certutil") is not None, "certutil (libnss3-tools) is not installed")
+is_root = needed(os.geteuid() == 0, "who is not root can't become somebody else")
 
 
 @pytest.fixture
@@ -161,7 +162,7 @@ def test_without_certutil_it_says_what_to_install(home, tmp_path):
             in done.stdout)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root can't become somebody else")
+@is_root
 def test_who_may_not_write_the_systems_store_is_told_the_command(home, tmp_path):
     """As nobody: the browser's store is this user's own and done, the system's is told how."""
     for folder in (tmp_path, tmp_path / "home"):
@@ -177,3 +178,70 @@ def test_who_may_not_write_the_systems_store_is_told_the_command(home, tmp_path)
     assert authority.stat().st_uid == 65534
     if shutil.which("certutil"):
         assert "  done      Chromium: " in done.stdout
+
+
+def refused(env: dict[str, str], *arguments: str | Path) -> str:
+    """What it says as it refuses to do that: apart, too, should it not refuse."""
+    done = subprocess.run([*UNSHARE, "timeout", "20", "sh", "-ec", f'{APART}exec {PROGRAM} "$@"', "sh", *arguments], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode in (1, 2), done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@is_root
+@can_unshare
+@pytest.mark.parametrize("action", ["trust", "untrust"])
+def test_by_sudo_it_is_refused(home, tmp_path, action):
+    """Else the authority, and what browsers believe, were root's."""
+    assert "run it as yourself, without sudo: what needs root is shown" in refused({**home, "SUDO_UID": "65534"}, action)
+    assert list((tmp_path / "home").iterdir()) == [] and not (tmp_path / "data").exists()
+
+
+@is_root
+@can_unshare
+def test_a_home_that_is_somebody_elses_stays_his(home, tmp_path):
+    """`sudo` with HOME kept: nothing of root's is left there, by trust or by dev."""
+    del home["XDG_DATA_HOME"]
+    os.chown(tmp_path / "home", 65534, 65534)
+    for arguments in (["trust"], ["untrust"], ["dev", tmp_path, "--port", "0", "--http-port", "0"]):
+        said = refused(home, *arguments)
+        assert f"HOME is {tmp_path}/home, which belongs to another user: run it as yourself, without sudo" in said
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+@is_root
+@can_unshare
+def test_a_folder_that_is_somebody_elses_is_told_from_one_that_others_may_write(home, tmp_path):
+    (tmp_path / "data" / "daffi-bridge").mkdir(parents=True, mode=0o700)
+    os.chown(tmp_path / "data" / "daffi-bridge", 65534, 65534)
+    said = refused(home, "dev", tmp_path)
+    assert f"{tmp_path}/data/daffi-bridge belongs to another user (uid 65534): " in said and "chown" in said and "others may write" not in said
+    os.chown(tmp_path / "data" / "daffi-bridge", 0, 0)
+    (tmp_path / "data" / "daffi-bridge").chmod(0o770)
+    said = refused(home, "dev", tmp_path)
+    assert f"{tmp_path}/data/daffi-bridge: others may write there; " in said and "chmod 700" in said
+
+
+@can_unshare
+def test_where_p11_kit_keeps_the_systems_store(home, tmp_path):
+    """Fedora's and Arch's way, by a `trust` of ours: what it is told, and what is made of its answer."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "certutil").symlink_to("/bin/true")
+    hide = "mount -t tmpfs none /usr/local/share\n"  # no folder of Debian's
+    run = f'PATH={tools} "$BRIDGE"'
+    done = apart(home, f"{hide}{run} trust")
+    authority = tmp_path / "data" / "daffi-bridge" / "ca.pem"
+    assert done.returncode == 1, done.stderr
+    assert f"  not done  system: neither update-ca-certificates nor p11-kit's trust is there; the file is {authority}\n" in done.stdout
+    (tools / "trust").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/told\necho some words\necho "it is what it is"\nexit $(/bin/cat {tmp_path}/status)\n')
+    (tools / "trust").chmod(0o755)
+    (tmp_path / "status").write_text("0")
+    done = apart(home, f"{hide}{run} trust\n{run} untrust")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "  done      system: curl, Python and the like believe it\n" in done.stdout and "  done      system: taken out\n" in done.stdout
+    assert (tmp_path / "told").read_text() == f"anchor --store {authority}\nanchor --remove {authority}\n"
+    (tmp_path / "status").write_text("3")
+    for action, option in (("trust", "--store"), ("untrust", "--remove")):
+        done = apart(home, f"{hide}{run} {action}")
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert f"  not done  system: it is what it is; by hand: sudo trust anchor {option} {authority}\n" in done.stdout

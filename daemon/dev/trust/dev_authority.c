@@ -43,6 +43,28 @@ static int join(char out[PATH_MAX], const char *folder, const char *name, char *
                              : refuse(error, -ENAMETOOLONG, "%.200s/%s: the path is too long", folder, name);
 }
 
+/* What root makes in somebody else's home, its owner can't use. */
+static int check_home(const char *home, char *error) {
+    struct stat info;
+    if (geteuid() != 0 || stat(home, &info) < 0 || info.st_uid == 0) {
+        return 0;
+    }
+    return refuse(
+        error, -EPERM,
+        "HOME is %.200s, which belongs to another user: run it as yourself, without sudo (what needs "
+        "root is shown), or have HOME name a folder of your own",
+        home);
+}
+
+int dev_authority_check_user(const char *home, char ret_error[DEV_AUTHORITY_ERROR_MAX]) {
+    const char *caller = getenv("SUDO_UID");
+    if (geteuid() == 0 && caller != NULL && strcmp(caller, "0") != 0) {
+        return refuse(ret_error, -EPERM,
+                      "run it as yourself, without sudo: what needs root is shown, all else is your own");
+    }
+    return check_home(home, ret_error);
+}
+
 int dev_authority_folder(char out[PATH_MAX], char ret_error[DEV_AUTHORITY_ERROR_MAX]) {
     const char *data = getenv("XDG_DATA_HOME");
     const char *home = getenv("HOME");
@@ -57,7 +79,8 @@ int dev_authority_folder(char out[PATH_MAX], char ret_error[DEV_AUTHORITY_ERROR_
         return refuse(ret_error, -ENOENT,
                       "neither HOME nor XDG_DATA_HOME says where the development certificates go");
     }
-    return join(out, home, ".local/share/daffi-bridge", ret_error);
+    int status = check_home(home, ret_error);
+    return status < 0 ? status : join(out, home, ".local/share/daffi-bridge", ret_error);
 }
 
 /* Each folder on the way, the last one for the user alone. */
@@ -75,7 +98,16 @@ static int make_folders(const char *path, char *error) {
     if (mkdir(path, 0700) < 0 && errno != EEXIST) {
         return refuse(error, -errno, "%.300s can't be made: %s", path, strerror(errno));
     }
-    if (stat(path, &info) < 0 || info.st_uid != geteuid() || (info.st_mode & 022) != 0) {
+    if (stat(path, &info) < 0) {
+        return refuse(error, -errno, "%.300s can't be read: %s", path, strerror(errno));
+    }
+    if (info.st_uid != geteuid()) {
+        return refuse(error, -EPERM,
+                      "%.200s belongs to another user (uid %lu): if that was by sudo, make it your own again "
+                      "(sudo chown -R \"$USER\" %.200s), or name another folder by XDG_DATA_HOME",
+                      path, (unsigned long)info.st_uid, path);
+    }
+    if ((info.st_mode & 022) != 0) {
         return refuse(error, -EPERM,
                       "%.300s: others may write there; it must be this user's own (chmod 700), or another "
                       "folder be named by XDG_DATA_HOME",
@@ -114,36 +146,57 @@ static int write_file(const char *path, mode_t mode, X509 *certificate, EVP_PKEY
     return 0;
 }
 
-static X509 *read_certificate(const char *path) {
+/* 0; -ENOENT: there is none; another -errno and a sentence. */
+static int open_file(const char *path, FILE **ret_file, char *error) {
     FILE *in = fopen(path, "re");
-    X509 *certificate = in != NULL ? PEM_read_X509(in, NULL, NULL, NULL) : NULL;
-    if (in != NULL) {
-        fclose(in);
+    if (in == NULL) {
+        return refuse(error, -errno, "%.300s can't be read: %s", path, strerror(errno));
     }
-    ERR_clear_error();
-    return certificate;
+    *ret_file = in;
+    return 0;
 }
 
-/* NULL and 0: there is none; NULL and -EPERM: others may read it. */
-static EVP_PKEY *read_key(const char *path, int *ret_status, char *error) {
-    struct stat info;
-    EVP_PKEY *key = NULL;
-    FILE *in = fopen(path, "re");
-    *ret_status = 0;
-    if (in != NULL && fstat(fileno(in), &info) == 0 && (info.st_mode & 077) != 0) {
-        *ret_status = refuse(error, -EPERM,
-                             "%.300s: others may read this private key; make it yours alone (chmod 600), and "
-                             "if it is the authority's "
-                             "(ca-key.pem) better begin anew: daffi-bridge untrust, and remove its folder",
-                             path);
-    } else if (in != NULL) {
-        key = PEM_read_PrivateKey(in, NULL, NULL, NULL);
-    }
-    if (in != NULL) {
-        fclose(in);
-    }
+static int refuse_content(const char *path, const char *what, char *error) {
     ERR_clear_error();
-    return key;
+    return refuse(
+        error, -EBADMSG,
+        "%.300s can't be read as %s: put back what it was, or begin anew: daffi-bridge untrust, and "
+        "remove its folder",
+        path, what);
+}
+
+/* As open_file. */
+static int read_certificate(const char *path, X509 **ret_certificate, char *error) {
+    FILE *in = NULL;
+    int status = open_file(path, &in, error);
+    if (status == 0) {
+        *ret_certificate = PEM_read_X509(in, NULL, NULL, NULL);
+        fclose(in);
+        status = *ret_certificate != NULL ? 0 : refuse_content(path, "a certificate", error);
+    }
+    return status;
+}
+
+/* As open_file; -EPERM: others may read it. */
+static int read_key(const char *path, EVP_PKEY **ret_key, char *error) {
+    struct stat info;
+    FILE *in = NULL;
+    int status = open_file(path, &in, error);
+    if (status < 0) {
+        return status;
+    }
+    if (fstat(fileno(in), &info) == 0 && (info.st_mode & 077) != 0) {
+        status = refuse(error, -EPERM,
+                        "%.300s: others may read this private key; make it yours alone (chmod 600), and "
+                        "if it is the authority's "
+                        "(ca-key.pem) better begin anew: daffi-bridge untrust, and remove its folder",
+                        path);
+    } else {
+        *ret_key = PEM_read_PrivateKey(in, NULL, NULL, NULL);
+        status = *ret_key != NULL ? 0 : refuse_content(path, "a private key", error);
+    }
+    fclose(in);
+    return status;
 }
 
 /* -- the authority -- */
@@ -159,9 +212,10 @@ static void make_title(char out[DEV_AUTHORITY_TITLE_MAX]) {
 }
 
 void dev_authority_title(const char *file, char out[DEV_AUTHORITY_TITLE_MAX]) {
-    X509 *authority = read_certificate(file);
+    X509 *authority = NULL;
     char title[DEV_AUTHORITY_TITLE_MAX] = "";
-    if (authority != NULL) {
+    char error[DEV_AUTHORITY_ERROR_MAX];
+    if (read_certificate(file, &authority, error) == 0) {
         (void)X509_NAME_get_text_by_NID(X509_get_subject_name(authority), NID_commonName, title,
                                         sizeof title);
     }
@@ -225,10 +279,16 @@ static int open_store(struct store *store, time_t now) {
     if (store->lock < 0 || flock(store->lock, LOCK_EX) < 0) {
         return refuse(store->error, -errno, "%.300s can't be locked: %s", lock, strerror(errno));
     }
-    store->authority = read_certificate(files->authority);
-    store->key = read_key(store->authority_key, &status, store->error);
-    if (status < 0 || is_good_authority(store, now)) {
+    /* One that can't be read may be trusted by all browsers: only where there is none another one is made. */
+    status = read_certificate(files->authority, &store->authority, store->error);
+    if (status == 0 || status == -ENOENT) {
+        status = read_key(store->authority_key, &store->key, store->error);
+    }
+    if (status < 0 && status != -ENOENT) {
         return status;
+    }
+    if (is_good_authority(store, now)) {
+        return 0;
     }
     X509_free(store->authority);
     EVP_PKEY_free(store->key);
@@ -290,14 +350,18 @@ static int make_leaf(struct store *store, struct dev_certificate_names names, ti
 static int find_leaf(struct store *store, time_t now) {
     const char *chosen[NAMES_MAX];
     const struct dev_certificate_names names = {chosen, choose_names(store, chosen)};
-    int status = 0;
-    EVP_PKEY *key = read_key(store->files->key, &status, store->error);
-    X509 *leaf = read_certificate(store->files->cert);
-    bool is_good = key != NULL && leaf != NULL &&
+    EVP_PKEY *key = NULL;
+    X509 *leaf = NULL;
+    int status = read_key(store->files->key, &key, store->error);
+    bool is_refused = status == -EPERM;
+    bool is_good = status == 0 && read_certificate(store->files->cert, &leaf, store->error) == 0 &&
                    dev_certificate_is_good(leaf, key, store->authority, names, now, DEV_LEAF_REST_DAYS);
     X509_free(leaf);
     EVP_PKEY_free(key);
-    return status < 0 || is_good ? status : make_leaf(store, names, now);
+    if (is_refused || is_good) {
+        return status;
+    }
+    return make_leaf(store, names, now);
 }
 
 int dev_authority_leaf(struct dev_certificate_names names, time_t now, struct dev_leaf *ret_leaf,

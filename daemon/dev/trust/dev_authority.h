@@ -29,7 +29,11 @@ struct dev_leaf {
     bool is_new_authority; /* it has been made now: nobody trusts it yet */
 };
 
-/* $XDG_DATA_HOME/daffi-bridge, or ~/.local/share/daffi-bridge; it need not be there. 0, or -ENOENT and a sentence. */
+/* -EPERM and a sentence where root acts for somebody else: by sudo, or with a `home` that is not root's own. */
+int dev_authority_check_user(const char *home, char ret_error[DEV_AUTHORITY_ERROR_MAX]);
+
+/* $XDG_DATA_HOME/daffi-bridge, or ~/.local/share/daffi-bridge; it need not be there. 0; -ENOENT, or -EPERM where root would make it in
+ * somebody else's home, and a sentence. */
 int dev_authority_folder(char out[PATH_MAX], char ret_error[DEV_AUTHORITY_ERROR_MAX]);
 
 /* What the authority in `file` is called in stores: "daffi-bridge dev CA USER@HOST", HOST being what the machine was called when it was
@@ -37,7 +41,8 @@ int dev_authority_folder(char out[PATH_MAX], char ret_error[DEV_AUTHORITY_ERROR_
 void dev_authority_title(const char *file, char out[DEV_AUTHORITY_TITLE_MAX]);
 
 /* The authority alone, made where it is not there (for `names`, besides what is private): `authority`, `folder` and `is_new_authority` of *ret_leaf. `now` in s since 1970.
- * 0, or -errno and a sentence. Any number of processes may do so at once. */
+ * 0, or -errno and a sentence: also where there is one that can't be read, as browsers may trust it. Any number of processes may do
+ * so at once. */
 int dev_authority_ensure(struct dev_certificate_names names, time_t now, struct dev_leaf *ret_leaf,
                          char ret_error[DEV_AUTHORITY_ERROR_MAX]);
 

@@ -27,8 +27,7 @@ struct wish {
     char home[PATH_MAX];
     char user[64];
     FILE *out;
-    bool is_done;   /* nothing has failed yet */
-    bool has_store; /* of a browser */
+    bool is_done; /* nothing has failed yet */
 };
 
 static void say(struct wish *wish, bool done, const char *store, const char *what) {
@@ -150,7 +149,6 @@ static void apply_to_nss(struct wish *wish, const char *browser, const char *fol
     char reason[DEV_PROGRAM_OUTPUT_MAX + 64];
     char text[4 * PATH_MAX + 1024];
     size_t removed = 0;
-    wish->has_store = true;
     snprintf(database, sizeof database, "sql:%s", folder);
     int status = remove_from_nss(wish, database, &removed, output);
     if (status >= 0 && wish->is_wanted) {
@@ -262,10 +260,13 @@ int dev_trust_apply(bool is_wanted, FILE *out) {
     char error[DEV_AUTHORITY_ERROR_MAX];
     struct dev_leaf leaf = {0};
     struct wish wish = {.is_wanted = is_wanted, .authority = leaf.authority, .out = out, .is_done = true};
-    int status = find_authority(is_wanted, &leaf, error);
+    int status = name_user(&wish);
+    snprintf(error, sizeof error, "HOME is too long");
     if (status == 0) {
-        status = name_user(&wish);
-        snprintf(error, sizeof error, "HOME is too long");
+        status = dev_authority_check_user(wish.home, error);
+    }
+    if (status == 0) {
+        status = find_authority(is_wanted, &leaf, error);
     }
     if (status < 0) {
         fprintf(out, "%s\n", error);
