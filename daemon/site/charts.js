@@ -109,17 +109,20 @@ function draw(chart, readings) {
 export function startCharts(place) {
   const readings = [];
   let made = false;
+  function show(reading) {
+    readings.push(reading);
+    if (readings.length > KEPT) readings.shift();
+    if (!made) for (const chart of charts) makeChart(chart, place);
+    made = true;
+    place.closest("section").hidden = false;
+    for (const chart of charts) draw(chart, readings);
+  }
   async function read() {
     if (!document.hidden) {
       try {
         const response = await fetch("numbers.json", { cache: "no-store" });
-        if (!response.ok) return; // an older bridge: it has none
-        readings.push(await response.json());
-        if (readings.length > KEPT) readings.shift();
-        if (!made) for (const chart of charts) makeChart(chart, place);
-        made = true;
-        place.closest("section").hidden = false;
-        for (const chart of charts) draw(chart, readings);
+        if (response.status === 404) return; // an older bridge: it has none
+        if (response.ok) show(await response.json());
       } catch { /* the bridge is away: it may be back */ }
     }
     setTimeout(read, EVERY_MS);

@@ -162,6 +162,25 @@ describe("playground", () => {
     assert.ok((await page.locator("#charts polyline").first().getAttribute("points")).split(" ").length > 1);
   });
 
+  test("the charts go on behind an answer without numbers; where there never are any, nobody asks again", async () => {
+    const withNumbers = await openPage(browser);
+    const refusals = [503, 500, 429];
+    await withNumbers.route(/numbers\.json/, (route) => (refusals.length > 0 ? route.fulfill({ status: refusals.shift() }) : route.continue()));
+    const without = await openPage(browser);
+    let asked = 0;
+    await without.route(/numbers\.json/, (route) => {
+      asked++;
+      return route.fulfill({ status: 404 });
+    });
+    await without.goto(`${bridge.url}/_bridge/`);
+    await withNumbers.goto(`${bridge.url}/_bridge/`);
+    await withNumbers.locator("#charts polyline").first().waitFor({ state: "attached" }); // seconds later
+    assert.equal(refusals.length, 0);
+    assert.equal(asked, 1);
+    assert.equal(await without.locator("#charts figure").count(), 0);
+    for (const one of [withNumbers, without]) await one.context().close();
+  });
+
   test("members and events come and go by themselves", async () => {
     const guest = await startWorker("guest", port);
     await chip("add", "guest").waitFor();
