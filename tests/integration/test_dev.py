@@ -220,6 +220,19 @@ def test_other_hosts_and_origins_are_refused(dev):
     assert status >= 400 and not any(name.lower().startswith("access-control-") for name in headers)
 
 
+@pytest.mark.parametrize("path,status,kind", [("/index.html", 200, "text/html"), ("/", 200, "text/html"), ("/sub/", 200, "text/html"), ("/none", 404, "text/html"),
+                                              ("/sub", 308, "text/plain"), ("/style.css", 200, "text/css"), ("/_bridge/dev/live.js", 200, "text/javascript"),
+                                              ("/_bridge/dev/report?x", 403, None)])
+def test_no_other_origin_may_read_what_is_served(dev, path, status, kind):
+    """Not as a page with its line, nor as a file; whoever asks, and whatever there is."""
+    for headers in ({"Sec_Fetch_Dest": "document"}, {"Origin": "https://elsewhere.example"}, {"Origin": "null", "Sec_Fetch_Dest": "iframe"}):
+        got, answer, body = dev.get(path, **headers)
+        assert got == status and (kind is None or status == 404 or answer["Content-Type"].startswith(kind))
+        assert [name for name in answer if name.lower().startswith("access-control-")] == []
+        if "Sec_Fetch_Dest" in headers and kind == "text/html":
+            assert b"/_bridge/dev/live.js" in body
+
+
 def test_the_clients_files_and_the_playground_are_there(dev):
     assert dev.get("/daffi.js")[2] == (BUILD / "js-client" / "daffi.js").read_bytes()
     assert dev.get("/_bridge/")[0] == 200 and dev.get("/healthz")[2] == b"ok\n"
