@@ -234,6 +234,7 @@ def test_a_terminal_that_stands_still_holds_up_nothing(house, folder, tmp_path):
             for _ in range(3):
                 report = urllib.request.Request(f"http://127.0.0.1:{port}/_bridge/dev/report?lost", headers={"Daffi-Dev": "report"})
                 assert urllib.request.urlopen(report, timeout=10).status == 204
+            assert urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html", timeout=10).status == 200
             with connect(f"ws://127.0.0.1:{port}/_bridge/dev/live") as page:
                 write(folder / "pages" / "index.html", "<h1>another</h1>")
                 assert page.recv(10) == "reload"
