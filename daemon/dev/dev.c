@@ -25,8 +25,9 @@ enum { MEMORY_MAX = 1 << 20 }; /* bytes of buffers: its reactor has no connectio
 
 struct dev {
     const struct dev_options *options;
-    struct dev_names names;
+    struct dev_host host;
     struct dev_ports ports;
+    struct dev_names names;
     struct dev_leaf leaf;
     struct dev_root *root;
     atomic_uint edition; /* of the files: how often pages were told of changes */
@@ -54,7 +55,32 @@ static int find_certificate(struct dev *dev, char *ret_error) {
     }
     int status = dev_authority_leaf((struct dev_certificate_names){names, dev->names.count}, time(NULL),
                                     &dev->leaf, error);
-    return status < 0 ? (config_refuse(ret_error, "%s", error), status) : 0;
+    if (status < 0) {
+        return config_refuse(ret_error, "%s", error), status;
+    }
+    dev_names_certify(&dev->names, dev->leaf.cert);
+    return 0;
+}
+
+/* Where it is going to listen, under which certificate. */
+static int configure(struct dev *dev, char *ret_error) {
+    const struct dev_options *options = dev->options;
+    if (dev_host_read(options->host, &dev->host) < 0) {
+        return config_refuse(ret_error, "--host %.100s is no address of this machine", options->host);
+    }
+    dev_names_find(&dev->names);
+    dev_names_add_host(&dev->names, &dev->host);
+    int status = dev_ports_choose(options, &dev->host, &dev->ports, ret_error);
+    if (status == 0) {
+        status = find_certificate(dev, ret_error);
+    }
+    const struct dev_config_setup setup = {.options = options,
+                                           .host = &dev->host,
+                                           .ports = &dev->ports,
+                                           .names = &dev->names,
+                                           .cert = dev->leaf.cert,
+                                           .key = dev->leaf.key};
+    return status == 0 ? dev_config_new(&setup, &dev->config, ret_error) : status;
 }
 
 static void show_report(void *owner, const char *text) {
@@ -65,7 +91,7 @@ static void show_report(void *owner, const char *text) {
 static void show_call(void *owner, const struct access_call *call) {
     struct dev_terminal *terminal = owner;
     char line[DEV_VIEW_LINE_MAX];
-    dev_view_format(call, terminal->is_terminal, line);
+    dev_view_format(call, terminal->has_colours, line);
     dev_terminal_write(terminal, line);
 }
 
@@ -77,7 +103,6 @@ int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_er
     dev->options = options;
     dev_terminal_init(&dev->terminal, STDOUT_FILENO);
     (void)sem_init(&dev->stopped, 0, 0);
-    dev_names_find(&dev->names);
     const struct dev_root_setup setup = {
         .path = options->dir, .spa = options->spa, .script = DEV_LIVE_SCRIPT_PATH, .edition = &dev->edition};
     int status = dev_root_new(&setup, &dev->root);
@@ -86,14 +111,7 @@ int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_er
                       strerror(-status));
     }
     if (status == 0) {
-        status = dev_ports_choose(options, &dev->ports, ret_error);
-    }
-    if (status == 0) {
-        status = find_certificate(dev, ret_error);
-    }
-    if (status == 0) {
-        status = dev_config_new(options, &dev->ports, &dev->names, dev->leaf.cert, dev->leaf.key,
-                                &dev->config, ret_error);
+        status = configure(dev, ret_error);
     }
     if (status == 0) {
         dev->memory.limit = MEMORY_MAX;
@@ -106,7 +124,7 @@ int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_er
     dev->site = (struct dev_site){.root = dev->root,
                                   .report = show_report,
                                   .owner = &dev->terminal,
-                                  .is_terminal = dev->terminal.is_terminal,
+                                  .is_terminal = dev->terminal.has_colours,
                                   .edition = &dev->edition};
     dev->source = dev_site_source(&dev->site);
     access_log_redirect(show_call, &dev->terminal);
@@ -139,40 +157,52 @@ const struct page_source *dev_pages(const struct dev *dev) {
     return &dev->source;
 }
 
-static const char *describe_move(const struct dev *dev, char out[160]) {
+static void describe_move(char out[64], unsigned wanted, unsigned port, int obstacle) {
+    out[0] = '\0';
+    if (obstacle != 0) {
+        snprintf(out, 64, "Port %u is %s: %u it is.", wanted,
+                 obstacle == -EACCES ? "not for this user" : "taken", port);
+    }
+}
+
+static const char *describe_moves(const struct dev *dev, char out[160]) {
     const struct dev_ports *ports = &dev->ports;
-    char https[48] = "";
-    char http[48] = "";
-    if (!ports->https_moved && !ports->http_moved) {
-        return NULL;
-    }
-    if (ports->https_moved) {
-        snprintf(https, sizeof https, "Port %u is taken: %u it is.", dev->options->https_port, ports->https);
-    }
-    if (ports->http_moved) {
-        snprintf(http, sizeof http, "Port %u is taken: %u it is.", dev->options->http_port, ports->http);
-    }
+    char https[64];
+    char http[64];
+    describe_move(https, dev->options->https_port, ports->https, ports->https_obstacle);
+    describe_move(http, dev->options->http_port, ports->http, ports->http_obstacle);
     snprintf(out, 160, "%s%s%s", https, https[0] != '\0' && http[0] != '\0' ? " " : "", http);
-    return out;
+    return out[0] != '\0' ? out : NULL;
+}
+
+_Static_assert((int)DEV_SOCKETS_MAX == (int)DEV_LISTENERS_MAX, "each listener has a socket");
+
+/* The address that Python peers come in at. */
+static const char *address_of_workers(const struct dev_setup *setup) {
+    return setup->sockets[setup->sockets_count > DEV_LISTENER_LOCAL ? DEV_LISTENER_LOCAL : DEV_LISTENER_HTTP]
+        ->address;
 }
 
 static void greet(const struct dev *dev, const struct dev_setup *setup) {
     char moved[160];
     const struct dev_greeting greeting = {
         .folder = dev_root_path(dev->root),
-        .https = setup->sockets[0]->address,
-        .http = setup->sockets[1]->address,
-        .moved_from = describe_move(dev, moved),
-        .authority = dev->leaf.is_new_authority ? dev->leaf.authority : NULL,
+        .https = setup->sockets[DEV_LISTENER_HTTPS]->address,
+        .http = setup->sockets[DEV_LISTENER_HTTP]->address,
+        .local = setup->sockets_count > DEV_LISTENER_LOCAL ? address_of_workers(setup) : NULL,
+        .moved_from = describe_moves(dev, moved),
+        .authority = dev->leaf.authority,
+        .is_new_authority = dev->leaf.is_new_authority,
         .names = &dev->names,
         .is_terminal = dev->terminal.is_terminal,
+        .has_colours = dev->terminal.has_colours,
     };
     dev_greeting_write(stdout, &greeting);
 }
 
 static void open_page(const struct dev_setup *setup) {
-    char url[64];
-    snprintf(url, sizeof url, "https://localhost:%.8s/", dev_greeting_port(setup->sockets[0]->address));
+    char url[DEV_GREETING_URL_MAX];
+    dev_greeting_page(setup->sockets[DEV_LISTENER_HTTPS]->address, url);
     int status = dev_opener_open(url);
     if (status < 0) {
         log_write(CONFIG_LOG_WARNING,
@@ -228,7 +258,7 @@ static int watch_files(struct dev *dev, const struct dev_setup *setup) {
 }
 
 int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CONFIG_ERROR_MAX]) {
-    if (setup->sockets_count < 2) {
+    if (setup->sockets_count <= DEV_LISTENER_HTTP) {
         return config_refuse(ret_error, "the listeners are not there");
     }
     int status = watch_files(dev, setup); /* first: who reads the greeting may change files at once */
@@ -237,7 +267,7 @@ int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CON
         open_page(setup);
     }
     if (status == 0) {
-        status = dev_workers_new(dev->options, setup->sockets[1]->address, &dev->terminal, &dev->workers);
+        status = dev_workers_new(dev->options, address_of_workers(setup), &dev->terminal, &dev->workers);
     }
     if (status == 0) {
         status = dev_terminal_start(&dev->terminal);

@@ -7,6 +7,8 @@
 #include "http/page_source.h"
 #include "net/listener.h"
 
+enum { DEV_SOCKETS_MAX = 3 };
+
 struct dev;
 
 /* Opens the folder, finds or makes the certificate, chooses ports. `options` is borrowed as long as it lives, argv with it.
@@ -19,7 +21,7 @@ const struct config *dev_config(const struct dev *dev);
 const struct page_source *dev_pages(const struct dev *dev);
 
 struct dev_setup {
-    const struct listener_socket *const *sockets; /* that the server listens on: https, http */
+    const struct listener_socket *const *sockets; /* that the server listens on, as dev_config.h has them */
     size_t sockets_count;
     void (*tell_pages)(void *owner,
                        const char *word); /* to those that listen on dev_pages' listen_path; any thread */

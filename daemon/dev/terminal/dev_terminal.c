@@ -17,9 +17,10 @@ void dev_terminal_init(struct dev_terminal *terminal, int fd) {
     const char *plain = getenv("NO_COLOR");
     *terminal = (struct dev_terminal){
         .fd = fd,
-        .is_terminal = isatty(fd) == 1 && (plain == NULL || plain[0] == '\0'),
+        .is_terminal = isatty(fd) == 1,
         .state = DEV_TERMINAL_QUIET,
     };
+    terminal->has_colours = terminal->is_terminal && (plain == NULL || plain[0] == '\0');
     (void)pthread_mutex_init(&terminal->lock, NULL);
     (void)pthread_cond_init(&terminal->news, NULL);
 }

@@ -17,7 +17,7 @@ struct dev_terminal_text;
 
 struct dev_terminal {
     int fd;
-    bool is_terminal;
+    bool is_terminal, has_colours;
     enum { DEV_TERMINAL_QUIET, DEV_TERMINAL_WRITING, DEV_TERMINAL_CLOSING } state;
     pthread_t thread; /* from DEV_TERMINAL_WRITING on */
     pthread_mutex_t lock;
@@ -27,7 +27,7 @@ struct dev_terminal {
     char note[64]; /* the thread's own */
 };
 
-/* `fd` is borrowed. Colours are for a terminal, where NO_COLOR is not set. What is written before dev_terminal_start waits for
+/* `fd` is borrowed. It has colours where it is a terminal and NO_COLOR is not set. What is written before dev_terminal_start waits for
  * it. */
 void dev_terminal_init(struct dev_terminal *terminal, int fd);
 

@@ -27,7 +27,7 @@ static void show(void *owner, const char *line, size_t length) {
     char text[DEV_LINES_MAX + 1];
     char shown[SHOWN_MAX];
     dev_text_show(line, length, text, sizeof text);
-    if (worker->setup.terminal->is_terminal) {
+    if (worker->setup.terminal->has_colours) {
         snprintf(shown, sizeof shown, "\x1b[3%um%s |\x1b[0m %s\n", 1 + worker->setup.colour % 6,
                  worker->command.name, text);
     } else {
@@ -40,7 +40,7 @@ __attribute__((format(printf, 2, 3))) static void tell(const struct dev_worker *
                                                        ...) {
     char text[256];
     char shown[SHOWN_MAX];
-    bool bold = worker->setup.terminal->is_terminal;
+    bool bold = worker->setup.terminal->has_colours;
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);

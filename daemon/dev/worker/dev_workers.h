@@ -9,7 +9,7 @@
 
 struct dev_workers;
 
-/* `address` is that of the plain listener. Borrows options' argv and the terminal. 0 or -ENOMEM. */
+/* `address` is that of the listener for Python peers. Borrows options' argv and the terminal. 0 or -ENOMEM. */
 int dev_workers_new(const struct dev_options *options, const char *address, struct dev_terminal *terminal,
                     struct dev_workers **ret_workers);
 void dev_workers_free(struct dev_workers *workers); /* NULL-safe; after on_ended, or never started */
