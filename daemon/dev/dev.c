@@ -1,10 +1,13 @@
 #include "dev/dev.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
-#include <semaphore.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,7 +47,7 @@ struct dev {
     void (*tell_pages)(void *owner, const char *word);
     void *pages_owner;
     struct dev_workers *workers;
-    sem_t stopped;
+    int stopped; /* an eventfd: readable when workers have ended, after dev_stop */
 };
 
 static int find_certificate(struct dev *dev, char *ret_error) {
@@ -95,14 +98,21 @@ static void show_call(void *owner, const struct access_call *call) {
     dev_terminal_write(terminal, line);
 }
 
+/* What the thread beside the server is made with. */
+static int prepare_thread(struct dev *dev) {
+    dev->memory.limit = MEMORY_MAX;
+    dev->stopped = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return dev->stopped < 0 ? -errno : reactor_new(&dev->memory, &dev->reactor);
+}
+
 int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_error[CONFIG_ERROR_MAX]) {
     struct dev *dev = calloc(1, sizeof *dev);
     if (dev == NULL) {
         return config_refuse(ret_error, "out of memory");
     }
     dev->options = options;
+    dev->stopped = -1;
     dev_terminal_init(&dev->terminal, STDOUT_FILENO);
-    (void)sem_init(&dev->stopped, 0, 0);
     const struct dev_root_setup setup = {
         .path = options->dir, .spa = options->spa, .script = DEV_LIVE_SCRIPT_PATH, .edition = &dev->edition};
     int status = dev_root_new(&setup, &dev->root);
@@ -114,8 +124,10 @@ int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_er
         status = configure(dev, ret_error);
     }
     if (status == 0) {
-        dev->memory.limit = MEMORY_MAX;
-        status = reactor_new(&dev->memory, &dev->reactor);
+        status = prepare_thread(dev);
+        if (status < 0) {
+            config_refuse(ret_error, "nothing can go on beside the server: %s", strerror(-status));
+        }
     }
     if (status < 0) {
         dev_free(dev);
@@ -142,7 +154,9 @@ void dev_free(struct dev *dev) {
         dev_workers_free(dev->workers);
         reactor_free(dev->reactor);
         dev_terminal_close(&dev->terminal);
-        sem_destroy(&dev->stopped);
+        if (dev->stopped >= 0) {
+            close(dev->stopped);
+        }
         dev_root_free(dev->root);
         config_free(dev->config);
     }
@@ -218,6 +232,11 @@ static void on_change(void *owner, const char *name) {
     dev_live_hear(&dev->live, name);
 }
 
+static void on_workers_ended(void *owner) {
+    const struct dev *dev = owner;
+    (void)eventfd_write(dev->stopped, 1);
+}
+
 static void *run(void *argument) {
     struct dev *dev = argument;
     (void)pthread_setname_np(pthread_self(), "dev");
@@ -225,7 +244,7 @@ static void *run(void *argument) {
     int status = reactor_run(dev->reactor);
     if (status < 0) {
         log_write(CONFIG_LOG_ERROR, "files are no longer watched, nor workers: %s", strerror(-status));
-        sem_post(&dev->stopped); /* so that dev_stop waits for nothing; workers end with this thread */
+        on_workers_ended(dev); /* so that dev_stop waits for nothing; workers end with this thread */
     }
     return NULL;
 }
@@ -284,11 +303,6 @@ int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CON
 }
 
 /* On the thread, as what follows. */
-static void on_workers_ended(void *owner) {
-    struct dev *dev = owner;
-    sem_post(&dev->stopped);
-}
-
 static void stop(void *argument) {
     struct dev *dev = argument;
     dev_live_clear(&dev->live);
@@ -297,10 +311,36 @@ static void stop(void *argument) {
     dev_workers_stop(dev->workers, on_workers_ended, dev);
 }
 
+static void abandon(void *argument) {
+    struct dev *dev = argument;
+    dev_workers_abandon(dev->workers);
+}
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 void dev_stop(struct dev *dev) {
+    const uint64_t began = now_ms();
+    sigset_t signals;
+    struct signalfd_siginfo caught;
     if (!dev->has_thread || reactor_post(dev->reactor, stop, dev) < 0) {
         return;
     }
-    while (sem_wait(&dev->stopped) < 0 && errno == EINTR) {
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    struct pollfd waited[] = {{.fd = dev->stopped, .events = POLLIN},
+                              {.fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN}};
+    while ((waited[0].revents & POLLIN) == 0) {
+        if (poll(waited, 2, -1) > 0 && (waited[1].revents & POLLIN) != 0 &&
+            read(waited[1].fd, &caught, sizeof caught) > 0 && now_ms() - began >= DEV_STOP_ECHO_MS) {
+            (void)reactor_post(dev->reactor, abandon, dev);
+        }
+    }
+    if (waited[1].fd >= 0) {
+        close(waited[1].fd);
     }
 }

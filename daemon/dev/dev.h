@@ -7,7 +7,11 @@
 #include "http/page_source.h"
 #include "net/listener.h"
 
-enum { DEV_SOCKETS_MAX = 3 };
+enum {
+    DEV_SOCKETS_MAX = 3,
+    DEV_STOP_ECHO_MS =
+        300, /* a signal within it is the first one, which a program that started us (npx, make) has passed on */
+};
 
 struct dev;
 
@@ -32,8 +36,8 @@ struct dev_setup {
  * and one line. */
 int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CONFIG_ERROR_MAX]);
 
-/* Ends watching and workers, and returns when they have ended. Before the server stops; the terminal is written to until
- * dev_free. */
+/* Ends watching and workers, and returns when they have ended, or can't be: at once where one more SIGINT or SIGTERM comes, which are to
+ * be blocked. Before the server stops; the terminal is written to until dev_free. */
 void dev_stop(struct dev *dev);
 
 #endif

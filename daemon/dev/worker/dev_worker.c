@@ -88,6 +88,17 @@ static int watch_process(struct dev_worker *worker) {
     return status == 0 ? reactor_watch(reactor, &worker->output, EPOLLIN) : status;
 }
 
+/* Of its process nothing is heard any more. */
+static void let_go(struct dev_worker *worker) {
+    struct reactor *reactor = worker->setup.reactor;
+    (void)reactor_watch(reactor, &worker->ended, 0);
+    (void)reactor_watch(reactor, &worker->output, 0);
+    dev_process_close(&worker->process);
+    worker->ended.fd = -1;
+    worker->output.fd = -1;
+    timer_clear(reactor_timers(reactor), &worker->timer);
+}
+
 static void start(struct dev_worker *worker) {
     const char *program = worker->command.argv[0];
     worker->state = DEV_WORKER_RESTING;
@@ -101,21 +112,43 @@ static void start(struct dev_worker *worker) {
     worker->started_at = reactor_now(worker->setup.reactor);
     status = watch_process(worker);
     if (status < 0) { /* nobody would hear of its end */
-        tell(worker, "can't be watched: %s", strerror(-status));
-        dev_process_signal(&worker->process, SIGKILL);
+        struct dev_process_end how;
+        (void)dev_process_signal(&worker->process, SIGKILL);
+        (void)dev_process_reap(&worker->process, &how);
+        let_go(worker);
+        worker->state = DEV_WORKER_RESTING;
+        tell(worker, "can't be watched: %s; it is started anew when a file changes", strerror(-status));
+    }
+}
+
+static void finish(struct dev_worker *worker) {
+    worker->state = DEV_WORKER_ENDED;
+    worker->setup.on_ended(worker->setup.owner);
+}
+
+/* What has become somebody else's, as sudo does, or what the kernel holds. */
+static void give_up(struct dev_worker *worker, int error) {
+    const char *why = error == 0 ? "it is in the kernel's hands" : strerror(-error);
+    const int pid = (int)worker->process.pid;
+    worker->state = DEV_WORKER_STUCK;
+    if (worker->again) {
+        tell(worker, "can't be ended: %s; it is started anew when process %d has ended", why, pid);
+    } else {
+        tell(worker, "can't be ended: %s; process %d is left behind", why, pid);
+        let_go(worker);
+        finish(worker);
     }
 }
 
 static void end(struct dev_worker *worker, bool again) {
     worker->state = DEV_WORKER_ENDING;
     worker->again = again;
-    dev_process_signal(&worker->process, SIGTERM);
-    set_timer(worker, &worker->timer, DEV_WORKER_END_MS);
-}
-
-static void finish(struct dev_worker *worker) {
-    worker->state = DEV_WORKER_ENDED;
-    worker->setup.on_ended(worker->setup.owner);
+    int status = dev_process_signal(&worker->process, SIGTERM);
+    if (status == -EPERM) {
+        give_up(worker, status);
+    } else {
+        set_timer(worker, &worker->timer, DEV_WORKER_END_MS);
+    }
 }
 
 /* It has ended by itself. */
@@ -143,7 +176,6 @@ static void rest(struct dev_worker *worker, const struct dev_process_end *end) {
 
 static void on_ended(struct reactor_source *source, uint32_t events) {
     struct dev_worker *worker = of(source, offsetof(struct dev_worker, ended));
-    struct reactor *reactor = worker->setup.reactor;
     struct dev_process_end how;
     (void)events;
     if (source->fd < 0 || dev_process_reap(&worker->process, &how) < 0) {
@@ -152,12 +184,7 @@ static void on_ended(struct reactor_source *source, uint32_t events) {
     for (int i = 0; i < LAST_READS_MAX && read_output(worker) > 0; i++) {
     }
     dev_lines_end(&worker->lines, show, worker);
-    (void)reactor_watch(reactor, &worker->ended, 0);
-    (void)reactor_watch(reactor, &worker->output, 0);
-    dev_process_close(&worker->process);
-    worker->ended.fd = -1;
-    worker->output.fd = -1;
-    timer_clear(reactor_timers(reactor), &worker->timer);
+    let_go(worker);
     if (worker->state == DEV_WORKER_RUNNING) {
         rest(worker, &how);
     } else if (worker->again) {
@@ -173,7 +200,11 @@ static void on_due(struct timer *timer, uint64_t now) {
     if (worker->state == DEV_WORKER_RESTING) {
         start(worker);
     } else if (worker->state == DEV_WORKER_ENDING) {
-        dev_process_signal(&worker->process, SIGKILL);
+        worker->state = DEV_WORKER_KILLED;
+        (void)dev_process_signal(&worker->process, SIGKILL);
+        set_timer(worker, &worker->timer, DEV_WORKER_KILL_MS);
+    } else if (worker->state == DEV_WORKER_KILLED) {
+        give_up(worker, 0);
     }
 }
 
@@ -182,7 +213,7 @@ static void on_due(struct timer *timer, uint64_t now) {
 static void on_settled(struct timer *timer, uint64_t now) {
     struct dev_worker *worker = of(timer, offsetof(struct dev_worker, settled));
     (void)now;
-    if (worker->state == DEV_WORKER_ENDING || worker->state == DEV_WORKER_ENDED) {
+    if (worker->state != DEV_WORKER_RUNNING && worker->state != DEV_WORKER_RESTING) {
         return; /* what comes next reads the file as it is now */
     }
     tell(worker, "is started anew: %s has changed", worker->changed);
@@ -235,6 +266,18 @@ void dev_worker_stop(struct dev_worker *worker) {
         end(worker, false);
     } else {
         worker->again = false;
+        if (worker->state == DEV_WORKER_STUCK) {
+            let_go(worker);
+            finish(worker);
+        }
+    }
+}
+
+void dev_worker_abandon(struct dev_worker *worker) {
+    if (worker->state != DEV_WORKER_ENDED) {
+        (void)dev_process_signal(&worker->process, SIGKILL);
+        let_go(worker);
+        finish(worker);
     }
 }
 
