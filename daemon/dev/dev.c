@@ -232,6 +232,13 @@ static void on_change(void *owner, const char *name) {
     dev_live_hear(&dev->live, name);
 }
 
+static void on_cut(void *owner, size_t count, const char *why) {
+    (void)owner;
+    log_write(CONFIG_LOG_WARNING,
+              "only %zu folders are watched, pages are not loaded anew when files in others change: %s",
+              count, why);
+}
+
 static void on_workers_ended(void *owner) {
     const struct dev *dev = owner;
     (void)eventfd_write(dev->stopped, 1);
@@ -257,7 +264,6 @@ static void tell_pages(void *owner, const char *word) {
 }
 
 static int watch_files(struct dev *dev, const struct dev_setup *setup) {
-    bool is_cut = false;
     dev->tell_pages = setup->tell_pages;
     dev->pages_owner = setup->owner;
     dev_live_init(&dev->live, dev->reactor, tell_pages, dev);
@@ -265,13 +271,11 @@ static int watch_files(struct dev *dev, const struct dev_setup *setup) {
     if (status == -ENOMEM) {
         return status;
     }
-    size_t count = status == 0 ? dev_watch_count(dev->watch, &is_cut) : 0;
-    if (status < 0 || is_cut) {
-        log_write(
-            CONFIG_LOG_WARNING,
-            "only %zu folders are watched, pages are not loaded anew when files in others change (%s); see "
-            "fs.inotify.max_user_watches",
-            count, status < 0 ? strerror(-status) : "there are too many");
+    if (status < 0) {
+        log_write(CONFIG_LOG_WARNING, "pages are not loaded anew when files change: %s",
+                  dev_watch_explain(status));
+    } else {
+        dev_watch_on_cut(dev->watch, on_cut);
     }
     return 0;
 }

@@ -104,6 +104,53 @@ def test_a_worker_is_started_restarted_and_ended_with_it(house, folder, tmp_path
     assert not is_alive(second)
 
 
+def test_a_package_that_is_moved_into_place_starts_it_anew(house, folder, tmp_path):
+    """As `mv` and `git checkout` do: what the system tells of is the folder alone."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "prices.py").write_text("PRICE = 7\n")
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "worker.py"])
+    dev.wait_for(r"^worker\.py \| worker 1 \d+$")
+    package.rename(folder / "package")
+    dev.wait_for(r"^worker\.py is started anew: package/prices\.py has changed$")
+
+
+def limited(watches: int = 1000, instances: int = 1000) -> tuple[str, ...]:
+    """A command that runs another one where the system allows so many of inotify's, in a namespace of users."""
+    return ("unshare", "-r", "sh", "-ec", f'echo {watches} > /proc/sys/user/max_inotify_watches; echo {instances} > /proc/sys/user/max_inotify_instances; exec "$@"', "sh")
+
+
+can_be_limited = pytest.mark.skipif(subprocess.run([*limited(), "true"], capture_output=True).returncode != 0,
+                                    reason="no namespaces are to be had here: unshare(1) is not permitted")
+
+
+@can_be_limited
+def test_that_not_all_folders_are_watched_is_said(house, folder, tmp_path):
+    """Of pages and of workers; at once, or when it comes to that. Those next to the root are watched first."""
+    for name in ("src", "deep/1/2/3/4/5/6/7"):
+        (folder / name).mkdir(parents=True)
+    command = ["--", sys.executable, str(folder / "worker.py")]
+    dev = house.keep(Dev(folder / "pages", tmp_path, *command, before=limited(watches=7)))  # 2 of pages, 5 of the worker
+    dev.wait_for(r"^worker\.py is started anew only when files in 5 folders of \S+/ change, not in all: .*; see fs\.inotify\.max_user_watches$")
+    dev.wait_for(r"^worker\.py \| worker 1 \d+$")
+    assert "pages are not loaded anew" not in dev.log()
+    write(folder / "src" / "new.py", "")
+    dev.wait_for(r"^worker\.py is started anew: src/new\.py has changed$")
+    (folder / "pages" / "sub").mkdir()
+    dev.wait_for(r"only 1 folders are watched, pages are not loaded anew when files in others change: .*; see fs\.inotify\.max_user_watches")
+
+
+@can_be_limited
+def test_that_nothing_is_watched_is_said(house, folder, tmp_path):
+    command = ["--", sys.executable, str(folder / "worker.py")]
+    for instances, said in ((1, rf"^worker\.py is not started anew when its files change: {folder}/: .*; see fs\.inotify\.max_user_instances$"),
+                            (0, r"pages are not loaded anew when files change: .*; see fs\.inotify\.max_user_instances$")):
+        dev = house.keep(Dev(folder / "pages", tmp_path, *command, before=limited(instances=instances)))
+        dev.wait_for(said)
+        dev.wait_for(r"^worker\.py \| worker 1 \d+$")
+        house.end(dev)
+
+
 def test_where_and_how_it_is_started(house, folder, tmp_path):
     (folder / "show.py").write_text(
         "import os, signal, sys\n"

@@ -238,6 +238,11 @@ static void on_change(void *owner, const char *name) {
     set_timer(worker, &worker->settled, DEV_WORKER_SETTLE_MS);
 }
 
+static void on_cut(void *owner, size_t count, const char *why) {
+    tell(owner, "is started anew only when files in %zu folders of %.100s change, not in all: %s", count,
+         ((const struct dev_worker *)owner)->command.folder, why);
+}
+
 void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *setup) {
     *worker = (struct dev_worker){.setup = *setup,
                                   .process = {.ended = -1, .output = -1},
@@ -249,7 +254,9 @@ void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *s
     int status = dev_watch_new(setup->reactor, worker->command.folder, on_change, worker, &worker->watch);
     if (status < 0) {
         tell(worker, "is not started anew when its files change: %.100s: %s", worker->command.folder,
-             strerror(-status));
+             dev_watch_explain(status));
+    } else {
+        dev_watch_on_cut(worker->watch, on_cut);
     }
     start(worker);
 }
