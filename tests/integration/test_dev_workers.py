@@ -336,6 +336,28 @@ def test_one_that_leaves_a_child_which_prints_for_ever(house, folder, tmp_path):
     dev.wait_for(r"^parent\.py \| changed$")
 
 
+def test_what_is_too_much_for_a_terminal_is_left_out_and_counted(house, folder, tmp_path):
+    """Nobody takes what is printed until all has been."""
+    (folder / "loud.py").write_text("for number in range(20_000):\n    print('line', number)\nopen('printed', 'w').close()\n")
+    reader, writer = os.pipe()
+    command = [BUILD / "daffi-bridge", "dev", folder / "pages", "--port", "0", "--http-port", "0", "--", sys.executable, "../loud.py"]
+    with subprocess.Popen(command, stdout=writer, stderr=subprocess.DEVNULL, cwd=folder / "pages", env={**os.environ, "XDG_DATA_HOME": str(tmp_path)}) as popen:
+        try:
+            os.close(writer)
+            wait_until((folder / "pages" / "printed").exists)
+            said = b""
+            while not re.search(rb"^\.\.\. and \d+ more lines$", said, re.MULTILINE):
+                said += os.read(reader, 1 << 16)
+            left_out = int(re.search(rb"^\.\.\. and (\d+) more lines$", said, re.MULTILINE)[1])
+            shown = [int(number) for number in re.findall(rb"^loud\.py \| line (\d+)$", said, re.MULTILINE)]
+            assert shown[:100] == list(range(100)) and left_out > 0
+            popen.send_signal(signal.SIGINT)
+            assert popen.wait(15) == 0
+        finally:
+            popen.kill()
+            os.close(reader)
+
+
 def test_a_terminal_that_stands_still_holds_up_nothing(house, folder, tmp_path):
     """As Ctrl-S does, or a pager: nobody takes what is printed."""
     reader, writer = os.pipe()
