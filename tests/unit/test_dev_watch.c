@@ -133,6 +133,31 @@ static void files_of_a_folder_that_is_moved_here_are_told(void **state) {
     assert_int_equal(fixture->cuts, 0);
 }
 
+static void a_folder_that_is_moved_away_is_watched_no_longer(void **state) {
+    struct fixture *fixture = *state;
+    bool is_cut = true;
+    make("pkg");
+    make("pkg/deep");
+    make("pkg-other");
+    make("stays");
+    watch(fixture);
+    assert_int_equal(rename("pkg", "../beside/pkg"), 0);
+    assert_int_equal(rename("stays", "here"), 0);
+    hear(fixture, "here");
+    write_file("../beside/pkg/one.py");
+    write_file("../beside/pkg/deep/two.py");
+    write_file("pkg-other/three.py");
+    write_file("here/four.py");
+    write_file("last");
+    hear(fixture, "last");
+    assert_true(has_heard(fixture, "pkg"));
+    assert_null(strstr(fixture->heard, "one.py"));
+    assert_null(strstr(fixture->heard, "two.py"));
+    assert_true(has_heard(fixture, "pkg-other/three.py"));
+    assert_true(has_heard(fixture, "here/four.py"));
+    assert_int_equal(dev_watch_count(fixture->watch, &is_cut), 3);
+}
+
 /* No name of what was there from the beginning. */
 static void files_that_were_there_are_not_told(void **state) {
     struct fixture *fixture = *state;
@@ -229,6 +254,7 @@ static void virtual_environments_are_left_out(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(files_of_a_folder_that_is_moved_here_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_that_is_moved_away_is_watched_no_longer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_that_were_there_are_not_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(folders_next_to_the_root_come_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(that_it_is_cut_later_is_told_once, set_up, tear_down),

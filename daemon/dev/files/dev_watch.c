@@ -231,6 +231,17 @@ static int add_tree(struct dev_watch *watch, const char *name, bool tells) {
     return status;
 }
 
+/* The folder called `name`, which has been moved away, and those below it: the system would go on telling of them. Where it comes back
+ * under another name it is added then. They are forgotten when the system says that they are (IN_IGNORED). */
+static void drop_tree(struct dev_watch *watch, const char *name) {
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < watch->count; i++) {
+        if (strncmp(watch->folders[i].name, name, length) == 0) {
+            (void)inotify_rm_watch(watch->source.fd, watch->folders[i].wd);
+        }
+    }
+}
+
 /* Where the root comes back when it has been removed, as build tools do. The root of all stays. */
 static void add_above(struct dev_watch *watch) {
     char path[PATH_MAX];
@@ -273,11 +284,14 @@ static void hear(struct dev_watch *watch, const struct inotify_event *event) {
     }
     /* Before folders are added, which moves the one that was found. */
     int length = snprintf(name, sizeof name, "%s%s", folder->name, event->name);
-    if ((event->mask & IN_ISDIR) != 0 && (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0 &&
-        length + 1 < PATH_MAX) {
+    if ((event->mask & IN_ISDIR) != 0 && length + 1 < PATH_MAX) {
         char below[sizeof name + 1];
         snprintf(below, sizeof below, "%s/", name);
-        (void)add_tree(watch, below, true);
+        if ((event->mask & (IN_CREATE | IN_MOVED_TO)) != 0) {
+            (void)add_tree(watch, below, true);
+        } else if ((event->mask & IN_MOVED_FROM) != 0) {
+            drop_tree(watch, below);
+        }
     }
     /* A file that is being written is told of as it is made and as it is closed; of a folder, its files apart, only its coming and
      * going. */
