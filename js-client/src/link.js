@@ -99,23 +99,23 @@ export class Link {
   #greet() {
     this.#state = "greeting";
     this.#wait(ANSWER_WAIT, "timeout", "did not answer the handshake");
-    this.#write(this.#handshake());
+    this.#write(this.#handshake(this.#hooks.methods()));
   }
 
-  #handshake() {
-    this.methods = this.#hooks.methods();
+  #handshake(methods) {
+    this.methods = methods;
     this.#uuid = this.#core.openCall();
     const kind = { flag: HANDSHAKE, decoder: JSON_SERDE, isBytes: false, returnResult: true };
     return this.#core.encodeMessage(this.#uuid, kind, `${this.#name}||`, this.#core.handshakeOf(this.#name, this.methods));
   }
 
-  /** Tells the bridge, which takes a second handshake, of other functions: → promise of its having told all others. */
-  tell() {
+  /** Tells the bridge, which takes a second handshake, that `methods` are one's functions now: → promise of its having told all others. */
+  tell(methods) {
     const late = () => this.#answered(new DaffiError("timeout", "the bridge did not answer the new handshake"));
     const told = { ...makeDeferred(), before: this.methods, timer: setTimeout(late, ANSWER_WAIT) };
     this.#told = told;
     try {
-      this.send(this.#handshake());
+      this.send(this.#handshake(methods));
     } catch (error) {
       this.#answered(error);
     }

@@ -92,23 +92,25 @@ export class Session {
 
   /** Offers functions: → promise of everybody's knowing them; without a connection they go with the next handshake. */
   expose(functions) {
-    const takeBack = this.exposure.add(functions);
-    const told = this.#announce();
-    told.catch(takeBack);
+    const settle = this.exposure.add(functions);
+    const told = this.#announce(Object.keys(functions));
+    told.then(() => settle(true), () => settle(false));
     return told;
   }
 
   unexpose(names) {
     this.exposure.remove(names);
-    return this.#announce();
+    return this.#announce([]);
   }
 
-  /** One after another, each telling all that is exposed by then. */
-  #announce() {
+  /** One after another, each telling of the functions `added` besides those that are known: one that is refused takes no other down. */
+  #announce(added) {
     const told = this.#told.then(async () => {
       await this.#attempt?.promise.catch(() => {});
+      if (this.state !== "connected") return; // the next handshake tells of all
       const { link } = this;
-      if (this.state === "connected" && String(link.methods) !== String(this.exposure.names)) await (link.bridge ? link.tell() : this.#replaceLink());
+      const names = this.exposure.names.filter((name) => added.includes(name) || link.methods.includes(name));
+      if (String(link.methods) !== String(names)) await (link.bridge ? link.tell(names) : this.#replaceLink());
     });
     this.#told = told.catch(() => {});
     return told;
@@ -251,7 +253,7 @@ export class Session {
   async #serve(request, method) {
     const attempt = this.#attempt;
     const answer = await this.exposure.answer(this.core, request, method);
-    if (!request.returnResult || attempt !== this.#attempt || this.state !== "connected") return;
+    if (!answer || attempt !== this.#attempt || this.state !== "connected") return;
     const send = ({ flag, decoder, payload: { bytes, isBytes } }) => {
       const kind = { flag, decoder, isBytes, returnResult: false };
       this.link.send(this.core.encodeMessage(request.uuid, kind, `${this.name}|${request.caller}|${method}`, bytes, this.limit));
