@@ -19,6 +19,7 @@ export class Link {
   #timer;
   #uuid = 0; // of the handshake, or of the last one that told of other functions
   #backlog = []; // what is to go when the handshake is answered; then null
+  #backlogBytes = 0;
   #told = null; // who waits for the bridge to have been told of other functions
   #settings;
   #core;
@@ -68,9 +69,14 @@ export class Link {
 
   /** Sends the bytes of one message: at once, or with others at the end of this turn. They are the caller's again afterwards. */
   send(bytes) {
-    if (this.#backlog) this.#backlog.push(bytes.slice());
-    else if (this.#outbox) this.#outbox.push(bytes);
-    else this.#write(bytes);
+    if (this.#backlog) {
+      this.#backlog.push(bytes.slice());
+      this.#backlogBytes += bytes.length;
+    } else if (this.#outbox) {
+      this.#outbox.push(bytes);
+    } else {
+      this.#write(bytes);
+    }
   }
 
   #write(bytes) {
@@ -88,7 +94,8 @@ export class Link {
   }
 
   get full() {
-    return this.#state === "open" && this.#socket.bufferedAmount + (this.#outbox?.bytes ?? 0) > HIGH_WATER;
+    if (this.#state === "closed") return false;
+    return (this.#backlog ? this.#backlogBytes : this.#socket.bufferedAmount + (this.#outbox?.bytes ?? 0)) > HIGH_WATER;
   }
 
   /** Whether it has told the server who it is. */

@@ -3,7 +3,7 @@ import { backoffDelay } from "./backoff.js";
 import { Calls } from "./calls.js";
 import { Core } from "./core.js";
 import { makeDeferred } from "./deferred.js";
-import { DaffiError } from "./errors.js";
+import { DaffiError, describe } from "./errors.js";
 import { errorAnswer, Exposure } from "./exposure.js";
 import { Link } from "./link.js";
 import { Members } from "./members.js";
@@ -66,7 +66,7 @@ export class Session {
   async #open(attempt) {
     const { wasmUrl, token } = this.#settings;
     const instance = this.core ? null : await instantiate(wasmUrl);
-    const given = typeof token === "function" ? await token() : token;
+    const given = typeof token === "function" ? await askFor(token) : token;
     if (attempt !== this.#attempt) return;
     this.core ??= new Core(instance, this.name, (cause) => this.#trapped(cause));
     this.link = this.#makeLink({ onopen: () => this.#opened(), onend: (error, link) => this.#serves(link) && this.#ended(error) });
@@ -277,12 +277,18 @@ export class Session {
     const { type, member } = this.members.hear(payload);
     if (member === this.name && !this.#serves(link)) return; // replaced by our own doing
     if (member !== this.name) {
-      if (type !== "connected") this.calls.failMember(member, type);
+      if (type === "disconnected") this.calls.failMember(member);
+      else if (type === "evicted") this.calls.evictMember(member);
       this.#events.emit(type, member);
     } else if (type === "evicted" && this.state === "connected") {
       this.#leave(type, this.#whyNot(type));
       this.#events.emit(type, member);
     }
+  }
+
+  /** Whether a connection is on its way. */
+  get isConnecting() {
+    return this.state === "connecting" || this.state === "reconnecting";
   }
 
   /** The error of what needs a connection while the client is in `state`. */
@@ -301,6 +307,16 @@ export class Session {
   encodeRequest(uuid, returnResult, { member, method, serde, payload: { bytes, isBytes } }) {
     const kind = { flag: REQUEST, decoder: serde, isBytes, returnResult };
     return this.core.encodeMessage(uuid, kind, `${this.name}|${member}|${method}`, bytes, this.limit);
+  }
+}
+
+/** A token for one attempt. What it fails with is an Error. */
+async function askFor(token) {
+  try {
+    return await token();
+  } catch (cause) {
+    if (cause instanceof Error) throw cause;
+    throw new DaffiError("refused", `options.token gave no token: ${cause?.message ?? describe(cause)}`, { cause });
   }
 }
 

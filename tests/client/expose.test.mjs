@@ -199,6 +199,29 @@ for (const [kind, start] of Object.entries(places)) {
       assert.equal(client.state, "connected");
     });
 
+    test("another page's call is answered by a page that changes its functions meanwhile", async (t) => {
+      const client = makeClient(t, place.url, { name: "page" });
+      let answer;
+      const called = new Promise((done) => {
+        client.expose({ wait: () => new Promise((then) => { answer = then; done(); }) });
+      });
+      await client.connect();
+      const watcher = makeClient(t, place.url);
+      const events = [];
+      watcher.addEventHandler(({ type, member }) => member === "page" && events.push(type));
+      const other = await watcher.connect();
+      await other.waitForMembers("page", { timeout: 5000 });
+      events.length = 0;
+      const waiting = other.rpc({ receiver: "page", timeout: 8000 }).wait();
+      await called;
+      const told = eventOf(watcher, ({ type, member }) => type === "connected" && member === "page");
+      await client.expose({ later: () => "here" });
+      await told;
+      assert.deepEqual(events, isBare ? ["evicted", "connected"] : ["connected"]);
+      answer("answered");
+      assert.equal(await waiting, "answered");
+    });
+
     // A bare Router drops such a call by itself; that no caller who has read the news makes one is shown above.
     if (!isBare) test("who asks for one that is gone, or that never was, hears so: an error, never silence", async (t) => {
       const client = makeClient(t, place.url, { name: "page" });
