@@ -15,7 +15,7 @@ async function readBytes(url) {
 }
 
 async function compile(address, base) {
-  if (address === "") return WebAssembly.compile(Uint8Array.from(atob(WASM_BASE64), (character) => character.charCodeAt(0)));
+  if (WASM_BASE64 && address === "") return WebAssembly.compile(Uint8Array.from(atob(WASM_BASE64), (character) => character.charCodeAt(0)));
   return WebAssembly.compile(await readBytes(new URL(address, base)));
 }
 
