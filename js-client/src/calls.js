@@ -4,8 +4,9 @@ import { DaffiError } from "./errors.js";
 import { decodeError, decodeResult } from "./values.js";
 import { RESPONSE } from "./wire.js";
 
-// A page before a bare Router evicts itself as it changes its functions, and answers what it was called for by its new connection; another
-// one, that took the name, answers none of it. Nobody can tell the two apart: so long one waits, which is enough for what was nearly done.
+// How long a member that was evicted may still answer. A page before a bare Router evicts itself as it changes its functions, and answers
+// earlier calls by its new connection; a stranger who took its name answers none of them. The two look alike from here, so the wait is
+// long enough for most calls, and short enough for who waits in vain.
 const EVICTED_WAIT = 2000;
 
 export class Calls {
@@ -31,9 +32,8 @@ export class Calls {
     return id;
   }
 
-  /** Begins to wait. `what`, which is ours from here on: { method, member, timeout, signal, late() → text, outlives() of a lost connection,
-   *  outlivesEviction() of the member }. Its promise settles once: by `answer`, by
-   *  `fail`, by its timeout or signal. `wire`: it gets a call id. */
+  /** Begins to wait. `what`, which is ours from here on: { method, member, timeout, signal, late() → text, outlives() the connection's loss,
+   *  outlivesEviction() of its member }. Its promise settles once: by `answer`, by `fail`, by its timeout or signal. `wire`: it gets a call id. */
   open(what, wire) {
     what.id = wire ? this.#openId() : --this.#wireless;
     const call = makeDeferred(what);
@@ -101,7 +101,15 @@ export class Calls {
   evictMember(member) {
     for (const call of this.#of(member)) {
       clearTimeout(call.grace);
-      call.grace = setTimeout(() => call.outlivesEviction?.() || this.#failLeft(call, "was evicted"), EVICTED_WAIT);
+      call.grace = setTimeout(() => this.#endGrace(call), EVICTED_WAIT);
+    }
+  }
+
+  #endGrace(call) {
+    try {
+      if (!call.outlivesEviction?.()) this.#failLeft(call, "was evicted");
+    } catch {
+      // app.wasm trapped, which has ended all that waited
     }
   }
 

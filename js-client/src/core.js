@@ -94,7 +94,7 @@ export class Core {
     return length < 0 ? null : showText(this.window.subarray(0, length));
   }
 
-  /** Puts a name into the window; false when it can't be one. */
+  /** Puts a name into the window: its length, or -1 when it can't be one. */
   #put(name) {
     this.hold(null);
     return name.length > 1024 ? -1 : encodeTextInto(name, this.window);

@@ -15,7 +15,7 @@ function checkFunctionName(call, name) {
 
 export class Exposure {
   #functions = new Map();
-  #taken = new Map(); // what stood in their place when a server took it last, for when it refuses another
+  #taken = new Map(); // those of them that a server took last, which stand again when it refuses others in their place
 
   get names() {
     return [...this.#functions.keys()];

@@ -316,7 +316,8 @@ async function askFor(token) {
     return await token();
   } catch (cause) {
     if (cause instanceof Error) throw cause;
-    throw new DaffiError("refused", `options.token gave no token: ${cause?.message ?? describe(cause)}`, { cause });
+    const reason = String(cause?.message ?? describe(cause));
+    throw new DaffiError("refused", `options.token gave no token: ${reason}`, { reason, cause });
   }
 }
 

@@ -48,6 +48,7 @@ test("what it throws that is no Error is told by one", async (t) => {
       assert.deepEqual([error.code, error.cause], ["refused", thrown]);
       assert.match(error.message, /^options\.token gave no token: /);
       assert.match(error.message, text);
+      assert.match(error.reason, text);
       assert.equal(client.state, "disconnected");
     }
   }
