@@ -136,9 +136,9 @@ static void tell_pages(void *server, const char *word) {
 }
 
 static int serve_dev(struct dev *dev, struct server *server, const sigset_t *awaited, char *ret_error) {
-    const struct listener_socket *sockets[2];
+    const struct listener_socket *sockets[DEV_SOCKETS_MAX];
     const struct dev_setup setup = {.sockets = sockets,
-                                    .sockets_count = server_list_sockets(server, sockets, 2),
+                                    .sockets_count = server_list_sockets(server, sockets, DEV_SOCKETS_MAX),
                                     .tell_pages = tell_pages,
                                     .owner = server};
     int status = dev_start(dev, &setup, ret_error);

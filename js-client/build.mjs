@@ -108,8 +108,9 @@ const body = concatenate("index.js");
 const banner = `/*! daffi.js ${options.version} | MIT */\n`;
 const wasm = readFileSync(options.wasm);
 
-const generated = (scriptUrl, base64) => `const ERROR_CODES=${JSON.stringify(codes)},ERROR_MODULE=${JSON.stringify(module)},` +
-  `VERSION=${JSON.stringify(options.version)},SCRIPT_URL=${scriptUrl},WASM_BASE64=${base64};\n`;
+// WASM_BASE64 goes first: esbuild leaves out what a constant null rules out, as long as nothing that could throw stands before it.
+const generated = (scriptUrl, base64) => `const WASM_BASE64=${base64},ERROR_CODES=${JSON.stringify(codes)},ERROR_MODULE=${JSON.stringify(module)},` +
+  `VERSION=${JSON.stringify(options.version)},SCRIPT_URL=${scriptUrl};\n`;
 // A page's <script>, or CommonJS, or a worker's importScripts, which tells by an error's stack alone.
 const CLASSIC_URL = "globalThis.document?.currentScript?.src||" +
   "(typeof __filename===\"string\"&&typeof require===\"function\"?require(\"url\").pathToFileURL(__filename).href:" +

@@ -1,10 +1,13 @@
 #include "dev/dev.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
-#include <semaphore.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,8 +28,9 @@ enum { MEMORY_MAX = 1 << 20 }; /* bytes of buffers: its reactor has no connectio
 
 struct dev {
     const struct dev_options *options;
-    struct dev_names names;
+    struct dev_host host;
     struct dev_ports ports;
+    struct dev_names names;
     struct dev_leaf leaf;
     struct dev_root *root;
     atomic_uint edition; /* of the files: how often pages were told of changes */
@@ -41,7 +45,7 @@ struct dev {
     struct dev_watch *watch; /* from here on the thread's */
     struct dev_live live;
     struct dev_workers *workers;
-    sem_t stopped;
+    int stopped; /* an eventfd: readable when workers have ended, after dev_stop */
 };
 
 static int find_certificate(struct dev *dev, char *ret_error) {
@@ -52,7 +56,32 @@ static int find_certificate(struct dev *dev, char *ret_error) {
     }
     int status = dev_authority_leaf((struct dev_certificate_names){names, dev->names.count}, time(NULL),
                                     &dev->leaf, error);
-    return status < 0 ? (config_refuse(ret_error, "%s", error), status) : 0;
+    if (status < 0) {
+        return config_refuse(ret_error, "%s", error), status;
+    }
+    dev_names_certify(&dev->names, dev->leaf.cert);
+    return 0;
+}
+
+/* Where it is going to listen, under which certificate. */
+static int configure(struct dev *dev, char *ret_error) {
+    const struct dev_options *options = dev->options;
+    if (dev_host_read(options->host, &dev->host) < 0) {
+        return config_refuse(ret_error, "--host %.100s is no address of this machine", options->host);
+    }
+    dev_names_find(&dev->names);
+    dev_names_add_host(&dev->names, &dev->host);
+    int status = dev_ports_choose(options, &dev->host, &dev->ports, ret_error);
+    if (status == 0) {
+        status = find_certificate(dev, ret_error);
+    }
+    const struct dev_config_setup setup = {.options = options,
+                                           .host = &dev->host,
+                                           .ports = &dev->ports,
+                                           .names = &dev->names,
+                                           .cert = dev->leaf.cert,
+                                           .key = dev->leaf.key};
+    return status == 0 ? dev_config_new(&setup, &dev->config, ret_error) : status;
 }
 
 static void show_report(void *owner, const char *text) {
@@ -63,8 +92,15 @@ static void show_report(void *owner, const char *text) {
 static void show_call(void *owner, const struct access_call *call) {
     struct dev_terminal *terminal = owner;
     char line[DEV_VIEW_LINE_MAX];
-    dev_view_format(call, terminal->is_terminal, line);
+    dev_view_format(call, terminal->has_colours, line);
     dev_terminal_write(terminal, line);
+}
+
+/* What the thread beside the server is made with. */
+static int prepare_thread(struct dev *dev) {
+    dev->memory.limit = MEMORY_MAX;
+    dev->stopped = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return dev->stopped < 0 ? -errno : reactor_new(&dev->memory, &dev->reactor);
 }
 
 int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_error[CONFIG_ERROR_MAX]) {
@@ -73,9 +109,8 @@ int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_er
         return config_refuse(ret_error, "out of memory");
     }
     dev->options = options;
+    dev->stopped = -1;
     dev_terminal_init(&dev->terminal, STDOUT_FILENO);
-    (void)sem_init(&dev->stopped, 0, 0);
-    dev_names_find(&dev->names);
     const struct dev_root_setup setup = {
         .path = options->dir, .spa = options->spa, .script = DEV_LIVE_SCRIPT_PATH, .edition = &dev->edition};
     int status = dev_root_new(&setup, &dev->root);
@@ -84,18 +119,13 @@ int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_er
                       strerror(-status));
     }
     if (status == 0) {
-        status = dev_ports_choose(options, &dev->ports, ret_error);
+        status = configure(dev, ret_error);
     }
     if (status == 0) {
-        status = find_certificate(dev, ret_error);
-    }
-    if (status == 0) {
-        status = dev_config_new(options, &dev->ports, &dev->names, dev->leaf.cert, dev->leaf.key,
-                                &dev->config, ret_error);
-    }
-    if (status == 0) {
-        dev->memory.limit = MEMORY_MAX;
-        status = reactor_new(&dev->memory, &dev->reactor);
+        status = prepare_thread(dev);
+        if (status < 0) {
+            config_refuse(ret_error, "nothing can go on beside the server: %s", strerror(-status));
+        }
     }
     if (status < 0) {
         dev_free(dev);
@@ -104,7 +134,7 @@ int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_er
     dev->site = (struct dev_site){.root = dev->root,
                                   .report = show_report,
                                   .owner = &dev->terminal,
-                                  .is_terminal = dev->terminal.is_terminal,
+                                  .is_terminal = dev->terminal.has_colours,
                                   .edition = &dev->edition};
     dev->source = dev_site_source(&dev->site);
     access_log_redirect(show_call, &dev->terminal);
@@ -122,7 +152,9 @@ void dev_free(struct dev *dev) {
         dev_workers_free(dev->workers);
         reactor_free(dev->reactor);
         dev_terminal_close(&dev->terminal);
-        sem_destroy(&dev->stopped);
+        if (dev->stopped >= 0) {
+            close(dev->stopped);
+        }
         dev_root_free(dev->root);
         config_free(dev->config);
     }
@@ -137,40 +169,52 @@ const struct page_source *dev_pages(const struct dev *dev) {
     return &dev->source;
 }
 
-static const char *describe_move(const struct dev *dev, char out[160]) {
+static void describe_move(char out[64], unsigned wanted, unsigned port, int obstacle) {
+    out[0] = '\0';
+    if (obstacle != 0) {
+        snprintf(out, 64, "Port %u is %s: %u it is.", wanted,
+                 obstacle == -EACCES ? "not for this user" : "taken", port);
+    }
+}
+
+static const char *describe_moves(const struct dev *dev, char out[160]) {
     const struct dev_ports *ports = &dev->ports;
-    char https[48] = "";
-    char http[48] = "";
-    if (!ports->https_moved && !ports->http_moved) {
-        return NULL;
-    }
-    if (ports->https_moved) {
-        snprintf(https, sizeof https, "Port %u is taken: %u it is.", dev->options->https_port, ports->https);
-    }
-    if (ports->http_moved) {
-        snprintf(http, sizeof http, "Port %u is taken: %u it is.", dev->options->http_port, ports->http);
-    }
+    char https[64];
+    char http[64];
+    describe_move(https, dev->options->https_port, ports->https, ports->https_obstacle);
+    describe_move(http, dev->options->http_port, ports->http, ports->http_obstacle);
     snprintf(out, 160, "%s%s%s", https, https[0] != '\0' && http[0] != '\0' ? " " : "", http);
-    return out;
+    return out[0] != '\0' ? out : NULL;
+}
+
+_Static_assert((int)DEV_SOCKETS_MAX == (int)DEV_LISTENERS_MAX, "each listener has a socket");
+
+/* The address that Python peers come in at. */
+static const char *address_of_workers(const struct dev_setup *setup) {
+    return setup->sockets[setup->sockets_count > DEV_LISTENER_LOCAL ? DEV_LISTENER_LOCAL : DEV_LISTENER_HTTP]
+        ->address;
 }
 
 static void greet(const struct dev *dev, const struct dev_setup *setup) {
     char moved[160];
     const struct dev_greeting greeting = {
         .folder = dev_root_path(dev->root),
-        .https = setup->sockets[0]->address,
-        .http = setup->sockets[1]->address,
-        .moved_from = describe_move(dev, moved),
-        .authority = dev->leaf.is_new_authority ? dev->leaf.authority : NULL,
+        .https = setup->sockets[DEV_LISTENER_HTTPS]->address,
+        .http = setup->sockets[DEV_LISTENER_HTTP]->address,
+        .local = setup->sockets_count > DEV_LISTENER_LOCAL ? address_of_workers(setup) : NULL,
+        .moved_from = describe_moves(dev, moved),
+        .authority = dev->leaf.authority,
+        .is_new_authority = dev->leaf.is_new_authority,
         .names = &dev->names,
         .is_terminal = dev->terminal.is_terminal,
+        .has_colours = dev->terminal.has_colours,
     };
     dev_greeting_write(stdout, &greeting);
 }
 
 static void open_page(const struct dev_setup *setup) {
-    char url[64];
-    snprintf(url, sizeof url, "https://localhost:%.8s/", dev_greeting_port(setup->sockets[0]->address));
+    char url[DEV_GREETING_URL_MAX];
+    dev_greeting_page(setup->sockets[DEV_LISTENER_HTTPS]->address, url);
     int status = dev_opener_open(url);
     if (status < 0) {
         log_write(CONFIG_LOG_WARNING,
@@ -186,6 +230,18 @@ static void on_change(void *owner, const char *name) {
     dev_live_hear(&dev->live, name);
 }
 
+static void on_cut(void *owner, size_t count, const char *why) {
+    (void)owner;
+    log_write(CONFIG_LOG_WARNING,
+              "only %zu folders are watched, pages are not loaded anew when files in others change: %s",
+              count, why);
+}
+
+static void on_workers_ended(void *owner) {
+    const struct dev *dev = owner;
+    (void)eventfd_write(dev->stopped, 1);
+}
+
 static void *run(void *argument) {
     struct dev *dev = argument;
     (void)pthread_setname_np(pthread_self(), "dev");
@@ -193,13 +249,12 @@ static void *run(void *argument) {
     int status = reactor_run(dev->reactor);
     if (status < 0) {
         log_write(CONFIG_LOG_ERROR, "files are no longer watched, nor workers: %s", strerror(-status));
-        sem_post(&dev->stopped); /* so that dev_stop waits for nothing; workers end with this thread */
+        on_workers_ended(dev); /* so that dev_stop waits for nothing; workers end with this thread */
     }
     return NULL;
 }
 
 static int watch_files(struct dev *dev, const struct dev_setup *setup) {
-    bool is_cut = false;
     dev_live_init(&dev->live, &(struct dev_live_setup){.reactor = dev->reactor,
                                                        .asked = dev_root_asked(dev->root),
                                                        .edition = &dev->edition,
@@ -209,19 +264,17 @@ static int watch_files(struct dev *dev, const struct dev_setup *setup) {
     if (status == -ENOMEM) {
         return status;
     }
-    size_t count = status == 0 ? dev_watch_count(dev->watch, &is_cut) : 0;
-    if (status < 0 || is_cut) {
-        log_write(
-            CONFIG_LOG_WARNING,
-            "only %zu folders are watched, pages are not loaded anew when files in others change (%s); see "
-            "fs.inotify.max_user_watches",
-            count, status < 0 ? strerror(-status) : "there are too many");
+    if (status < 0) {
+        log_write(CONFIG_LOG_WARNING, "pages are not loaded anew when files change: %s",
+                  dev_watch_explain(status));
+    } else {
+        dev_watch_on_cut(dev->watch, on_cut);
     }
     return 0;
 }
 
 int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CONFIG_ERROR_MAX]) {
-    if (setup->sockets_count < 2) {
+    if (setup->sockets_count <= DEV_LISTENER_HTTP) {
         return config_refuse(ret_error, "the listeners are not there");
     }
     int status = watch_files(dev, setup); /* first: who reads the greeting may change files at once */
@@ -230,7 +283,7 @@ int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CON
         open_page(setup);
     }
     if (status == 0) {
-        status = dev_workers_new(dev->options, setup->sockets[1]->address, &dev->terminal, &dev->workers);
+        status = dev_workers_new(dev->options, address_of_workers(setup), &dev->terminal, &dev->workers);
     }
     if (status == 0) {
         status = dev_terminal_start(&dev->terminal);
@@ -247,11 +300,6 @@ int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CON
 }
 
 /* On the thread, as what follows. */
-static void on_workers_ended(void *owner) {
-    struct dev *dev = owner;
-    sem_post(&dev->stopped);
-}
-
 static void stop(void *argument) {
     struct dev *dev = argument;
     dev_live_clear(&dev->live);
@@ -260,10 +308,36 @@ static void stop(void *argument) {
     dev_workers_stop(dev->workers, on_workers_ended, dev);
 }
 
+static void abandon(void *argument) {
+    struct dev *dev = argument;
+    dev_workers_abandon(dev->workers);
+}
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 void dev_stop(struct dev *dev) {
+    const uint64_t began = now_ms();
+    sigset_t signals;
+    struct signalfd_siginfo caught;
     if (!dev->has_thread || reactor_post(dev->reactor, stop, dev) < 0) {
         return;
     }
-    while (sem_wait(&dev->stopped) < 0 && errno == EINTR) {
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    struct pollfd waited[] = {{.fd = dev->stopped, .events = POLLIN},
+                              {.fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN}};
+    while ((waited[0].revents & POLLIN) == 0) {
+        if (poll(waited, 2, -1) > 0 && (waited[1].revents & POLLIN) != 0 &&
+            read(waited[1].fd, &caught, sizeof caught) > 0 && now_ms() - began >= DEV_STOP_ECHO_MS) {
+            (void)reactor_post(dev->reactor, abandon, dev);
+        }
+    }
+    if (waited[1].fd >= 0) {
+        close(waited[1].fd);
     }
 }

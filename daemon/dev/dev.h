@@ -7,6 +7,12 @@
 #include "http/page_source.h"
 #include "net/listener.h"
 
+enum {
+    DEV_SOCKETS_MAX = 3,
+    DEV_STOP_ECHO_MS =
+        300, /* a signal within it is the first one, which a program that started us (npx, make) has passed on */
+};
+
 struct dev;
 
 /* Opens the folder, finds or makes the certificate, chooses ports. `options` is borrowed as long as it lives, argv with it.
@@ -19,7 +25,7 @@ const struct config *dev_config(const struct dev *dev);
 const struct page_source *dev_pages(const struct dev *dev);
 
 struct dev_setup {
-    const struct listener_socket *const *sockets; /* that the server listens on: https, http */
+    const struct listener_socket *const *sockets; /* that the server listens on, as dev_config.h has them */
     size_t sockets_count;
     void (*tell_pages)(void *owner,
                        const char *word); /* to those that listen on dev_pages' listen_path; any thread */
@@ -30,8 +36,8 @@ struct dev_setup {
  * and one line. */
 int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CONFIG_ERROR_MAX]);
 
-/* Ends watching and workers, and returns when they have ended. Before the server stops; the terminal is written to until
- * dev_free. */
+/* Ends watching and workers, and returns when they have ended, or can't be: at once where one more SIGINT or SIGTERM comes, which are to
+ * be blocked. Before the server stops; the terminal is written to until dev_free. */
 void dev_stop(struct dev *dev);
 
 #endif

@@ -5,7 +5,9 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <stdbool.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,10 +57,40 @@ void dev_names_find(struct dev_names *ret_names) {
             add(ret_names, host, ".local"); /* as multicast DNS has it */
         }
     }
-    ret_names->addresses = ret_names->count;
+    ret_names->lan = ret_names->count;
     if (getifaddrs(&all) == 0) {
         add_addresses(ret_names, all, AF_INET);
         add_addresses(ret_names, all, AF_INET6);
         freeifaddrs(all);
     }
+}
+
+void dev_names_add_host(struct dev_names *names, const struct dev_host *host) {
+    const size_t before = names->count;
+    if (host->reach == DEV_HOST_ALL) {
+        return;
+    }
+    add(names, host->address, "");
+    if (names->count > before) { /* in front of those of the LAN */
+        char added[DEV_NAME_MAX];
+        memcpy(added, names->list[before], sizeof added);
+        memmove(names->list[1], names->list[0], before * sizeof added);
+        memcpy(names->list[0], added, sizeof added);
+        names->lan++;
+    }
+}
+
+void dev_names_certify(struct dev_names *names, const char *file) {
+    FILE *in = fopen(file, "re");
+    X509 *certificate = in != NULL ? PEM_read_X509(in, NULL, NULL, NULL) : NULL;
+    for (size_t i = 0; i < names->count; i++) {
+        const char *name = names->list[i];
+        names->is_certified[i] = certificate != NULL && (X509_check_ip_asc(certificate, name, 0) == 1 ||
+                                                         X509_check_host(certificate, name, 0, 0, NULL) == 1);
+    }
+    X509_free(certificate);
+    if (in != NULL) {
+        fclose(in);
+    }
+    ERR_clear_error();
 }

@@ -33,14 +33,14 @@ struct connection {
     bool hung_up;   /* epoll's HUP was seen while nobody wanted to read: it would be told again and again */
     bool redeliver; /* held bytes are to be given to the handler without new ones */
     bool was_congested; /* on_drained is due once the queue is low */
+    int reason;         /* that it was aborted with */
     struct buffer in, out;
     size_t lent;     /* of the bytes in `out`: what others have put there */
     size_t expected; /* on_input is not called below this many bytes */
     uint64_t bytes_read, bytes_written;
     _Atomic uint64_t *read_meter, *written_meter; /* NULL: nobody counts */
     uint64_t read_at;                             /* when the last byte came */
-    int reason;
-    char *detail; /* NULL: the reason's own words */
+    char *detail;                                 /* NULL: the reason's own words */
 };
 
 bool connection_is_closing(const struct connection *connection);

@@ -4,6 +4,11 @@ import { DaffiError } from "./errors.js";
 import { decodeError, decodeResult } from "./values.js";
 import { RESPONSE } from "./wire.js";
 
+// How long a member that was evicted may still answer. A page before a bare Router evicts itself as it changes its functions, and answers
+// earlier calls by its new connection; a stranger who took its name answers none of them. The two look alike from here, so the wait is
+// long enough for most calls, and short enough for who waits in vain.
+const EVICTED_WAIT = 2000;
+
 export class Calls {
   #host;
   #waiting = new Map();
@@ -27,8 +32,8 @@ export class Calls {
     return id;
   }
 
-  /** Begins to wait. `what`, which is ours from here on: { method, member, timeout, signal, late() → text }. Its promise settles once: by `answer`, by
-   *  `fail`, by its timeout or signal. `wire`: it gets a call id. */
+  /** Begins to wait. `what`, which is ours from here on: { method, member, timeout, signal, late() → text, outlives() the connection's loss,
+   *  outlivesEviction() of its member }. Its promise settles once: by `answer`, by `fail`, by its timeout or signal. `wire`: it gets a call id. */
   open(what, wire) {
     what.id = wire ? this.#openId() : --this.#wireless;
     const call = makeDeferred(what);
@@ -54,6 +59,7 @@ export class Calls {
     if (!this.isOpen(call)) return false;
     this.#waiting.delete(call.id);
     if (call.timer) clearTimeout(call.timer);
+    if (call.grace) clearTimeout(call.grace);
     if (call.abort) call.signal.removeEventListener("abort", call.abort);
     if (call.id > 0) this.#host.core?.closeCall(call.id);
     return true;
@@ -87,10 +93,32 @@ export class Calls {
   }
 
   /** A member left: what waits for it will not be answered. */
-  failMember(member, why) {
-    for (const call of [...this.#waiting.values()]) {
-      if (call.member === member) this.fail(call, this.#error("disconnected", call, `${member} ${why} before it answered`));
+  failMember(member) {
+    for (const call of this.#of(member)) this.#failLeft(call, "disconnected");
+  }
+
+  /** A member's name was taken: what waits for it may still be answered. */
+  evictMember(member) {
+    for (const call of this.#of(member)) {
+      clearTimeout(call.grace);
+      call.grace = setTimeout(() => this.#endGrace(call), EVICTED_WAIT);
     }
+  }
+
+  #endGrace(call) {
+    try {
+      if (!call.outlivesEviction?.()) this.#failLeft(call, "was evicted");
+    } catch {
+      // app.wasm trapped, which has ended all that waited
+    }
+  }
+
+  #of(member) {
+    return [...this.#waiting.values()].filter((call) => call.member === member);
+  }
+
+  #failLeft(call, what) {
+    this.fail(call, this.#error("disconnected", call, `${call.member} ${what} before it answered`));
   }
 }
 

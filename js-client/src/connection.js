@@ -119,7 +119,9 @@ export class Connection {
   }
 
   #encode(method, args, { serde }) {
-    return encodeArguments(this.#session.core, serde, method, args);
+    const payload = encodeArguments(this.#session.core, serde, method, args);
+    this.#session.requireConnection(); // a getter in what was encoded may have stopped the client
+    return payload;
   }
 
   #prepare(method, args, read) {
@@ -190,7 +192,7 @@ export class Connection {
     const { calls } = session;
     const member = this.#resolve(method, read.receiver);
     const iterator = chunksOf(method, args);
-    const task = calls.open({ method, member, signal: read.signal }, false);
+    const task = calls.open({ method, member, signal: read.signal, outlivesEviction: () => session.members.exposes(member, method) }, false);
     const { serde, window, timeout } = read;
     const send = (chunk) => {
       const prepared = { member, method, serde, payload: this.#encode(method, [chunk], read) };
@@ -210,7 +212,7 @@ export class Connection {
     const session = this.#session;
     const { calls, members } = session;
     const method = "waitForMembers";
-    if (session.state === "reconnecting") {
+    if (session.isConnecting) {
       if (signal?.aborted) throw aborted({ method, signal });
     } else {
       this.#require(method, { signal });
@@ -225,7 +227,7 @@ export class Connection {
     const task = calls.open({
       method, timeout, signal,
       late: () => `${missing.join(", ") || "a connection"} did not appear within ${timeout} ms`,
-      outlives: () => session.state === "reconnecting",
+      outlives: () => session.isConnecting,
     }, false);
     const unwatch = members.watch(() => areThere() && calls.finish(task));
     task.promise.then(unwatch, unwatch);

@@ -16,6 +16,9 @@ export class Core {
   #scratch = new Uint8Array(SCRATCH);
   #heap; // views, made anew when memory has grown
 
+  /** Who fills the window piece by piece, if anybody does. Between two pieces a getter in what is packed may call the client, which takes the window. */
+  holder = null;
+
   /** `ontrap(cause)` → the error to throw, where the instance can't be used any more. */
   constructor({ exports }, ownName, ontrap) {
     for (const [name, value] of Object.entries(exports)) {
@@ -52,6 +55,12 @@ export class Core {
     return this.#views.window;
   }
 
+  /** The window is `holder`'s from here on, or free for whatever is done next: null. Who had it puts away what is there. */
+  hold(holder) {
+    this.holder?.flush();
+    this.holder = holder;
+  }
+
   field(index) {
     return this.#views.fields[index];
   }
@@ -85,8 +94,9 @@ export class Core {
     return length < 0 ? null : showText(this.window.subarray(0, length));
   }
 
-  /** Puts a name into the window; false when it can't be one. */
+  /** Puts a name into the window: its length, or -1 when it can't be one. */
   #put(name) {
+    this.hold(null);
     return name.length > 1024 ? -1 : encodeTextInto(name, this.window);
   }
 
@@ -176,6 +186,7 @@ export class Core {
 
   /** Reads an EVENTS payload; disconnected and evicted members are gone from the registry. */
   readEvent(payload) {
+    this.hold(null);
     const type = this.#lend(payload, (address, length) => this.#wasm.event_read(address, length));
     return { type: ["connected", "disconnected", "evicted"][this.#done(type, "event: ")], member: this.#windowText(this.field(0)) };
   }
@@ -219,6 +230,7 @@ export class Core {
 
   /** [{ name, methods }]: a snapshot. methods is null where the member said so. */
   listMembers() {
+    this.hold(null);
     return Array.from({ length: this.#wasm.members_count() }, (_, index) => {
       const name = this.#windowText(this.#wasm.member_name(index));
       const count = this.#wasm.member_methods(index);

@@ -19,6 +19,7 @@ export class Link {
   #timer;
   #uuid = 0; // of the handshake, or of the last one that told of other functions
   #backlog = []; // what is to go when the handshake is answered; then null
+  #backlogBytes = 0;
   #told = null; // who waits for the bridge to have been told of other functions
   #settings;
   #core;
@@ -68,9 +69,14 @@ export class Link {
 
   /** Sends the bytes of one message: at once, or with others at the end of this turn. They are the caller's again afterwards. */
   send(bytes) {
-    if (this.#backlog) this.#backlog.push(bytes.slice());
-    else if (this.#outbox) this.#outbox.push(bytes);
-    else this.#write(bytes);
+    if (this.#backlog) {
+      this.#backlog.push(bytes.slice());
+      this.#backlogBytes += bytes.length;
+    } else if (this.#outbox) {
+      this.#outbox.push(bytes);
+    } else {
+      this.#write(bytes);
+    }
   }
 
   #write(bytes) {
@@ -88,7 +94,8 @@ export class Link {
   }
 
   get full() {
-    return this.#state === "open" && this.#socket.bufferedAmount + (this.#outbox?.bytes ?? 0) > HIGH_WATER;
+    if (this.#state === "closed") return false;
+    return (this.#backlog ? this.#backlogBytes : this.#socket.bufferedAmount + (this.#outbox?.bytes ?? 0)) > HIGH_WATER;
   }
 
   /** Whether it has told the server who it is. */
@@ -99,23 +106,23 @@ export class Link {
   #greet() {
     this.#state = "greeting";
     this.#wait(ANSWER_WAIT, "timeout", "did not answer the handshake");
-    this.#write(this.#handshake());
+    this.#write(this.#handshake(this.#hooks.methods()));
   }
 
-  #handshake() {
-    this.methods = this.#hooks.methods();
+  #handshake(methods) {
+    this.methods = methods;
     this.#uuid = this.#core.openCall();
     const kind = { flag: HANDSHAKE, decoder: JSON_SERDE, isBytes: false, returnResult: true };
     return this.#core.encodeMessage(this.#uuid, kind, `${this.#name}||`, this.#core.handshakeOf(this.#name, this.methods));
   }
 
-  /** Tells the bridge, which takes a second handshake, of other functions: → promise of its having told all others. */
-  tell() {
+  /** Tells the bridge, which takes a second handshake, that `methods` are one's functions now: → promise of its having told all others. */
+  tell(methods) {
     const late = () => this.#answered(new DaffiError("timeout", "the bridge did not answer the new handshake"));
     const told = { ...makeDeferred(), before: this.methods, timer: setTimeout(late, ANSWER_WAIT) };
     this.#told = told;
     try {
-      this.send(this.#handshake());
+      this.send(this.#handshake(methods));
     } catch (error) {
       this.#answered(error);
     }

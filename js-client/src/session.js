@@ -3,7 +3,7 @@ import { backoffDelay } from "./backoff.js";
 import { Calls } from "./calls.js";
 import { Core } from "./core.js";
 import { makeDeferred } from "./deferred.js";
-import { DaffiError } from "./errors.js";
+import { DaffiError, describe } from "./errors.js";
 import { errorAnswer, Exposure } from "./exposure.js";
 import { Link } from "./link.js";
 import { Members } from "./members.js";
@@ -66,7 +66,7 @@ export class Session {
   async #open(attempt) {
     const { wasmUrl, token } = this.#settings;
     const instance = this.core ? null : await instantiate(wasmUrl);
-    const given = typeof token === "function" ? await token() : token;
+    const given = typeof token === "function" ? await askFor(token) : token;
     if (attempt !== this.#attempt) return;
     this.core ??= new Core(instance, this.name, (cause) => this.#trapped(cause));
     this.link = this.#makeLink({ onopen: () => this.#opened(), onend: (error, link) => this.#serves(link) && this.#ended(error) });
@@ -92,23 +92,25 @@ export class Session {
 
   /** Offers functions: → promise of everybody's knowing them; without a connection they go with the next handshake. */
   expose(functions) {
-    const takeBack = this.exposure.add(functions);
-    const told = this.#announce();
-    told.catch(takeBack);
+    const settle = this.exposure.add(functions);
+    const told = this.#announce(Object.keys(functions));
+    told.then(() => settle(true), () => settle(false));
     return told;
   }
 
   unexpose(names) {
     this.exposure.remove(names);
-    return this.#announce();
+    return this.#announce([]);
   }
 
-  /** One after another, each telling all that is exposed by then. */
-  #announce() {
+  /** One after another, each telling of the functions `added` besides those that are known: one that is refused takes no other down. */
+  #announce(added) {
     const told = this.#told.then(async () => {
       await this.#attempt?.promise.catch(() => {});
+      if (this.state !== "connected") return; // the next handshake tells of all
       const { link } = this;
-      if (this.state === "connected" && String(link.methods) !== String(this.exposure.names)) await (link.bridge ? link.tell() : this.#replaceLink());
+      const names = this.exposure.names.filter((name) => added.includes(name) || link.methods.includes(name));
+      if (String(link.methods) !== String(names)) await (link.bridge ? link.tell(names) : this.#replaceLink());
     });
     this.#told = told.catch(() => {});
     return told;
@@ -251,7 +253,7 @@ export class Session {
   async #serve(request, method) {
     const attempt = this.#attempt;
     const answer = await this.exposure.answer(this.core, request, method);
-    if (!request.returnResult || attempt !== this.#attempt || this.state !== "connected") return;
+    if (!answer || attempt !== this.#attempt || this.state !== "connected") return;
     const send = ({ flag, decoder, payload: { bytes, isBytes } }) => {
       const kind = { flag, decoder, isBytes, returnResult: false };
       this.link.send(this.core.encodeMessage(request.uuid, kind, `${this.name}|${request.caller}|${method}`, bytes, this.limit));
@@ -275,12 +277,18 @@ export class Session {
     const { type, member } = this.members.hear(payload);
     if (member === this.name && !this.#serves(link)) return; // replaced by our own doing
     if (member !== this.name) {
-      if (type !== "connected") this.calls.failMember(member, type);
+      if (type === "disconnected") this.calls.failMember(member);
+      else if (type === "evicted") this.calls.evictMember(member);
       this.#events.emit(type, member);
     } else if (type === "evicted" && this.state === "connected") {
       this.#leave(type, this.#whyNot(type));
       this.#events.emit(type, member);
     }
+  }
+
+  /** Whether a connection is on its way. */
+  get isConnecting() {
+    return this.state === "connecting" || this.state === "reconnecting";
   }
 
   /** The error of what needs a connection while the client is in `state`. */
@@ -299,6 +307,17 @@ export class Session {
   encodeRequest(uuid, returnResult, { member, method, serde, payload: { bytes, isBytes } }) {
     const kind = { flag: REQUEST, decoder: serde, isBytes, returnResult };
     return this.core.encodeMessage(uuid, kind, `${this.name}|${member}|${method}`, bytes, this.limit);
+  }
+}
+
+/** A token for one attempt. What it fails with is an Error. */
+async function askFor(token) {
+  try {
+    return await token();
+  } catch (cause) {
+    if (cause instanceof Error) throw cause;
+    const reason = String(cause?.message ?? describe(cause));
+    throw new DaffiError("refused", `options.token gave no token: ${reason}`, { reason, cause });
   }
 }
 

@@ -23,10 +23,11 @@ function iteratorOf(source) {
 export async function pumpStream(iterator, { calls, task, send, window, session }) {
   const open = new Set();
   let wake = () => {};
-  let ended = false; // the source, by itself
+  let ended = false; // the source, by itself or closed; nor can it be closed while it makes a chunk
   const changed = () => new Promise((resolve) => { wake = resolve; });
   const closeSource = async () => {
     if (ended) return;
+    ended = true;
     try {
       await iterator.return?.();
     } catch {
@@ -44,7 +45,10 @@ export async function pumpStream(iterator, { calls, task, send, window, session 
         await changed();
         continue;
       }
-      if (session.link.full) await session.link.drained();
+      if (session.link.full) {
+        await session.link.drained();
+        continue;
+      }
       ended = true; // also by throwing
       const { done, value } = await iterator.next();
       if (done) break;
@@ -64,5 +68,5 @@ export async function pumpStream(iterator, { calls, task, send, window, session 
   } catch (error) {
     calls.fail(task, error instanceof Error ? error : new Error(String(error), { cause: error }));
   }
-  closeSource(); // once more: a generator that was running could not be closed
+  closeSource();
 }

@@ -52,6 +52,7 @@ const listOf = ({ args, kwargs: named }) => [args, named];
 /** The payload of a RESPONSE. */
 export function encodeResult(core, serde, method, result) {
   if (result instanceof Kwargs || ["function", "symbol"].includes(typeof result)) throw new TypeError(`${method}: the result is ${describe(result)}, which can't be sent`);
+  if (serde === RAW && result === undefined) return { bytes: new Uint8Array(), isBytes: true }; // what a function that returns nothing returns
   return encodeArguments(core, serde, `${method}: the result`, [result]);
 }
 

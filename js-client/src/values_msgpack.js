@@ -20,12 +20,13 @@ class Packer {
 
   /** Writes a head: `write` is one of the module's pack functions. */
   head(write, ...values) {
-    if (this.#at > WINDOW - VALUE_HEAD_MAX) this.#flush();
+    if (this.#core.holder !== this) this.#core.hold(this);
+    if (this.#at > WINDOW - VALUE_HEAD_MAX) this.flush();
     this.#at = write(this.#at, ...values);
   }
 
   bytes(bytes) {
-    if (bytes.length > WINDOW - this.#at) this.#flush();
+    if (bytes.length > WINDOW - this.#at) this.flush();
     if (bytes.length > WINDOW) {
       this.#append(bytes);
     } else {
@@ -34,12 +35,12 @@ class Packer {
     }
   }
 
-  finish() {
-    this.#flush();
+  /** All that was flushed. */
+  get packed() {
     return this.#out.subarray(0, this.#length);
   }
 
-  #flush() {
+  flush() {
     this.#append(this.#core.window.subarray(0, this.#at));
     this.#at = 0;
   }
@@ -87,16 +88,18 @@ class Packer {
       this.head(pack.pack_binary, bytes.length);
       this.bytes(bytes);
     } else if (Array.isArray(value)) {
-      this.head(pack.pack_array, value.length);
-      for (let index = 0; index < value.length; index++) this.value(pack, value[index], depth);
+      const { length } = value; // a getter may change it
+      this.head(pack.pack_array, length);
+      for (let index = 0; index < length; index++) this.value(pack, value[index], depth);
     } else if (value instanceof Date) {
       const time = value.getTime();
       if (Number.isNaN(time)) throw new Error("it is an invalid Date");
       const seconds = Math.floor(time / 1000);
       this.head(pack.pack_timestamp, BigInt(seconds), (time - seconds * 1000) * 1000000);
     } else if (value instanceof Map) {
-      this.head(pack.pack_map, value.size);
-      for (const [key, item] of value) {
+      const entries = [...value]; // a getter may add some
+      this.head(pack.pack_map, entries.length);
+      for (const [key, item] of entries) {
         if (key !== null && !["string", "number", "bigint", "boolean"].includes(typeof key)) {
           throw new Error(`a Map's key is ${describe(key)}; strings, numbers, booleans and null are accepted`);
         }
@@ -127,16 +130,20 @@ export function encodeMsgpack(core, method, args, kwargs) {
       throw unsendable(`${method}: ${name}`, value, "msgpack", cause);
     }
   };
-  packer.head(pack.pack_array, 2);
-  packer.head(pack.pack_array, args.length);
-  args.forEach((value, index) => named(`argument ${index + 1}`, value));
-  const keys = Object.keys(kwargs);
-  packer.head(pack.pack_map, keys.length);
-  for (const key of keys) {
-    packer.text(pack, key);
-    named(key, kwargs[key]);
+  try {
+    packer.head(pack.pack_array, 2);
+    packer.head(pack.pack_array, args.length);
+    args.forEach((value, index) => named(`argument ${index + 1}`, value));
+    const keys = Object.keys(kwargs);
+    packer.head(pack.pack_map, keys.length);
+    for (const key of keys) {
+      packer.text(pack, key);
+      named(key, kwargs[key]);
+    }
+  } finally {
+    core.hold(null); // puts away the rest; after a refusal nobody keeps the packer
   }
-  return { bytes: packer.finish(), isBytes: true };
+  return { bytes: packer.packed, isBytes: true };
 }
 
 class Unpacker {
@@ -231,6 +238,7 @@ class Unpacker {
 }
 
 export function decodeMsgpack(core, payload) {
+  core.hold(null);
   const unpacker = new Unpacker(core, payload);
   const value = unpacker.value();
   unpacker.finish();

@@ -15,7 +15,7 @@ async function readBytes(url) {
 }
 
 async function compile(address, base) {
-  if (address === "") return WebAssembly.compile(Uint8Array.from(atob(WASM_BASE64), (character) => character.charCodeAt(0)));
+  if (WASM_BASE64 && address === "") return WebAssembly.compile(Uint8Array.from(atob(WASM_BASE64), (character) => character.charCodeAt(0)));
   return WebAssembly.compile(await readBytes(new URL(address, base)));
 }
 
@@ -26,12 +26,7 @@ export async function instantiate(wasmUrl) {
   const key = `${address} ${base}`;
   try {
     if (!compiled.has(key)) compiled.set(key, compile(address, base));
-    const module = await compiled.get(key);
-    const imports = {};
-    for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
-      if (kind === "function") (imports[from] ??= {})[name] = () => 0; // nothing it asks for has an effect here
-    }
-    return await WebAssembly.instantiate(module, imports);
+    return await WebAssembly.instantiate(await compiled.get(key)); // it imports nothing
   } catch (cause) {
     compiled.delete(key);
     const hint = globalThis.location?.protocol === "file:" ? "a page from disk needs daffi.standalone.js, which has it inside" :

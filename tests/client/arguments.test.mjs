@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import WebSocket from "ws";
 import { DaffiClient, makeClient } from "./peers.mjs";
-import { startFakeServer } from "./fake_server.mjs";
+import { MSGPACK, startFakeServer } from "./fake_server.mjs";
 
 const wsUrl = "ws://127.0.0.1:1";
 const make = (...args) => () => new DaffiClient(...args);
@@ -73,7 +73,7 @@ describe("options and arguments of calls", () => {
     const client = makeClient(t, server.url);
     const conn = await client.connect();
     const peer = await server.peer();
-    return { conn, peer };
+    return { client, conn, peer };
   }
 
   const badOptions = [
@@ -153,6 +153,55 @@ describe("options and arguments of calls", () => {
       await assert.rejects(conn.rpc({ serde: "msgpack" }).echo(1, value), { message: /^echo: argument 2 is .*, which can't be sent as msgpack/ });
     }
     assert.equal(peer.unread, 0);
+  });
+
+  describe("a value whose getter calls the client arrives as it is", () => {
+    /** What a getter may do, each while a message is being made. */
+    const uses = {
+      rpc: ({ conn }) => conn.rpc({ serde: "msgpack" }).echo(["inner", "x".repeat(300)]),
+      "rpc of nobody": ({ conn }) => conn.rpc({ receiver: "a name that nobody has" }).echo(1),
+      rpc_nowait: ({ conn }) => conn.rpc_nowait().echo(1),
+      cast_nowait: ({ conn }) => conn.cast_nowait({ serde: "msgpack" }).echo(1),
+      stream: ({ conn }) => conn.stream({ serde: "msgpack" }).echo(["chunk"]),
+      members: ({ conn }) => conn.members(),
+      waitForMembers: ({ conn }) => conn.waitForMembers("w1"),
+    };
+    for (const serde of ["json", "msgpack"]) {
+      for (const [name, use] of Object.entries(uses)) {
+        test(`${serde}, ${name}`, async (t) => {
+          const { conn, peer } = await connected(t);
+          const value = () => [
+            "first", 1, { get within() { use({ conn })?.catch?.(() => {}); return "within"; }, behind: "text" },
+            { deeper: [{ get last() { use({ conn })?.catch?.(() => {}); return 2; } }] }, "x".repeat(20000), { get big() { use({ conn })?.catch?.(() => {}); return "y".repeat(20000); } },
+          ];
+          const call = conn.rpc({ serde }).add(value());
+          let request = await peer.next();
+          while (request.method !== "add") request = await peer.next();
+          peer.answer(request, serde === "json" ? JSON.parse(request.payload).args[0] : request.payload, { decoder: request.decoder, isBytes: serde === "msgpack" });
+          assert.deepEqual(await call, JSON.parse(JSON.stringify(value())));
+        });
+      }
+
+      test(`${serde}, stop(): it rejects, or throws, \`closed\``, async (t) => {
+        for (const style of ["rpc", "cast", "stream", "rpc_nowait", "cast_nowait"]) {
+          const { client, conn } = await connected(t);
+          const value = { get end() { client.stop(); return 1; } };
+          await assert.rejects(async () => conn[style]({ serde }).echo(style === "stream" ? [value] : value), { code: "closed" }, style);
+        }
+      });
+    }
+
+    test("msgpack: a list or a Map that grows while it is packed is as long as its head says", async (t) => {
+      const { conn, peer } = await connected(t);
+      const list = [{ get grows() { list.push("more"); return 1; } }, 2];
+      const map = new Map([["first", { get grows() { map.set("more", 3); return 1; } }], ["second", 2]]);
+      for (const [value, expected] of [[list, [{ grows: 1 }, 2]], [map, { first: { grows: 1 }, second: 2 }]]) {
+        const call = conn.rpc({ serde: "msgpack" }).echo(value);
+        const request = await peer.next();
+        peer.answer(request, request.payload, { decoder: MSGPACK, isBytes: true });
+        assert.deepEqual(await call, expected);
+      }
+    });
   });
 
   test("raw takes exactly one value that is bytes or a string", async (t) => {

@@ -1,7 +1,7 @@
 // Calls, casts, streams and members, against real daffi peers over ws://.
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { DaffiClient, DaffiError, eventOf, failureOf, makeClient, startBridge, startRouter, startService, startWorker } from "./peers.mjs";
+import { DaffiClient, DaffiError, eventOf, failureOf, makeClient, startBridge, startRouter, startService, startWorker, stateOf } from "./peers.mjs";
 
 for (const bridged of [false, true]) {
   describe(`a real Router with two workers, ${bridged ? "through the bridge" : "bare"}`, () => {
@@ -254,6 +254,11 @@ for (const bridged of [false, true]) {
       assert.equal(client.state, "evicted");
       assert.equal((await failureOf(conn.rpc().whoami())).code, "evicted");
       assert.equal(other.state, "connected");
+      const evicted = stateOf(other, "evicted");
+      assert.equal(await client.connect(), conn);
+      await evicted;
+      assert.equal(client.state, "connected");
+      assert.equal(await conn.rpc({ receiver: "w1" }).whoami(), "w1");
     });
 
     if (bridged) test("a name that is taken is refused to others, and its holder is not disturbed", async (t) => {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { WebSocket } from "ws";
 import { ERROR, HANDSHAKE, MSGPACK, PICKLE, REQUEST, decode, encode, startFakeServer } from "./fake_server.mjs";
-import { DaffiClient, eventOf, failureOf, makeClient, startBridge, startRouter, startService, startWorker, stateOf } from "./peers.mjs";
+import { DaffiClient, DaffiError, eventOf, failureOf, makeClient, startBridge, startRouter, startService, startWorker, stateOf } from "./peers.mjs";
 import { takeSeed } from "./random_values.mjs";
 import { startCaller } from "./python_caller.mjs";
 
@@ -144,6 +144,19 @@ for (const [kind, start] of Object.entries(places)) {
       assert.match(await shown, /^daffi: fail, which .* called, failed: RangeError: no way/);
     });
 
+    test("nobody waits for the result of a nowait call: what could not be sent is no failure", async (t) => {
+      const client = makeClient(t, place.url, { name: "page" });
+      let ran = 0;
+      await client.expose({ nothing: () => {}, unsendable: () => { ran++; return () => {}; }, last: () => ran });
+      await client.connect();
+      const shown = t.mock.method(console, "error", () => {});
+      const other = await makeClient(t, place.url).connect();
+      other.rpc_nowait({ serde: "raw" }).nothing(new Uint8Array(1));
+      for (const serde of ["json", "msgpack"]) other.rpc_nowait({ serde }).unsendable();
+      assert.equal(await other.rpc({ timeout: 5000 }).last(), 2);
+      assert.deepEqual(shown.mock.calls.map((call) => call.arguments.join(" ")), []);
+    });
+
     test("functions come and go while calls are in flight both ways; others' lists are right at once", async (t) => {
       const worker = await startWorker("w1", place.port);
       t.after(() => worker.stop());
@@ -186,6 +199,29 @@ for (const [kind, start] of Object.entries(places)) {
       assert.equal(client.state, "connected");
     });
 
+    test("another page's call is answered by a page that changes its functions meanwhile", async (t) => {
+      const client = makeClient(t, place.url, { name: "page" });
+      let answer;
+      const called = new Promise((done) => {
+        client.expose({ wait: () => new Promise((then) => { answer = then; done(); }) });
+      });
+      await client.connect();
+      const watcher = makeClient(t, place.url);
+      const events = [];
+      watcher.addEventHandler(({ type, member }) => member === "page" && events.push(type));
+      const other = await watcher.connect();
+      await other.waitForMembers("page", { timeout: 5000 });
+      events.length = 0;
+      const waiting = other.rpc({ receiver: "page", timeout: 8000 }).wait();
+      await called;
+      const told = eventOf(watcher, ({ type, member }) => type === "connected" && member === "page");
+      await client.expose({ later: () => "here" });
+      await told;
+      assert.deepEqual(events, isBare ? ["evicted", "connected"] : ["connected"]);
+      answer("answered");
+      assert.equal(await waiting, "answered");
+    });
+
     // A bare Router drops such a call by itself; that no caller who has read the news makes one is shown above.
     if (!isBare) test("who asks for one that is gone, or that never was, hears so: an error, never silence", async (t) => {
       const client = makeClient(t, place.url, { name: "page" });
@@ -196,6 +232,18 @@ for (const [kind, start] of Object.entries(places)) {
       assert.deepEqual(await ask(t, place.url, "there"), null);
       await client.unexpose("there");
       assert.deepEqual(await ask(t, place.url, "there"), ["NoSuchMethod", "daffi_bridge"]);
+    });
+
+    test("a function that returns nothing can be streamed to and called raw: its answer is empty", async (t) => {
+      const taken = [];
+      const client = makeClient(t, place.url, { name: "page" });
+      await client.expose({ take: (chunk) => { taken.push(...chunk); } });
+      await client.connect();
+      const conn = await makeClient(t, place.url).connect();
+      await conn.stream({ timeout: 5000 }).take([new Uint8Array([1, 2]), new Uint8Array([3])]);
+      assert.deepEqual(await conn.rpc({ serde: "raw", timeout: 5000 }).take(new Uint8Array([4])), new Uint8Array());
+      assert.equal(await caller.run("once(lambda: conn.rpc(timeout=5, serde=RAW).take(b'\\x05'))"), "b''");
+      assert.deepEqual(taken, [1, 2, 3, 4, 5]);
     });
 
     test("another page gets results, errors of their kind, casts and streams", async (t) => {
@@ -315,6 +363,40 @@ describe("a bridge that does not let pages expose", () => {
   });
 });
 
+describe("a bridge that lets pages expose one function", () => {
+  let bridge;
+  before(async () => {
+    const file = join(scratch, "price.json");
+    writeFileSync(file, JSON.stringify({ policy: { expose: ["price"], expose_shared: true } }));
+    bridge = await startBridge(null, ["-c", file]);
+  });
+  after(() => bridge.stop());
+
+  for (const names of [["price", "evil"], ["evil", "price"]]) {
+    test(`one expose() that is refused takes no other down: ${names.join(", then ")}`, async (t) => {
+      const client = makeClient(t, bridge.url, { name: "page", autoreconnect: true, reconnectDelay: 5 });
+      const conn = await client.connect();
+      const functions = { price: () => 3, evil: () => 666 };
+      const told = Object.fromEntries(names.map((name) => [name, client.expose({ [name]: functions[name] })]));
+      const error = await failureOf(told.evil);
+      assert.equal(error.code, "refused");
+      assert.match(error.message, /"evil" \(policy\.expose\)/);
+      await told.price;
+      assert.deepEqual(conn.members().find(({ name }) => name === "page").methods, ["price"]);
+      assert.deepEqual([await ask(t, bridge.url, "price"), await ask(t, bridge.url, "evil")], [3, ["NoSuchMethod", "daffi_bridge"]]);
+    });
+  }
+
+  test("one that is refused twice in a turn is not told again: the next connect() is taken", async (t) => {
+    const client = makeClient(t, bridge.url, { name: "page" });
+    await client.connect();
+    for (const told of [1, 2].map((value) => client.expose({ evil: () => value }))) assert.equal((await failureOf(told)).code, "refused");
+    await client.expose({ price: () => 3 });
+    for (const told of [1, 2].map((value) => client.expose({ evil: () => value, price: () => value }))) assert.equal((await failureOf(told)).code, "refused");
+    assert.equal(await ask(t, bridge.url, "price"), 3);
+  });
+});
+
 describe("a Service", () => {
   let service, bridge;
   before(async () => {
@@ -388,6 +470,21 @@ describe("calls as no daffi client makes them", () => {
     const [, , long] = await thrown(new Error("é".repeat(100000)));
     assert.equal(long, "é".repeat(16384));
     assert.deepEqual(await thrown(new Error("\ud800")), ["Error", "javascript", "\ufffd"]);
+  });
+
+  test("what is thrown and can't be read is an error all the same: nobody waits for ever", { timeout: 20000 }, async (t) => {
+    const thrown = async (what) => said(t, {}, { f: () => { throw what; } });
+    const evil = () => { throw new Error("mine"); };
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    assert.deepEqual(await thrown(Symbol("x")), ["Error", "javascript", "Symbol(x)"]);
+    assert.deepEqual(await thrown(Object.create(null)), ["Error", "javascript", "[object Object]"]);
+    for (const message of [5, Symbol("x"), Object.create(null)]) {
+      assert.equal((await thrown(Object.defineProperty(new RangeError("x"), "message", { value: message })))[0], "RangeError");
+    }
+    const unreadable = [proxy, Object.defineProperty(new Error("x"), "message", { get: evil }), Object.defineProperty(new Error("x"), "name", { get: evil }),
+      Object.defineProperty({}, Symbol.toStringTag, { get: evil }), new DaffiError(5, "a code that is none")];
+    for (const what of unreadable) assert.deepEqual(await thrown(what), ["Error", "javascript", "an error that can't be read"]);
   });
 
   test("a result that can't go is an error that says why", async (t) => {

@@ -318,6 +318,36 @@ describe("the link's end", () => {
     assert.equal(await waited, "connected");
   });
 
+  test("waitForMembers: waits while a connect() is under way, and ends with it", async (t) => {
+    const { server, client, conn, peer } = await greeted(t);
+    const begun = new Promise((done) => {
+      client.addEventListener("statechange", ({ state }) => {
+        if (state !== "disconnected") return;
+        client.connect().catch(() => {});
+        done();
+      }, { once: true });
+    });
+    const before = conn.waitForMembers("w1x");
+    peer.socket.terminate();
+    await begun;
+    const during = conn.waitForMembers("w1");
+    assert.equal(client.state, "connecting");
+    await during;
+    const second = await server.peer();
+    second.news([{ name: "w1x", methods: ["f"] }]);
+    second.event("connected", "w1x");
+    await before;
+
+    const lost = stateOf(client, "disconnected");
+    await server.stop();
+    await lost;
+    const connecting = failureOf(client.connect());
+    const waiting = failureOf(conn.waitForMembers("nobody"));
+    assert.equal((await connecting).code, "unreachable");
+    assert.equal((await waiting).code, "unreachable");
+    assert.equal((await failureOf(conn.waitForMembers("nobody"))).code, "disconnected");
+  });
+
   test("autoreconnect: who waited for a member that the handshake lists can call it at once", async (t) => {
     const { server, client, conn, peer } = await greeted(t, { autoreconnect: true, reconnectDelay: 20 });
     const lost = stateOf(client, "reconnecting");
@@ -359,20 +389,120 @@ describe("the link's end", () => {
     assert.deepEqual(events, [{ type: "evicted", member: client.name }]);
   });
 
-  test("another's eviction only removes that member until its handshake", async (t) => {
-    const { client, conn, peer } = await greeted(t);
-    const pending = failureOf(conn.rpc().echo(1));
-    await peer.next();
-    const event = eventOf(client, () => true);
-    peer.event("evicted", "w1");
-    assert.deepEqual(await event, { type: "evicted", member: "w1" });
-    assert.equal((await pending).code, "disconnected");
-    assert.equal((await failureOf(conn.rpc().echo(1))).code, "no-such-method");
-    peer.send({ flag: HANDSHAKE, payload: { meta: { type: "router", error: null }, members: [{ name: "w1", methods: ["echo"] }] } });
-    await conn.waitForMembers("w1");
-    const call = conn.rpc().echo(1);
-    peer.answer(await peer.next(), 1);
-    assert.equal(await call, 1);
+  describe("another's eviction only removes that member until its handshake", () => {
+    const EVICTED_WAIT = 2000; // as in calls.js
+
+    /** `told(type)` tells of w1 and waits until the client has heard it; `graces` are the timers of EVICTED_WAIT that run, `pass()` lets all of them fire. */
+    async function watched(t) {
+      const graces = new Map();
+      const { setTimeout: set, clearTimeout: clear } = globalThis;
+      t.mock.method(globalThis, "setTimeout", (run, time, ...more) => {
+        const timer = set(run, time === EVICTED_WAIT ? 1 << 30 : time, ...more);
+        if (time === EVICTED_WAIT) graces.set(timer, run);
+        return timer;
+      });
+      t.mock.method(globalThis, "clearTimeout", (timer) => {
+        graces.delete(timer);
+        clear(timer);
+      });
+      const link = await greeted(t);
+      const told = async (type) => {
+        const event = eventOf(link.client, () => true);
+        link.peer.event(type, "w1");
+        assert.deepEqual(await event, { type, member: "w1" });
+      };
+      const back = async (methods = ["echo"]) => {
+        link.peer.news([{ name: "w1", methods }]);
+        await link.conn.waitForMembers("w1");
+      };
+      const pass = () => {
+        for (const [timer, run] of [...graces]) {
+          clearTimeout(timer);
+          run();
+        }
+      };
+      return { ...link, told, back, graces, pass };
+    }
+
+    test("it can't be called, and then it can", async (t) => {
+      const { conn, peer, told, back } = await watched(t);
+      await told("evicted");
+      assert.equal((await failureOf(conn.rpc().echo(1))).code, "no-such-method");
+      await back();
+      const call = conn.rpc().echo(1);
+      peer.answer(await peer.next(), 1);
+      assert.equal(await call, 1);
+    });
+
+    test("an answer that comes after it is an answer, and no timer is left", async (t) => {
+      const { conn, peer, told, back, graces } = await watched(t);
+      const calls = [conn.rpc().echo(1), conn.cast().echo(2)];
+      const requests = [await peer.next(), await peer.next()];
+      await told("evicted");
+      await back();
+      await told("evicted");
+      assert.equal(graces.size, 2);
+      for (const request of requests) peer.answer(request, "here");
+      assert.deepEqual(await Promise.all(calls), ["here", { w1: "here" }]);
+      assert.equal(graces.size, 0);
+    });
+
+    test("without one in time, the calls made before reject `disconnected`, those made since do not", async (t) => {
+      const { conn, peer, told, back, graces, pass } = await watched(t);
+      const pending = failureOf(conn.rpc().echo(1));
+      await peer.next();
+      await told("evicted");
+      await back();
+      const call = conn.rpc().echo(2);
+      const request = await peer.next();
+      pass();
+      const error = await pending;
+      assert.deepEqual([error.code, error.member, error.message], ["disconnected", "w1", "echo: w1 was evicted before it answered"]);
+      assert.equal(graces.size, 0);
+      peer.answer(request, 2);
+      assert.equal(await call, 2);
+    });
+
+    test("when it leaves for good, they reject at once; so they do with the connection", async (t) => {
+      for (const end of [({ told }) => told("disconnected"), ({ peer }) => peer.socket.terminate()]) {
+        const link = await watched(t);
+        const pending = failureOf(link.conn.rpc().echo(1));
+        await link.peer.next();
+        await link.told("evicted");
+        await end(link);
+        assert.equal((await pending).code, "disconnected");
+        assert.equal(link.graces.size, 0);
+        t.mock.restoreAll();
+      }
+    });
+
+    test("a stream to it goes on when it is back with that function; else it rejects", async (t) => {
+      for (const methods of [["echo"], ["other"], null]) {
+        const { conn, peer, told, back, graces, pass } = await watched(t);
+        const wake = [];
+        const stream = conn.stream({ serde: "json" }).echo(async function* () {
+          yield "first";
+          await new Promise((done) => { wake.push(done); });
+          yield "second";
+        });
+        peer.answer(await peer.next(), null);
+        const last = conn.rpc().echo("last");
+        peer.answer(await peer.next(), null);
+        await last; // and so is the first chunk's answer read
+        await told("evicted");
+        if (methods) await back(methods);
+        pass();
+        assert.equal(graces.size, 0);
+        if (methods?.includes("echo")) {
+          wake[0]();
+          peer.answer(await peer.next(), null);
+          await stream;
+        } else {
+          assert.equal((await failureOf(stream)).code, "disconnected");
+        }
+        t.mock.restoreAll();
+      }
+    });
   });
 
   test("stop(): what waits rejects `closed`", async (t) => {
@@ -460,5 +590,86 @@ describe("streams", () => {
     buffered = 0;
     await done;
     assert.equal(made, 5);
+  });
+
+  test("stream_nowait waits while a bare server's link is being replaced", async (t) => {
+    const { server, client, conn, peer } = await greeted(t);
+    const size = 1024;
+    const count = 3000;
+    let made = 0;
+    const told = client.expose({ f() {} });
+    const done = conn.stream_nowait().echo(function* () {
+      while (made < count) {
+        const chunk = new Uint8Array(size);
+        new DataView(chunk.buffer).setUint32(0, made++);
+        yield chunk;
+      }
+    });
+    const arrived = [];
+    const note = ({ payload }) => arrived.push(payload.readUInt32BE(0));
+    let probe;
+    for (probe = await peer.next(); probe.flag === REQUEST; probe = await peer.next()) note(probe);
+    assert.ok(made * size <= 1048576 + 10 * size, `${made} chunks were taken before there was a link to send them by`);
+    peer.send({ uuid: probe.uuid, flag: RESPONSE, metadata: `${client.name}|${client.name}|`, payload: probe.payload });
+    const second = await server.peer();
+    while (arrived.length < count) note(await second.next());
+    await Promise.all([done, told]);
+    assert.deepEqual(arrived, [...Array(count).keys()]);
+  });
+
+  test("an aborted one takes no more of its source, and closes it once", async (t) => {
+    let buffered = 2 << 20;
+    let read = () => {};
+    class Slow extends WebSocket {
+      get bufferedAmount() {
+        read();
+        return buffered;
+      }
+    }
+    const { conn, peer } = await greeted(t, { WebSocket: Slow });
+    for (const style of ["stream", "stream_nowait"]) {
+      const asked = { next: 0, return: 0 };
+      const source = {
+        [Symbol.iterator]() { return this; },
+        next: () => { asked.next++; return { done: false, value: "x" }; },
+        return: () => { asked.return++; return { done: true }; },
+      };
+      const controller = new AbortController();
+      buffered = 2 << 20;
+      const draining = new Promise((done) => { read = done; });
+      const stream = failureOf(conn[style]({ signal: controller.signal }).echo(source));
+      await draining;
+      controller.abort();
+      assert.equal((await stream).code, "aborted");
+      const drained = new Promise((done) => { read = done; });
+      buffered = 0;
+      await drained;
+      await new Promise((done) => { setImmediate(done); }); // all that follows from it
+      assert.deepEqual(asked, { next: 0, return: 1 }, style);
+    }
+    assert.equal(peer.unread, 0);
+  });
+
+  test("one that is aborted by its own source, or while that makes a chunk, closes it once", async (t) => {
+    const { conn } = await greeted(t);
+    for (const wait of [false, true]) {
+      const controller = new AbortController();
+      let closed = 0;
+      let allClosed;
+      const closing = new Promise((done) => { allClosed = done; });
+      const stream = failureOf(conn.stream({ signal: controller.signal }).echo(async function* () {
+        try {
+          controller.abort();
+          if (wait) await null;
+          yield "x";
+        } finally {
+          closed++;
+          allClosed();
+        }
+      }));
+      assert.equal((await stream).code, "aborted");
+      await closing;
+      assert.equal(closed, 1);
+    }
   });
 });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ROOT } from "./peers.mjs";
 
-const [CALLS, LINK, ARGUMENTS, BUILD, VALUES, REFUSALS] = ["calls", "link", "arguments", "build", "values", "refusals"].map((name) => `tests/client/${name}.test.mjs`);
+const [CALLS, LINK, BACKOFF, ARGUMENTS, BUILD, VALUES, REFUSALS] = ["calls", "link", "backoff", "arguments", "build", "values", "refusals"].map((name) => `tests/client/${name}.test.mjs`);
 const [PAGES, EXAMPLES, DOCUMENT, FEATURES] = ["client", "examples", "document", "features"].map((name) => `tests/browser/${name}.test.mjs`);
 
 const STATEMENTS = [
@@ -21,7 +21,8 @@ const STATEMENTS = [
   ["new DaffiClient(options): host name and 32 random bits", ARGUMENTS, "without a name, one is made"],
   ["wsUrl is required", ARGUMENTS, "wsUrl is required"],
   ["autoreconnect: reconnects when the server drops the link; default false", LINK, "no reconnect unless asked"],
-  ["reconnectDelay: doubled after each failure, at most 60 s", LINK, "autoreconnect goes on while the server is away"],
+  ["reconnectDelay: doubled after each failure, at most 60 s", BACKOFF, "doubled after each failure, up to 60 s"],
+  ["it goes on trying", LINK, "autoreconnect goes on while the server is away"],
   ["There is no wasmPath: it is ignored, with a warning", ARGUMENTS, "an unknown option warns once, naming the known ones"],
   // connect, stop, events
   ["connect() promises a Connection", LINK, "a second call while connecting or connected gives the same promise"],

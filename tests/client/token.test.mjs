@@ -1,7 +1,7 @@
 // options.token: what a bridge that asks for tokens is shown, one for each attempt to connect.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DaffiClient, failureOf, makeClient, stateOf } from "./peers.mjs";
+import { DaffiClient, DaffiError, failureOf, makeClient, stateOf } from "./peers.mjs";
 import { startFakeServer } from "./fake_server.mjs";
 
 const tokenOf = ({ url }) => new URLSearchParams(url.slice(url.indexOf("?"))).get("daffi-token");
@@ -36,6 +36,22 @@ test("what a function throws is what connect() rejects with", async (t) => {
   const client = makeClient(t, server.url, { token: () => Promise.reject(new Error("not logged in")) });
   await assert.rejects(client.connect(), /not logged in/);
   assert.equal(client.state, "disconnected");
+});
+
+test("what it throws that is no Error is told by one", async (t) => {
+  const server = await startFakeServer(t, (peer) => peer.greet());
+  for (const [thrown, text] of [["not logged in", /"not logged in"/], [undefined, /undefined/], [{ status: 401 }, /\[object Object\]/], [{ message: "go away" }, /go away/]]) {
+    for (const token of [() => { throw thrown; }, () => Promise.reject(thrown)]) {
+      const client = makeClient(t, server.url, { token });
+      const error = await failureOf(client.connect());
+      assert.ok(error instanceof DaffiError, String(error));
+      assert.deepEqual([error.code, error.cause], ["refused", thrown]);
+      assert.match(error.message, /^options\.token gave no token: /);
+      assert.match(error.message, text);
+      assert.match(error.reason, text);
+      assert.equal(client.state, "disconnected");
+    }
+  }
 });
 
 test("anything else is refused at once", () => {

@@ -109,13 +109,13 @@ describe("declared is what is there, nothing missing, nothing extra", () => {
   });
 
   test("Connection, members, Kwargs, the bridge's offer", async (t) => {
-    const server = await startFakeServer(t, (peer) => peer.greet({ bridge: { abi: 1, max_message: 1000, max_batch: 10, heartbeat: 0 } }));
+    const server = await startFakeServer(t, (peer) => peer.greet({ bridge: { abi: 1, maxMessage: 1000, maxBatch: 10, heartbeat: 0 } }));
     const client = makeClient(t, server.url);
     const conn = await client.connect();
     assert.deepEqual(sorted(types.Connection.members), own(Object.getPrototypeOf(conn)));
     assert.deepEqual(sorted(types.Member.members), sorted(Object.keys(conn.members()[0])));
     assert.deepEqual(sorted(types.Kwargs.members), Object.keys(DaffiClient.kwargs({})));
-    if (client.bridge) assert.deepEqual(sorted(types.BridgeOffer.members), sorted(Object.keys(client.bridge)));
+    assert.deepEqual(sorted(types.BridgeOffer.members), sorted(Object.keys(client.bridge)));
     const states = [];
     client.addEventListener("statechange", (event) => states.push(event));
     client.stop();

@@ -13,12 +13,12 @@ from processes import BUILD, Process
 
 
 class Dev(Process):
-    """`data` is the data folder (the certificates); `https` and `http` are its ports."""
+    """`data` is the data folder (the certificates); `https` and `http` are its ports. `before` is a command that runs it."""
 
-    def __init__(self, folder: Path, data: Path, *options: str, env: dict[str, str] | None = None, ports: bool = True):
+    def __init__(self, folder: Path, data: Path, *options: str, env: dict[str, str] | None = None, ports: bool = True, before: tuple[str, ...] = ()):
         chosen = ("--port", "0", "--http-port", "0") if ports else ()
         self.data = data
-        super().__init__(BUILD / "daffi-bridge", "dev", folder, *chosen, *options,
+        super().__init__(*before, BUILD / "daffi-bridge", "dev", folder, *chosen, *options,
                          env={"XDG_DATA_HOME": str(data), "NO_COLOR": "", **(env or {})})
         self.https = int(self.wait_for(r"^listening https://\S+:(\d+)$")[1])
         self.http = int(self.wait_for(r"^listening http://\S+:(\d+)$")[1])
@@ -33,6 +33,11 @@ class Dev(Process):
         status = super().stop(seconds)
         assert status == 0, f"daffi-bridge dev ended with {status}:\n{self.log()}"
         return status
+
+    @property
+    def urls(self) -> list[str]:
+        """Those that the greeting shows, in order."""
+        return [line.split()[0] for line in self.lines if line.startswith(("    http://", "    https://"))]
 
     @property
     def authority(self) -> Path:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 from development import Dev
 from page import Page
-from processes import BUILD
+from processes import BUILD, wait_until
 from websockets.sync.client import connect
 
 WORKER = '''
@@ -102,6 +104,53 @@ def test_a_worker_is_started_restarted_and_ended_with_it(house, folder, tmp_path
     assert not is_alive(second)
 
 
+def test_a_package_that_is_moved_into_place_starts_it_anew(house, folder, tmp_path):
+    """As `mv` and `git checkout` do: what the system tells of is the folder alone."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "prices.py").write_text("PRICE = 7\n")
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "worker.py"])
+    dev.wait_for(r"^worker\.py \| worker 1 \d+$")
+    package.rename(folder / "package")
+    dev.wait_for(r"^worker\.py is started anew: package/prices\.py has changed$")
+
+
+def limited(watches: int = 1000, instances: int = 1000) -> tuple[str, ...]:
+    """A command that runs another one where the system allows so many of inotify's, in a namespace of users."""
+    return ("unshare", "-r", "sh", "-ec", f'echo {watches} > /proc/sys/user/max_inotify_watches; echo {instances} > /proc/sys/user/max_inotify_instances; exec "$@"', "sh")
+
+
+can_be_limited = pytest.mark.skipif(subprocess.run([*limited(), "true"], capture_output=True).returncode != 0,
+                                    reason="no namespaces are to be had here: unshare(1) is not permitted")
+
+
+@can_be_limited
+def test_that_not_all_folders_are_watched_is_said(house, folder, tmp_path):
+    """Of pages and of workers; at once, or when it comes to that. Those next to the root are watched first."""
+    for name in ("src", "deep/1/2/3/4/5/6/7"):
+        (folder / name).mkdir(parents=True)
+    command = ["--", sys.executable, str(folder / "worker.py")]
+    dev = house.keep(Dev(folder / "pages", tmp_path, *command, before=limited(watches=7)))  # 2 of pages, 5 of the worker
+    dev.wait_for(r"^worker\.py is started anew only when files in 5 folders of \S+/ change, not in all: .*; see fs\.inotify\.max_user_watches$")
+    dev.wait_for(r"^worker\.py \| worker 1 \d+$")
+    assert "pages are not loaded anew" not in dev.log()
+    write(folder / "src" / "new.py", "")
+    dev.wait_for(r"^worker\.py is started anew: src/new\.py has changed$")
+    (folder / "pages" / "sub").mkdir()
+    dev.wait_for(r"only 1 folders are watched, pages are not loaded anew when files in others change: .*; see fs\.inotify\.max_user_watches")
+
+
+@can_be_limited
+def test_that_nothing_is_watched_is_said(house, folder, tmp_path):
+    command = ["--", sys.executable, str(folder / "worker.py")]
+    for instances, said in ((1, rf"^worker\.py is not started anew when its files change: {folder}/: .*; see fs\.inotify\.max_user_instances$"),
+                            (0, r"pages are not loaded anew when files change: .*; see fs\.inotify\.max_user_instances$")):
+        dev = house.keep(Dev(folder / "pages", tmp_path, *command, before=limited(instances=instances)))
+        dev.wait_for(said)
+        dev.wait_for(r"^worker\.py \| worker 1 \d+$")
+        house.end(dev)
+
+
 def test_where_and_how_it_is_started(house, folder, tmp_path):
     (folder / "show.py").write_text(
         "import os, signal, sys\n"
@@ -109,11 +158,13 @@ def test_where_and_how_it_is_started(house, folder, tmp_path):
         "print(sorted(os.listdir('/proc/self/fd'))[:3], len(os.listdir('/proc/self/fd')), repr(sys.stdin.read()))\n"
         "print(os.getpid() == os.getpgrp(), signal.pthread_sigmask(signal.SIG_BLOCK, []), sys.argv[1:])\n"
         "sys.stdout.write('no newline\\x1b[2J')\n")
-    dev = start(house, folder, tmp_path, [sys.executable, folder / "show.py", "-q", "a b"],
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "show.py", "-q", "a b"], ["sh", "-c", "grep Sig /proc/self/status"],
                 env={"KEPT": "kept", "DAFFI_HOST": "elsewhere", "DAFFI_PORT": "1"})
     assert dev.wait_for(r"^show\.py \| 127.*$")[0] == f"show.py | 127.0.0.1 {dev.http} kept {os.getcwd()}"
     dev.wait_for(r"^show\.py \| \['0', '1', '2'\] 4 ''$")
     dev.wait_for(r"^show\.py \| True set\(\) \['-q', 'a b'\]$")
+    dev.wait_for(r"^sh \| SigIgn:\s+0{16}$")
+    dev.wait_for(r"^sh \| SigBlk:\s+0{16}$")
     dev.wait_for(r"^show\.py \| no newline\?\[2J$")
     dev.wait_for(r"^show\.py has ended; it is started anew when a file changes$")
     write(folder / "show.py", "print('changed')")
@@ -162,6 +213,75 @@ def test_one_that_does_not_want_to_end_is_killed_with_its_children(house, folder
     house.end(dev)
     assert time.monotonic() - began < 15
     assert not is_alive(child)
+
+
+def test_one_that_does_not_want_to_end_is_started_anew_all_the_same(house, folder, tmp_path):
+    (folder / "stubborn.py").write_text(
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('it is', os.getpid())\n"
+        "time.sleep(600)\n")
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "stubborn.py"])
+    first = dev.wait_for(r"^stubborn\.py \| it is (\d+)$")
+    write(folder / "stubborn.py", "print('another')\n")
+    dev.wait_for(r"^stubborn\.py \| another$")
+    assert not is_alive(int(first[1]))
+
+
+def test_one_that_has_left_its_process_group_is_ended(house, folder, tmp_path):
+    (folder / "lost.py").write_text(
+        "import os, time\n"
+        "os.setpgid(0, os.getpgid(os.getppid()))\n"
+        "print('it is', os.getpid())\n"
+        "time.sleep(600)\n")
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "lost.py"])
+    lost = int(dev.wait_for(r"^lost\.py \| it is (\d+)$")[1])
+    house.end(dev)
+    assert not is_alive(lost)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root can make no program that becomes root")
+def test_one_that_is_somebody_elses_holds_up_nothing(house, folder, tmp_path):
+    """As `sudo` is: the daemon, which is nobody, may not signal what has become root."""
+    for parent in [tmp_path, *tmp_path.parents]:
+        if parent.owner() == "root" and str(parent).startswith("/tmp/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    become = tmp_path / "become"
+    shutil.copy(shutil.which("setpriv"), become)
+    become.chmod(0o4755)
+    data = tmp_path / "data"
+    data.mkdir()
+    os.chown(data, 65534, 65534)
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    command = ["sh", "-c", 'echo it is $$; exec "$0" --reuid=0 sleep 600', become]
+    dev = house.keep(Dev(folder / "pages", data, "--", *map(str, command), before=nobody))
+    other = int(dev.wait_for(r"^become \| it is (\d+)$")[1])
+    wait_until(lambda: b"sleep" in Path(f"/proc/{other}/cmdline").read_bytes() and Path(f"/proc/{other}").owner() == "root")
+    house.end(dev)
+    dev.wait_for(rf"^become can't be ended: Operation not permitted; process {other} is left behind$")
+    assert is_alive(other)
+    os.kill(other, signal.SIGKILL)
+
+
+def test_who_presses_ctrl_c_again_waits_for_no_worker(house, folder, tmp_path):
+    (folder / "slow.py").write_text(
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('a moment'))\n"
+        "print('it is', os.getpid())\n"
+        "while True:\n"
+        "    time.sleep(600)\n")
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "slow.py"])
+    slow = int(dev.wait_for(r"^slow\.py \| it is (\d+)$")[1])
+    dev.popen.send_signal(signal.SIGINT)
+    dev.popen.send_signal(signal.SIGINT)  # the same one, passed on by a program that started it
+    dev.wait_for(r"^slow\.py \| a moment$")
+    began = time.monotonic()
+    while dev.popen.poll() is None:
+        dev.popen.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            dev.popen.wait(0.1)
+    assert dev.popen.returncode == 0 and time.monotonic() - began < 2.5  # not the 3 s that a worker has
+    wait_for_end(slow)
 
 
 def test_workers_end_when_the_daemon_is_killed(house, folder, tmp_path):
@@ -214,6 +334,28 @@ def test_one_that_leaves_a_child_which_prints_for_ever(house, folder, tmp_path):
     wait_for_end(int(dev.wait_for(r"^parent\.py \| it is (\d+)$")[1]))
     write(folder / "parent.py", "import time\nwhile True:\n    print('changed')\n    time.sleep(0.1)\n")  # again: lines are left out
     dev.wait_for(r"^parent\.py \| changed$")
+
+
+def test_what_is_too_much_for_a_terminal_is_left_out_and_counted(house, folder, tmp_path):
+    """Nobody takes what is printed until all has been."""
+    (folder / "loud.py").write_text("for number in range(20_000):\n    print('line', number)\nopen('printed', 'w').close()\n")
+    reader, writer = os.pipe()
+    command = [BUILD / "daffi-bridge", "dev", folder / "pages", "--port", "0", "--http-port", "0", "--", sys.executable, "../loud.py"]
+    with subprocess.Popen(command, stdout=writer, stderr=subprocess.DEVNULL, cwd=folder / "pages", env={**os.environ, "XDG_DATA_HOME": str(tmp_path)}) as popen:
+        try:
+            os.close(writer)
+            wait_until((folder / "pages" / "printed").exists)
+            said = b""
+            while not re.search(rb"^\.\.\. and \d+ more lines$", said, re.MULTILINE):
+                said += os.read(reader, 1 << 16)
+            left_out = int(re.search(rb"^\.\.\. and (\d+) more lines$", said, re.MULTILINE)[1])
+            shown = [int(number) for number in re.findall(rb"^loud\.py \| line (\d+)$", said, re.MULTILINE)]
+            assert shown[:100] == list(range(100)) and left_out > 0
+            popen.send_signal(signal.SIGINT)
+            assert popen.wait(15) == 0
+        finally:
+            popen.kill()
+            os.close(reader)
 
 
 def test_a_terminal_that_stands_still_holds_up_nothing(house, folder, tmp_path):

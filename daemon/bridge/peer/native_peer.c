@@ -18,7 +18,8 @@ struct native_peer {
     enum native_peer_state state;
     struct bridge *bridge;
     struct session *session; /* NULL once it has been told of the end */
-    struct visitor visitor;
+    struct connection *connection;
+    struct admission_ticket ticket;
     struct timer goodbye;
     size_t skip; /* bytes left of a message that is too large */
 };
@@ -34,7 +35,7 @@ static void end_session(struct native_peer *peer, const char *detail) {
 static void end_connection(struct native_peer *peer) {
     peer->state = NATIVE_PEER_ENDING;
     timer_clear(reactor_timers(peer->bridge->reactor), &peer->goodbye);
-    connection_close(peer->visitor.connection, peer->bridge->config->timeouts.drain);
+    connection_close(peer->connection, peer->bridge->config->timeouts.drain);
 }
 
 static void on_goodbye(struct timer *timer, uint64_t now) {
@@ -48,7 +49,7 @@ static bool is_listening(const struct native_peer *peer) {
 
 static void read_on(struct native_peer *peer) {
     if (peer->state == NATIVE_PEER_GREETING) {
-        connection_resume(peer->visitor.connection);
+        connection_resume(peer->connection);
     }
 }
 
@@ -60,7 +61,7 @@ static int transport_send(void *owner, struct daffi_span head, struct daffi_span
         return -EPIPE;
     }
     const struct stream_piece pieces[] = {{head.data, head.length}, {payload.data, payload.length}};
-    return connection_write_pieces(peer->visitor.connection, pieces, 2);
+    return connection_write_pieces(peer->connection, pieces, 2);
 }
 
 /* daffi has no way to say why, save in the answer to a handshake (session_refuse), which a Python client throws away
@@ -85,30 +86,30 @@ static void transport_ignore(void *owner) {
 
 static bool transport_is_congested(const void *owner) {
     const struct native_peer *peer = owner;
-    return connection_is_congested(peer->visitor.connection);
+    return connection_is_congested(peer->connection);
 }
 
 static size_t transport_queued(const void *owner) {
     const struct native_peer *peer = owner;
-    return connection_queued(peer->visitor.connection);
+    return connection_queued(peer->connection);
 }
 
 static void transport_on_open(void *owner) {
     struct native_peer *peer = owner;
     read_on(peer);
     peer->state = NATIVE_PEER_OPEN;
-    admission_settle(&peer->visitor.ticket);
+    admission_settle(&peer->ticket);
 }
 
 static void transport_measure(const void *owner, uint64_t *ret_received, uint64_t *ret_sent) {
     const struct native_peer *peer = owner;
-    *ret_received = connection_bytes_read(peer->visitor.connection);
-    *ret_sent = connection_bytes_written(peer->visitor.connection);
+    *ret_received = connection_bytes_read(peer->connection);
+    *ret_sent = connection_bytes_written(peer->connection);
 }
 
 static void transport_lend(void *owner, size_t bytes) {
     struct native_peer *peer = owner;
-    connection_lend(peer->visitor.connection, bytes);
+    connection_lend(peer->connection, bytes);
 }
 
 static const struct session_transport transport = {
@@ -133,7 +134,7 @@ static size_t take_oversize(struct native_peer *peer, struct daffi_span in) {
     size_t size = 0;
     int status = daffi_message_decode_head(in, &message, &size, &fault);
     if (status == -EAGAIN) {
-        connection_expect(peer->visitor.connection, in.length + 1);
+        connection_expect(peer->connection, in.length + 1);
         return 0;
     }
     if (status < 0) {
@@ -161,7 +162,7 @@ static size_t take_message(struct native_peer *peer, struct daffi_span in) {
         return take_oversize(peer, in);
     }
     if (status == -EAGAIN) {
-        connection_expect(peer->visitor.connection, size);
+        connection_expect(peer->connection, size);
         return 0;
     }
     if (status < 0) {
@@ -174,7 +175,7 @@ static size_t take_message(struct native_peer *peer, struct daffi_span in) {
     session_on_message(peer->session, &message, daffi_span_of(in.data, size));
     if (peer->state == NATIVE_PEER_NEW) {
         peer->state = NATIVE_PEER_GREETING;
-        connection_pause(peer->visitor.connection);
+        connection_pause(peer->connection);
     }
     return size;
 }
@@ -213,7 +214,7 @@ static void on_closed(void *owner, int reason, const char *detail) {
     end_session(peer, detail);
     bridge_leave_kind(peer->bridge, BRIDGE_NATIVE);
     timer_clear(reactor_timers(peer->bridge->reactor), &peer->goodbye);
-    admission_leave(&peer->visitor.ticket);
+    admission_leave(&peer->ticket);
     bridge_forget_connection(peer->bridge);
     peer->retired.release = release;
     reactor_retire(peer->bridge->reactor, &peer->retired);
@@ -242,8 +243,8 @@ int native_peer_new(struct bridge *bridge, struct backend *backend, const struct
         return status;
     }
     peer->bridge = bridge;
-    peer->visitor = *visitor;
-    peer->visitor.bound_name = NULL; /* the session has copied it */
+    peer->connection = visitor->connection;
+    peer->ticket = visitor->ticket;
     peer->goodbye.on_due = on_goodbye;
     bridge_enter_kind(bridge, BRIDGE_NATIVE, visitor->connection);
     connection_set_handler(visitor->connection, &handler, peer);

@@ -27,7 +27,8 @@ struct ws_peer {
     bool paused;
     struct bridge *bridge;
     struct session *session; /* NULL once it has been told of the end */
-    struct visitor visitor;
+    struct connection *connection;
+    struct admission_ticket ticket;
     struct ws_reader reader;
     struct timer timer; /* OPEN: the heartbeat's next look; CLOSE_SENT: the end */
     struct ws_heartbeat heartbeat;
@@ -46,7 +47,7 @@ static int send_frame(struct ws_peer *peer, enum ws_opcode opcode, struct daffi_
     uint8_t bytes[WS_HEADER_MAX];
     const struct stream_piece pieces[] = {
         {bytes, ws_frame_encode(&header, bytes)}, {head.data, head.length}, {payload.data, payload.length}};
-    return connection_write_pieces(peer->visitor.connection, pieces, 3);
+    return connection_write_pieces(peer->connection, pieces, 3);
 }
 
 /* `reason` is cut between characters where it is too long for a control frame. */
@@ -113,7 +114,7 @@ static void end_session(struct ws_peer *peer, const char *detail) {
 static void end_connection(struct ws_peer *peer) {
     peer->state = WS_PEER_ENDING;
     timer_clear(reactor_timers(peer->bridge->reactor), &peer->timer);
-    connection_close(peer->visitor.connection, peer->bridge->config->timeouts.drain);
+    connection_close(peer->connection, peer->bridge->config->timeouts.drain);
 }
 
 /* -- the heartbeat -- */
@@ -125,7 +126,7 @@ static int set_timer(struct ws_peer *peer, uint64_t in_ms) {
 
 /* An empty message: pages can't see pings. */
 static void send_beat(struct ws_peer *peer) {
-    if (peer->wants_offer && !connection_is_congested(peer->visitor.connection)) {
+    if (peer->wants_offer && !connection_is_congested(peer->connection)) {
         (void)send_frame(peer, WS_BINARY, daffi_span_of(NULL, 0), daffi_span_of(NULL, 0));
     }
 }
@@ -137,13 +138,13 @@ static void give_up(struct ws_peer *peer) {
              peer->heartbeat.interval_ms + peer->heartbeat.answer_ms);
     end_session(peer, reason);
     peer->state = WS_PEER_ENDING;
-    connection_abort(peer->visitor.connection, -ETIMEDOUT, reason);
+    connection_abort(peer->connection, -ETIMEDOUT, reason);
 }
 
 static void look_for_life(struct ws_peer *peer, uint64_t now) {
-    ws_heartbeat_hear(&peer->heartbeat, connection_read_at(peer->visitor.connection));
-    const struct ws_heartbeat_verdict verdict = ws_heartbeat_look(
-        &peer->heartbeat, now, peer->paused, connection_unacknowledged(peer->visitor.connection));
+    ws_heartbeat_hear(&peer->heartbeat, connection_read_at(peer->connection));
+    const struct ws_heartbeat_verdict verdict =
+        ws_heartbeat_look(&peer->heartbeat, now, peer->paused, connection_unacknowledged(peer->connection));
     if (verdict.dead) {
         give_up(peer);
         return;
@@ -210,7 +211,7 @@ static void transport_close(void *owner, uint16_t code, const char *reason) {
     peer->state = WS_PEER_CLOSE_SENT;
     if (peer->paused) {
         peer->paused = false;
-        connection_resume(peer->visitor.connection);
+        connection_resume(peer->connection);
     }
     if (set_timer(peer, CLOSE_ECHO_MS) < 0) {
         end_connection(peer);
@@ -221,7 +222,7 @@ static void transport_pause(void *owner) {
     struct ws_peer *peer = owner;
     if (peer->state == WS_PEER_OPEN && !peer->paused) {
         peer->paused = true;
-        connection_pause(peer->visitor.connection);
+        connection_pause(peer->connection);
     }
 }
 
@@ -229,18 +230,18 @@ static void transport_resume(void *owner) {
     struct ws_peer *peer = owner;
     if (peer->state == WS_PEER_OPEN && peer->paused) {
         peer->paused = false;
-        connection_resume(peer->visitor.connection);
+        connection_resume(peer->connection);
     }
 }
 
 static bool transport_is_congested(const void *owner) {
     const struct ws_peer *peer = owner;
-    return peer->state == WS_PEER_OPEN && connection_is_congested(peer->visitor.connection);
+    return peer->state == WS_PEER_OPEN && connection_is_congested(peer->connection);
 }
 
 static size_t transport_queued(const void *owner) {
     const struct ws_peer *peer = owner;
-    return connection_queued(peer->visitor.connection) + buffer_length(&peer->batch);
+    return connection_queued(peer->connection) + buffer_length(&peer->batch);
 }
 
 static void transport_ping(void *owner) {
@@ -253,7 +254,7 @@ static void transport_ping(void *owner) {
 static void transport_on_open(void *owner) {
     struct ws_peer *peer = owner;
     const struct config *config = peer->bridge->config;
-    admission_settle(&peer->visitor.ticket);
+    admission_settle(&peer->ticket);
     ws_reader_raise_limit(&peer->reader, session_message_limit(peer->session));
     peer->batch_limit = peer->wants_offer ? bridge_batch_limit(config) : 0;
     ws_heartbeat_begin(&peer->heartbeat, config->timeouts.heartbeat, config->timeouts.heartbeat_answer,
@@ -265,8 +266,8 @@ static void transport_on_open(void *owner) {
 
 static void transport_measure(const void *owner, uint64_t *ret_received, uint64_t *ret_sent) {
     const struct ws_peer *peer = owner;
-    *ret_received = connection_bytes_read(peer->visitor.connection);
-    *ret_sent = connection_bytes_written(peer->visitor.connection);
+    *ret_received = connection_bytes_read(peer->connection);
+    *ret_sent = connection_bytes_written(peer->connection);
 }
 
 static const struct session_transport transport = {
@@ -370,7 +371,7 @@ static void take_event(struct ws_peer *peer, const struct ws_event *event) {
         break;
     case WS_EVENT_PING:
         /* A peer that does not read its pongs gets no more of them (RFC 6455, 5.5.3 lets us answer the last alone). */
-        if (!connection_is_congested(peer->visitor.connection)) {
+        if (!connection_is_congested(peer->connection)) {
             (void)send_frame(peer, WS_PONG, event->data, daffi_span_of(NULL, 0));
         }
         break;
@@ -410,7 +411,7 @@ static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
         }
         at += consumed;
         if (status == 0) {
-            connection_expect(peer->visitor.connection, needed);
+            connection_expect(peer->connection, needed);
             return (ssize_t)at;
         }
     }
@@ -443,7 +444,7 @@ static void on_closed(void *owner, int reason, const char *detail) {
     bridge_leave_kind(peer->bridge, BRIDGE_PAGE);
     timer_clear(reactor_timers(reactor), &peer->timer);
     buffer_clear(reactor_pool(reactor), &peer->batch);
-    admission_leave(&peer->visitor.ticket);
+    admission_leave(&peer->ticket);
     bridge_forget_connection(peer->bridge);
     peer->retired.release = release;
     reactor_retire(reactor, &peer->retired);
@@ -483,8 +484,8 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
     };
     ws_reader_init(&peer->reader, WS_SERVER, &limits);
     peer->bridge = setup->bridge;
-    peer->visitor = *visitor;
-    peer->visitor.bound_name = NULL; /* the session has copied it */
+    peer->connection = visitor->connection;
+    peer->ticket = visitor->ticket;
     peer->wants_offer = setup->wants_offer;
     peer->timer.on_due = on_timer;
     peer->flush.run = run_flush;

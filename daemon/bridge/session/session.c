@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct session *session_of_deadline(struct timer *timer) {
     return (struct session *)(void *)((char *)timer - offsetof(struct session, deadline));
@@ -56,7 +57,7 @@ void session_close(struct session *session, uint16_t code, const char *reason) {
         return;
     }
     session->state = SESSION_CLOSING;
-    snprintf(session->ending, sizeof session->ending, "%s", reason);
+    session->ending = strndup(reason, ENDING_MAX); /* without memory the log has the connection's words */
     session_note_close(session, code);
     timer_clear(reactor_timers(session->bridge->reactor), &session->deadline);
     timer_clear(reactor_timers(session->bridge->reactor), &session->expiry);
@@ -97,13 +98,14 @@ static void release(struct reactor_retired *retired) {
     config_drop(session->config);
     free(session->no_backend);
     free(session->bound_name);
+    free(session->ending);
     free(session->name);
     free(session);
 }
 
 void session_on_closed(struct session *session, const char *detail) {
     struct reactor *reactor = session->bridge->reactor;
-    session_account_end(session, session->ending[0] == '\0' ? detail : session->ending);
+    session_account_end(session, session->ending == NULL ? detail : session->ending);
     session->state = SESSION_CLOSING;
     timer_clear(reactor_timers(reactor), &session->deadline);
     timer_clear(reactor_timers(reactor), &session->expiry);

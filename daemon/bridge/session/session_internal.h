@@ -17,8 +17,8 @@ enum {
     CLOSE_TRY_LATER = 1013,
     QUOTED_MAX = 128, /* of a peer's text in a log line */
     WHO_MAX = 512,
-    ENDING_MAX = 192,
-    BRIDGE_ABI = 1, /* of what our client is told about the bridge */
+    ENDING_MAX = 191, /* bytes of why it closes that the log is told */
+    BRIDGE_ABI = 1,   /* of what our client is told about the bridge */
 };
 
 enum session_state {
@@ -65,7 +65,7 @@ struct session {
     char address[ADDRESS_MAX];
     char *no_backend;        /* NULL where there is one */
     char *bound_name;        /* of its peer's certificate; NULL: it is not bound to one */
-    char ending[ENDING_MAX]; /* why it closes, for the log */
+    char *ending;            /* why it closes, for the log; NULL: not by the session's own doing */
     uint64_t since;          /* ms */
     uint64_t received, sent; /* messages */
     uint16_t close_code;     /* of a WebSocket close, either side's, the first; 0: not yet */

@@ -27,13 +27,43 @@ struct dev_watch {
     void *owner;
     struct folder *folders; /* by wd */
     size_t count, capacity;
-    bool is_cut;
+    const char *cut; /* why not all are watched; NULL: they are */
+    dev_watch_cut_callback on_cut;
     int above; /* the watch of the folder that the root is in, or -1 */
     char root[PATH_MAX];
 };
 
 static bool is_left_out(const char *name) {
     return name[0] == '.' || strcmp(name, "node_modules") == 0 || strcmp(name, "__pycache__") == 0;
+}
+
+/* A virtual environment, of thousands of files: where nobody has put one when the watch begins. */
+static bool is_environment(const char *path) {
+    char mark[2 * PATH_MAX + 16];
+    snprintf(mark, sizeof mark, "%spyvenv.cfg", path);
+    return access(mark, F_OK) == 0;
+}
+
+const char *dev_watch_explain(int status) {
+    switch (status) {
+    case -EMFILE:
+        return "this user has as many watches as the system allows; see fs.inotify.max_user_instances";
+    case -ENOSPC:
+        return "this user watches as many folders as the system allows; see fs.inotify.max_user_watches";
+    case -E2BIG:
+        return "there are too many, or they are too deep";
+    default:
+        return strerror(-status);
+    }
+}
+
+static void cut(struct dev_watch *watch, int status) {
+    if (watch->cut == NULL) {
+        watch->cut = dev_watch_explain(status);
+        if (watch->on_cut != NULL) {
+            watch->on_cut(watch->owner, watch->count, watch->cut);
+        }
+    }
 }
 
 /* -- the folders that are watched -- */
@@ -97,10 +127,43 @@ static void forget(struct dev_watch *watch, int wd) {
     watch->count--;
 }
 
-static int add_tree(struct dev_watch *watch, const char *name, unsigned depth);
+/* Folders that are still to be watched, by name: a level after the other, so that one that is deep, and holds more than can be
+ * watched, is not in the way of its neighbours. */
+struct queue {
+    char **names;
+    size_t first, count, capacity;
+};
 
-/* The folders in the one called `name`. */
-static int add_below(struct dev_watch *watch, const char *path, const char *name, unsigned depth) {
+/* 0 or -ENOMEM. */
+static int push(struct queue *queue, const char *name) {
+    if (queue->count == queue->capacity) {
+        size_t capacity = queue->capacity == 0 ? 64 : 2 * queue->capacity;
+        char **grown = realloc(queue->names, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return -ENOMEM;
+        }
+        queue->names = grown;
+        queue->capacity = capacity;
+    }
+    char *copy = strdup(name);
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    queue->names[queue->count++] = copy;
+    return 0;
+}
+
+static unsigned depth_of(const char *name) {
+    unsigned depth = 0;
+    for (const char *c = name; *c != '\0'; c++) {
+        depth += *c == '/';
+    }
+    return depth;
+}
+
+/* What is in the folder called `name`: folders are queued, files told of where that is wanted. */
+static int read_folder(struct dev_watch *watch, struct queue *queue, const char *path, const char *name,
+                       bool tells) {
     DIR *stream = opendir(path);
     const struct dirent *entry;
     int status = 0;
@@ -108,11 +171,19 @@ static int add_below(struct dev_watch *watch, const char *path, const char *name
         char below[PATH_MAX];
         struct stat info;
         if (is_left_out(entry->d_name) ||
-            fstatat(dirfd(stream), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(info.st_mode) ||
-            snprintf(below, sizeof below, "%s%s/", name, entry->d_name) >= (int)sizeof below) {
+            fstatat(dirfd(stream), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) < 0) {
             continue;
         }
-        status = add_tree(watch, below, depth + 1);
+        const bool is_folder = S_ISDIR(info.st_mode);
+        const int length = snprintf(below, sizeof below, "%s%s%s", name, entry->d_name, is_folder ? "/" : "");
+        if (length >= (int)sizeof below) {
+            continue;
+        }
+        if (is_folder) {
+            status = push(queue, below);
+        } else if (tells) {
+            watch->on_change(watch->owner, below);
+        }
     }
     if (stream != NULL) {
         closedir(stream);
@@ -120,23 +191,55 @@ static int add_below(struct dev_watch *watch, const char *path, const char *name
     return status;
 }
 
-/* 0, also where one has gone meanwhile, or where there are too many. */
-static int add_tree(struct dev_watch *watch, const char *name, unsigned depth) {
+/* 0, also where it has gone meanwhile, or can't be watched; for the root: -ENOSPC. */
+static int add_folder(struct dev_watch *watch, struct queue *queue, const char *name, bool tells) {
     char path[2 * PATH_MAX];
+    const bool is_root = name[0] == '\0';
     snprintf(path, sizeof path, "%s/%s", watch->root, name);
-    if (watch->count == DEV_WATCH_FOLDERS_MAX || depth == DEPTH_MAX) {
-        watch->is_cut = true;
+    if (!is_root && is_environment(path)) {
+        return 0;
+    }
+    if (watch->count == DEV_WATCH_FOLDERS_MAX || depth_of(name) == DEPTH_MAX) {
+        cut(watch, -E2BIG);
         return 0;
     }
     int wd = inotify_add_watch(watch->source.fd, path,
                                IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
                                    IN_ATTRIB | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK);
     if (wd < 0) {
-        watch->is_cut = watch->is_cut || errno == ENOSPC || errno == EACCES;
-        return errno == ENOSPC && name[0] == '\0' ? -errno : 0;
+        int status = -errno;
+        if (status == -ENOSPC || status == -EACCES) {
+            cut(watch, status);
+        }
+        return status == -ENOSPC && is_root ? status : 0;
     }
     int status = remember(watch, wd, name);
-    return status < 0 ? status : add_below(watch, path, name, depth);
+    return status < 0 ? status : read_folder(watch, queue, path, name, tells);
+}
+
+/* The folder called `name` and those below it. 0, also where they are not all. */
+static int add_tree(struct dev_watch *watch, const char *name, bool tells) {
+    struct queue queue = {0};
+    int status = push(&queue, name);
+    for (; queue.first < queue.count; queue.first++) {
+        if (status == 0) {
+            status = add_folder(watch, &queue, queue.names[queue.first], tells);
+        }
+        free(queue.names[queue.first]);
+    }
+    free(queue.names);
+    return status;
+}
+
+/* The folder called `name`, which has been moved away, and those below it: the system would go on telling of them. Where it comes back
+ * under another name it is added then. They are forgotten when the system says that they are (IN_IGNORED). */
+static void drop_tree(struct dev_watch *watch, const char *name) {
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < watch->count; i++) {
+        if (strncmp(watch->folders[i].name, name, length) == 0) {
+            (void)inotify_rm_watch(watch->source.fd, watch->folders[i].wd);
+        }
+    }
 }
 
 /* Where the root comes back when it has been removed, as build tools do. The root of all stays. */
@@ -155,7 +258,7 @@ static void add_above(struct dev_watch *watch) {
 
 static void hear_above(struct dev_watch *watch, const struct inotify_event *event) {
     if (event->len > 0 && strcmp(event->name, strrchr(watch->root, '/') + 1) == 0) {
-        (void)add_tree(watch, "", 0);
+        (void)add_tree(watch, "", false);
         watch->on_change(watch->owner, "");
     }
 }
@@ -164,7 +267,7 @@ static void hear(struct dev_watch *watch, const struct inotify_event *event) {
     char name[2 * PATH_MAX];
     const struct folder *folder = folder_of(watch, event->wd);
     if ((event->mask & IN_Q_OVERFLOW) != 0) {
-        (void)add_tree(watch, "", 0); /* folders may have come that nobody has told of */
+        (void)add_tree(watch, "", false); /* folders may have come that nobody has told of */
         watch->on_change(watch->owner, "");
         return;
     }
@@ -181,13 +284,17 @@ static void hear(struct dev_watch *watch, const struct inotify_event *event) {
     }
     /* Before folders are added, which moves the one that was found. */
     int length = snprintf(name, sizeof name, "%s%s", folder->name, event->name);
-    if ((event->mask & IN_ISDIR) != 0 && (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0 &&
-        length + 1 < PATH_MAX) {
+    if ((event->mask & IN_ISDIR) != 0 && length + 1 < PATH_MAX) {
         char below[sizeof name + 1];
         snprintf(below, sizeof below, "%s/", name);
-        (void)add_tree(watch, below, 1);
+        if ((event->mask & (IN_CREATE | IN_MOVED_TO)) != 0) {
+            (void)add_tree(watch, below, true);
+        } else if ((event->mask & IN_MOVED_FROM) != 0) {
+            drop_tree(watch, below);
+        }
     }
-    /* A file that was just made is told of when it is closed; a link, or a renamed one, at once. */
+    /* A file that is being written is told of as it is made and as it is closed; of a folder, its files apart, only its coming and
+     * going. */
     if ((event->mask & IN_ISDIR) == 0 ||
         (event->mask & (IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE)) != 0) {
         watch->on_change(watch->owner, name);
@@ -221,7 +328,7 @@ int dev_watch_new(struct reactor *reactor, const char *path, dev_watch_callback 
     int status = realpath(path, watch->root) == NULL ? -errno : 0;
     if (status == 0) {
         watch->source.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-        status = watch->source.fd < 0 ? -errno : add_tree(watch, "", 0);
+        status = watch->source.fd < 0 ? -errno : add_tree(watch, "", false);
     }
     if (status == 0) {
         add_above(watch);
@@ -251,6 +358,13 @@ void dev_watch_free(struct dev_watch *watch) {
 }
 
 size_t dev_watch_count(const struct dev_watch *watch, bool *ret_is_cut) {
-    *ret_is_cut = watch->is_cut;
+    *ret_is_cut = watch->cut != NULL;
     return watch->count;
+}
+
+void dev_watch_on_cut(struct dev_watch *watch, dev_watch_cut_callback on_cut) {
+    watch->on_cut = on_cut;
+    if (watch->cut != NULL) {
+        on_cut(watch->owner, watch->count, watch->cut);
+    }
 }

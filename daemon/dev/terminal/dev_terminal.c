@@ -17,20 +17,24 @@ void dev_terminal_init(struct dev_terminal *terminal, int fd) {
     const char *plain = getenv("NO_COLOR");
     *terminal = (struct dev_terminal){
         .fd = fd,
-        .is_terminal = isatty(fd) == 1 && (plain == NULL || plain[0] == '\0'),
+        .is_terminal = isatty(fd) == 1,
         .state = DEV_TERMINAL_QUIET,
+        .waited = {.fd = fd, .events = POLLOUT},
     };
+    terminal->has_colours = terminal->is_terminal && (plain == NULL || plain[0] == '\0');
     (void)pthread_mutex_init(&terminal->lock, NULL);
     (void)pthread_cond_init(&terminal->news, NULL);
 }
 
 /* The one place where dev_terminal_close may break in: no lock is held. What can't be written is lost: there is nowhere to say
  * so. No variable here, nor in who calls this, has its address taken: AddressSanitizer would not hear that its frame is gone. */
-static void put(const struct dev_terminal *terminal, const char *bytes, size_t length) {
+static void put(struct dev_terminal *terminal, const char *bytes, size_t length) {
     (void)pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     while (length > 0) {
         ssize_t n = write(terminal->fd, bytes, length);
-        if (n < 0 && errno != EINTR) {
+        if (n < 0 && errno == EAGAIN) {
+            (void)poll(&terminal->waited, 1, -1);
+        } else if (n < 0 && errno != EINTR) {
             break;
         }
         bytes += n > 0 ? n : 0;

@@ -4,6 +4,7 @@
 #ifndef DEV_TERMINAL_H
 #define DEV_TERMINAL_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,17 +18,18 @@ struct dev_terminal_text;
 
 struct dev_terminal {
     int fd;
-    bool is_terminal;
+    bool is_terminal, has_colours;
     enum { DEV_TERMINAL_QUIET, DEV_TERMINAL_WRITING, DEV_TERMINAL_CLOSING } state;
     pthread_t thread; /* from DEV_TERMINAL_WRITING on */
     pthread_mutex_t lock;
     pthread_cond_t news;
     struct dev_terminal_text *first, *last; /* the first one may be on its way out */
     size_t waiting, left_out;
-    char note[64]; /* the thread's own */
+    char note[64];        /* the thread's own */
+    struct pollfd waited; /* likewise */
 };
 
-/* `fd` is borrowed. Colours are for a terminal, where NO_COLOR is not set. What is written before dev_terminal_start waits for
+/* `fd` is borrowed; it may be non-blocking, as whoever shares it may make it. It has colours where it is a terminal and NO_COLOR is not set. What is written before dev_terminal_start waits for
  * it. */
 void dev_terminal_init(struct dev_terminal *terminal, int fd);
 

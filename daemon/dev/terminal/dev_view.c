@@ -29,7 +29,7 @@ static void format_size(size_t bytes, char out[32]) {
     }
 }
 
-void dev_view_format(const struct access_call *call, bool is_terminal, char out[DEV_VIEW_LINE_MAX]) {
+void dev_view_format(const struct access_call *call, bool has_colours, char out[DEV_VIEW_LINE_MAX]) {
     static const char *const serdes[] = {[CONFIG_RAW] = "raw",
                                          [CONFIG_JSON] = "json",
                                          [CONFIG_PICKLE] = "pickle",
@@ -55,14 +55,14 @@ void dev_view_format(const struct access_call *call, bool is_terminal, char out[
         snprintf(result, sizeof result, "%s  %s", size, took);
     } else {
         dev_error_show(call, error, sizeof error);
-        snprintf(result, sizeof result, "%s%s%s  %s", is_terminal ? "\x1b[31m" : "", error,
-                 is_terminal ? "\x1b[0m" : "", took);
+        snprintf(result, sizeof result, "%s%s%s  %s", has_colours ? "\x1b[31m" : "", error,
+                 has_colours ? "\x1b[0m" : "", took);
     }
     if (call->function_length == 0) { /* of a call whose receiver has gone, no more is known */
         snprintf(out, DEV_VIEW_LINE_MAX, "call   %s → %s  %s\n", caller, receiver, result);
         return;
     }
     snprintf(out, DEV_VIEW_LINE_MAX, "call   %s → %s.%s  %s%s%s  %s\n", caller, receiver, function,
-             is_terminal ? "\x1b[2m" : "", call->serde < CONFIG_SERDES_END ? serdes[call->serde] : "?",
-             is_terminal ? "\x1b[0m" : "", result);
+             has_colours ? "\x1b[2m" : "", call->serde < CONFIG_SERDES_END ? serdes[call->serde] : "?",
+             has_colours ? "\x1b[0m" : "", result);
 }

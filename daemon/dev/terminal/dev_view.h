@@ -10,6 +10,6 @@
 enum { DEV_VIEW_LINE_MAX = 1024 };
 
 /* With its newline. Names and errors are a peer's bytes: nothing in them acts on a terminal. Pure. */
-void dev_view_format(const struct access_call *call, bool is_terminal, char out[DEV_VIEW_LINE_MAX]);
+void dev_view_format(const struct access_call *call, bool has_colours, char out[DEV_VIEW_LINE_MAX]);
 
 #endif

@@ -17,9 +17,7 @@ static void write_host(const char *host, size_t length, char *out, size_t capaci
         host++;
         length -= 2;
     }
-    if (length == 2 && strncmp(host, "::", 2) == 0) {
-        snprintf(out, capacity, "DAFFI_HOST=::1");
-    } else if (length == 7 && strncmp(host, "0.0.0.0", 7) == 0) {
+    if ((length == 2 && strncmp(host, "::", 2) == 0) || (length == 7 && strncmp(host, "0.0.0.0", 7) == 0)) {
         snprintf(out, capacity, "DAFFI_HOST=127.0.0.1");
     } else {
         snprintf(out, capacity, "DAFFI_HOST=%.*s", (int)length, host);

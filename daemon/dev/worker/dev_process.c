@@ -21,9 +21,11 @@ static void close_pair(int pair[2]) {
 _Noreturn static void become(char *const *argv, char *const *environment, int output, int failure,
                              pid_t parent) {
     sigset_t none;
+    for (int number = 1; number < NSIG; number++) { /* those that are ignored stay so otherwise */
+        (void)signal(number, SIG_DFL);
+    }
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     sigemptyset(&none);
-    signal(SIGPIPE, SIG_DFL);
     if (nothing >= 0 && setpgid(0, 0) == 0 && dup2(nothing, STDIN_FILENO) >= 0 &&
         dup2(output, STDOUT_FILENO) >= 0 && dup2(output, STDERR_FILENO) >= 0 &&
         prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent &&
@@ -82,8 +84,13 @@ int dev_process_start(char *const *argv, char *const *environment, struct dev_pr
     return 0;
 }
 
-void dev_process_signal(const struct dev_process *process, int number) {
-    (void)kill(-process->pid, number);
+int dev_process_signal(const struct dev_process *process, int number) {
+    int status = kill(-process->pid, number) < 0 ? -errno : 0;
+    if (status < 0 ||
+        getpgid(process->pid) != process->pid) { /* no more than once: some end in haste at a second one */
+        status = pidfd_send_signal(process->ended, number, NULL, 0) < 0 ? -errno : 0;
+    }
+    return status;
 }
 
 int dev_process_reap(const struct dev_process *process, struct dev_process_end *ret_end) {
@@ -92,7 +99,7 @@ int dev_process_reap(const struct dev_process *process, struct dev_process_end *
     if (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0) {
         return -EAGAIN;
     }
-    dev_process_signal(process, SIGKILL);
+    (void)kill(-process->pid, SIGKILL);
     (void)waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG);
     bool exited = info.si_code == CLD_EXITED;
     *ret_end = (struct dev_process_end){.status = exited ? info.si_status : -1,

@@ -21,8 +21,8 @@ struct dev_process_end {
  * program. */
 int dev_process_start(char *const *argv, char *const *environment, struct dev_process *ret_process);
 
-/* Signals it and its children that are in its group. */
-void dev_process_signal(const struct dev_process *process, int number);
+/* Signals its group, and itself where it has left that. 0, or -errno: -EPERM where it has become somebody else's (sudo). */
+int dev_process_signal(const struct dev_process *process, int number);
 
 /* When `ended` is readable: what is left of its group is killed, and it is forgotten by the system; then its output can be read to
  * the end. 0, or -EAGAIN while it runs. */

@@ -27,7 +27,7 @@ static void show(void *owner, const char *line, size_t length) {
     char text[DEV_LINES_MAX + 1];
     char shown[SHOWN_MAX];
     dev_text_show(line, length, text, sizeof text);
-    if (worker->setup.terminal->is_terminal) {
+    if (worker->setup.terminal->has_colours) {
         snprintf(shown, sizeof shown, "\x1b[3%um%s |\x1b[0m %s\n", 1 + worker->setup.colour % 6,
                  worker->command.name, text);
     } else {
@@ -40,7 +40,7 @@ __attribute__((format(printf, 2, 3))) static void tell(const struct dev_worker *
                                                        ...) {
     char text[256];
     char shown[SHOWN_MAX];
-    bool bold = worker->setup.terminal->is_terminal;
+    bool bold = worker->setup.terminal->has_colours;
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
@@ -88,6 +88,17 @@ static int watch_process(struct dev_worker *worker) {
     return status == 0 ? reactor_watch(reactor, &worker->output, EPOLLIN) : status;
 }
 
+/* Of its process nothing is heard any more. */
+static void let_go(struct dev_worker *worker) {
+    struct reactor *reactor = worker->setup.reactor;
+    (void)reactor_watch(reactor, &worker->ended, 0);
+    (void)reactor_watch(reactor, &worker->output, 0);
+    dev_process_close(&worker->process);
+    worker->ended.fd = -1;
+    worker->output.fd = -1;
+    timer_clear(reactor_timers(reactor), &worker->timer);
+}
+
 static void start(struct dev_worker *worker) {
     const char *program = worker->command.argv[0];
     worker->state = DEV_WORKER_RESTING;
@@ -101,21 +112,43 @@ static void start(struct dev_worker *worker) {
     worker->started_at = reactor_now(worker->setup.reactor);
     status = watch_process(worker);
     if (status < 0) { /* nobody would hear of its end */
-        tell(worker, "can't be watched: %s", strerror(-status));
-        dev_process_signal(&worker->process, SIGKILL);
+        struct dev_process_end how;
+        (void)dev_process_signal(&worker->process, SIGKILL);
+        (void)dev_process_reap(&worker->process, &how);
+        let_go(worker);
+        worker->state = DEV_WORKER_RESTING;
+        tell(worker, "can't be watched: %s; it is started anew when a file changes", strerror(-status));
+    }
+}
+
+static void finish(struct dev_worker *worker) {
+    worker->state = DEV_WORKER_ENDED;
+    worker->setup.on_ended(worker->setup.owner);
+}
+
+/* What has become somebody else's, as sudo does, or what the kernel holds. */
+static void give_up(struct dev_worker *worker, int error) {
+    const char *why = error == 0 ? "it is in the kernel's hands" : strerror(-error);
+    const int pid = (int)worker->process.pid;
+    worker->state = DEV_WORKER_STUCK;
+    if (worker->again) {
+        tell(worker, "can't be ended: %s; it is started anew when process %d has ended", why, pid);
+    } else {
+        tell(worker, "can't be ended: %s; process %d is left behind", why, pid);
+        let_go(worker);
+        finish(worker);
     }
 }
 
 static void end(struct dev_worker *worker, bool again) {
     worker->state = DEV_WORKER_ENDING;
     worker->again = again;
-    dev_process_signal(&worker->process, SIGTERM);
-    set_timer(worker, &worker->timer, DEV_WORKER_END_MS);
-}
-
-static void finish(struct dev_worker *worker) {
-    worker->state = DEV_WORKER_ENDED;
-    worker->setup.on_ended(worker->setup.owner);
+    int status = dev_process_signal(&worker->process, SIGTERM);
+    if (status == -EPERM) {
+        give_up(worker, status);
+    } else {
+        set_timer(worker, &worker->timer, DEV_WORKER_END_MS);
+    }
 }
 
 /* It has ended by itself. */
@@ -143,7 +176,6 @@ static void rest(struct dev_worker *worker, const struct dev_process_end *end) {
 
 static void on_ended(struct reactor_source *source, uint32_t events) {
     struct dev_worker *worker = of(source, offsetof(struct dev_worker, ended));
-    struct reactor *reactor = worker->setup.reactor;
     struct dev_process_end how;
     (void)events;
     if (source->fd < 0 || dev_process_reap(&worker->process, &how) < 0) {
@@ -152,12 +184,7 @@ static void on_ended(struct reactor_source *source, uint32_t events) {
     for (int i = 0; i < LAST_READS_MAX && read_output(worker) > 0; i++) {
     }
     dev_lines_end(&worker->lines, show, worker);
-    (void)reactor_watch(reactor, &worker->ended, 0);
-    (void)reactor_watch(reactor, &worker->output, 0);
-    dev_process_close(&worker->process);
-    worker->ended.fd = -1;
-    worker->output.fd = -1;
-    timer_clear(reactor_timers(reactor), &worker->timer);
+    let_go(worker);
     if (worker->state == DEV_WORKER_RUNNING) {
         rest(worker, &how);
     } else if (worker->again) {
@@ -173,7 +200,11 @@ static void on_due(struct timer *timer, uint64_t now) {
     if (worker->state == DEV_WORKER_RESTING) {
         start(worker);
     } else if (worker->state == DEV_WORKER_ENDING) {
-        dev_process_signal(&worker->process, SIGKILL);
+        worker->state = DEV_WORKER_KILLED;
+        (void)dev_process_signal(&worker->process, SIGKILL);
+        set_timer(worker, &worker->timer, DEV_WORKER_KILL_MS);
+    } else if (worker->state == DEV_WORKER_KILLED) {
+        give_up(worker, 0);
     }
 }
 
@@ -182,7 +213,7 @@ static void on_due(struct timer *timer, uint64_t now) {
 static void on_settled(struct timer *timer, uint64_t now) {
     struct dev_worker *worker = of(timer, offsetof(struct dev_worker, settled));
     (void)now;
-    if (worker->state == DEV_WORKER_ENDING || worker->state == DEV_WORKER_ENDED) {
+    if (worker->state != DEV_WORKER_RUNNING && worker->state != DEV_WORKER_RESTING) {
         return; /* what comes next reads the file as it is now */
     }
     tell(worker, "is started anew: %s has changed", worker->changed);
@@ -207,6 +238,11 @@ static void on_change(void *owner, const char *name) {
     set_timer(worker, &worker->settled, DEV_WORKER_SETTLE_MS);
 }
 
+static void on_cut(void *owner, size_t count, const char *why) {
+    tell(owner, "is started anew only when files in %zu folders of %.100s change, not in all: %s", count,
+         ((const struct dev_worker *)owner)->command.folder, why);
+}
+
 void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *setup) {
     *worker = (struct dev_worker){.setup = *setup,
                                   .process = {.ended = -1, .output = -1},
@@ -218,7 +254,9 @@ void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *s
     int status = dev_watch_new(setup->reactor, worker->command.folder, on_change, worker, &worker->watch);
     if (status < 0) {
         tell(worker, "is not started anew when its files change: %.100s: %s", worker->command.folder,
-             strerror(-status));
+             dev_watch_explain(status));
+    } else {
+        dev_watch_on_cut(worker->watch, on_cut);
     }
     start(worker);
 }
@@ -235,6 +273,18 @@ void dev_worker_stop(struct dev_worker *worker) {
         end(worker, false);
     } else {
         worker->again = false;
+        if (worker->state == DEV_WORKER_STUCK) {
+            let_go(worker);
+            finish(worker);
+        }
+    }
+}
+
+void dev_worker_abandon(struct dev_worker *worker) {
+    if (worker->state != DEV_WORKER_ENDED) {
+        (void)dev_process_signal(&worker->process, SIGKILL);
+        let_go(worker);
+        finish(worker);
     }
 }
 

@@ -13,6 +13,7 @@
 enum {
     DEV_WORKER_SETTLE_MS = 100, /* an editor's save is several changes */
     DEV_WORKER_END_MS = 3000,   /* from SIGTERM to SIGKILL */
+    DEV_WORKER_KILL_MS = 1000,  /* from SIGKILL on: who has not ended by then can't be ended */
     DEV_WORKER_BACKOFF_MIN_MS = 1000,
     DEV_WORKER_BACKOFF_MAX_MS = 30000, /* doubled each time */
     DEV_WORKER_SOUND_MS = 10000,       /* who lived this long begins the back-off anew */
@@ -22,7 +23,9 @@ enum dev_worker_state {
     DEV_WORKER_RESTING, /* not running; its timer, where it is set, starts it */
     DEV_WORKER_RUNNING,
     DEV_WORKER_ENDING, /* was told to; its timer kills it */
-    DEV_WORKER_ENDED,  /* for good */
+    DEV_WORKER_KILLED, /* its timer gives it up */
+    DEV_WORKER_STUCK, /* it can't be ended; that it ends by itself is waited for, but not with the server's own end */
+    DEV_WORKER_ENDED, /* for good */
 };
 
 struct dev_worker_setup {
@@ -39,7 +42,7 @@ struct dev_worker {
     struct dev_worker_setup setup;
     struct dev_command command;
     enum dev_worker_state state;
-    bool again; /* when ENDING: it is started anew */
+    bool again; /* from ENDING to STUCK: when it has ended it is started anew */
     struct dev_process process;
     struct reactor_source ended, output;
     struct dev_watch *watch; /* NULL where its folder can't be watched */
@@ -54,8 +57,11 @@ struct dev_worker {
  * are borrowed. */
 void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *setup);
 
-/* Has it end; on_ended is called when it has, from within where it has already. */
+/* Has it end; on_ended is called when it has, or can't be ended; from within where that is so already. */
 void dev_worker_stop(struct dev_worker *worker);
+
+/* After dev_worker_stop: it is killed, if it has not ended, and not waited for. */
+void dev_worker_abandon(struct dev_worker *worker);
 
 /* After on_ended, or where it has never begun. */
 void dev_worker_clear(struct dev_worker *worker);

@@ -7,6 +7,7 @@ struct dev_workers {
     const struct dev_options *options;
     struct dev_terminal *terminal;
     struct dev_environment environment;
+    size_t started;
     size_t running; /* that have not ended for good, and one while stop goes on */
     void (*on_ended)(void *owner);
     void *owner;
@@ -32,7 +33,7 @@ int dev_workers_new(const struct dev_options *options, const char *address, stru
 
 void dev_workers_free(struct dev_workers *workers) {
     if (workers != NULL) {
-        for (size_t i = 0; i < workers->running; i++) {
+        for (size_t i = 0; i < workers->started; i++) {
             dev_worker_clear(&workers->list[i]);
         }
         dev_environment_clear(&workers->environment);
@@ -57,17 +58,23 @@ void dev_workers_start(struct dev_workers *workers, struct reactor *reactor) {
                                                .on_ended = on_one_ended,
                                                .owner = workers};
         dev_worker_init(&workers->list[i], &setup);
+        workers->started++;
         workers->running++;
     }
 }
 
 void dev_workers_stop(struct dev_workers *workers, void (*on_ended)(void *owner), void *owner) {
-    size_t count = workers->running;
     workers->on_ended = on_ended;
     workers->owner = owner;
     workers->running++;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < workers->started; i++) {
         dev_worker_stop(&workers->list[i]);
     }
     on_one_ended(workers);
+}
+
+void dev_workers_abandon(struct dev_workers *workers) {
+    for (size_t i = 0; i < workers->started; i++) {
+        dev_worker_abandon(&workers->list[i]);
+    }
 }

@@ -119,6 +119,18 @@ def listening_ports(process) -> set[int]:
     return ports
 
 
+def accept_queue(bridge) -> int:
+    """How many connections to its TCP listeners are made, but not yet accepted."""
+    ports = {int(url.rsplit(":", 1)[1]) for url in bridge.urls}
+    waiting = 0
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        for line in file.read().splitlines()[1:]:
+            _, local, _, state, queues, *_ = line.split()
+            if state == "0A" and int(local.split(":")[1], 16) in ports:
+                waiting += int(queues.split(":")[1], 16)
+    return waiting
+
+
 def site_port(bridge) -> int:
     """civetweb's, which nobody but the door should have an answer from."""
     ports = listening_ports(bridge) - {int(url.rsplit(":", 1)[1]) for url in bridge.urls}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import socket
 import time
 
 import pytest
 import wire
-from attacks import UPGRADE, descriptors, dial, feed, frame, processor_seconds, read_to_end, read_until, reset, upgraded
-from processes import Bridge
+from attacks import UPGRADE, accept_queue, descriptors, dial, feed, frame, processor_seconds, read_to_end, read_until, reset, upgraded
+from processes import Bridge, wait_until
 from page import Page, RemoteError
 from websockets.exceptions import ConnectionClosed
 
@@ -80,25 +81,21 @@ def test_the_rate_of_new_connections_to_a_router_is_limited(make_world):
                          ids=["silent", "in the head", "upgraded", "not reading", "in the probe"])
 def test_slow_ones_keep_nobody_out_however_many_they_are(world, first):
     """Three times as many as one address may have, of that very address: who speaks up gets in at once, who stays silent gives way."""
-    crowd = []
-    for number in range(1500):
-        try:
-            connection = dial(world.bridge)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # who reads nothing is full at once
-            connection.setblocking(False)
-            connection.send(first)
-            crowd.append(connection)
-        except OSError:
-            pass  # it was refused: the others are younger than a second
-        if number % 100 == 0:
-            world.check(1)
-    time.sleep(1.1)  # who is in has had its second
-    for number in range(20):
-        with Page(world.url, f"newcomer{number}") as page:
-            assert page.call("add", number, 1) == number + 1
-    world.check()
-    for connection in crowd:
-        connection.close()
+    with contextlib.ExitStack() as crowd:
+        for number in range(1500):
+            with contextlib.suppress(OSError):  # it was refused: the others are younger than a second
+                connection = crowd.enter_context(dial(world.bridge))
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # who reads nothing is full at once
+                connection.setblocking(False)
+                connection.send(first)
+            if number % 100 == 0:
+                world.check(1)
+        wait_until(lambda: accept_queue(world.bridge) == 0)
+        time.sleep(1.1)  # who is in has had its second
+        for number in range(20):
+            with Page(world.url, f"newcomer{number}") as page:
+                assert page.call("add", number, 1) == number + 1
+        world.check()
 
 
 def test_out_of_descriptors_the_bridge_waits_and_recovers(make_world):
@@ -142,10 +139,7 @@ def test_connections_that_descriptors_do_not_suffice_for_are_refused_and_said_at
     bridge.wait_for(r"22 connections are taken, not 9000")
     before = descriptors(bridge)
     crowd = [dial(bridge) for _ in range(22)]
-    deadline = time.monotonic() + 20
-    while descriptors(bridge) < before + 22:  # each event loop takes them in its own time
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: descriptors(bridge) >= before + 22)  # each event loop takes them in its own time
     with dial(bridge) as one_more:
         assert read_to_end(one_more) == b""
     for one in crowd:
