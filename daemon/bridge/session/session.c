@@ -24,18 +24,6 @@ struct guard_session session_guarded(const struct session *session) {
 
 /* -- what is written to the log -- */
 
-/* `page "name" from 192.0.2.1, upstream default` */
-const char *session_describe(const struct session *session, char *out, size_t size) {
-    char name[QUOTED_MAX] = "";
-    if (session->name != NULL) {
-        log_quote(name, sizeof name, session->name, strlen(session->name));
-    }
-    snprintf(out, size, "%s \"%s\" from %s, upstream %s",
-             session->kind == GUARD_BROWSER ? "page" : "native peer", name, session->address,
-             session->backend == NULL ? "-" : session->backend->name);
-    return out;
-}
-
 /* -- the end -- */
 
 static void detach(struct session *session) {

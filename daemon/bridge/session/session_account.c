@@ -1,4 +1,7 @@
 /* What is counted and written down of a session: its messages, its calls and how long they took, its end. */
+#include <stdio.h>
+#include <string.h>
+
 #include "bridge/session/session_internal.h"
 #include "ops/access_log.h"
 
@@ -12,6 +15,16 @@ static struct upstream_counters *upstream_of(const struct session *session) {
 
 static const char *who_of(const struct session *session) {
     return session->kind == GUARD_BROWSER ? "page" : "native peer";
+}
+
+const char *session_describe(const struct session *session, char *out, size_t size) {
+    char name[QUOTED_MAX] = "";
+    if (session->name != NULL) {
+        log_quote(name, sizeof name, session->name, strlen(session->name));
+    }
+    snprintf(out, size, "%s \"%s\" from %s, upstream %s", who_of(session), name, session->address,
+             session->backend == NULL ? "-" : session->backend->name);
+    return out;
 }
 
 void session_count_more_sent(struct session *session, size_t count) {

@@ -78,9 +78,6 @@ struct session {
         log_peer(level, what " %s: %s", session_describe(session, who, sizeof who), detail);                 \
     } while (0)
 
-/* `page "name" from 192.0.2.1, upstream default` */
-const char *session_describe(const struct session *session, char *out, size_t size);
-
 struct guard_session session_guarded(const struct session *session);
 
 /* Sends one of the bridge's own, made with the result `made`, down to the peer or up to the backend; clears it. A
@@ -110,6 +107,9 @@ int session_set_deadline(struct session *session, uint64_t in_ms);
 void session_attach(struct session *session);
 
 /* -- session_account.c: what is counted and written down -- */
+
+/* `page "name" from 192.0.2.1, upstream default` */
+const char *session_describe(const struct session *session, char *out, size_t size);
 
 /* One whole message to the peer, as the transport's send. */
 int session_send_down(struct session *session, struct daffi_span head, struct daffi_span payload);
