@@ -42,6 +42,10 @@ static void router_returns_probe(void) {
     backend_says(probe);
 }
 
+static uint64_t dropped_answers(void) {
+    return counter_cell_read(&house->bridge.counters.cells[COUNTER_DROPPED_ANSWERS]);
+}
+
 static void expect_answer(uint16_t uuid) {
     const struct daffi_message answer = read_told(&house->down, house->down.count - 1);
     assert_int_equal(answer.flag, DAFFI_RESPONSE);
@@ -58,6 +62,85 @@ static void a_call_to_a_known_member_just_goes(void **state) {
     worker_answers(7, "w1"); /* once */
     worker_answers(8, "w1"); /* nobody asked */
     assert_int_equal(house->down.count, 1);
+}
+
+/* Answers go by the caller's name alone: one that was for the page before it, or that somebody else makes up, bears the name of
+ * one that was not asked. */
+static void an_answer_comes_from_who_was_called(void **state) {
+    (void)state;
+    open_session(GUARD_BROWSER);
+    join(JOIN_W2);
+    house->down.count = 0;
+    peer_says(call_of(7, "w2", "add"));
+    worker_answers(7, "w1");
+    struct daffi_message error =
+        make(DAFFI_ERROR, "w1", "page", "{\"args\": [[\"E\", \"m\", \"t\", null]], \"kwargs\": {}}");
+    error.uuid = 7;
+    backend_says(error);
+    worker_answers(7, "w");
+    worker_answers(7, "w22");
+    worker_answers(7, "page"); /* as a probe would be: not one of ours */
+    assert_int_equal(house->down.count, 0);
+    assert_int_equal(dropped_answers(), 4);
+    worker_answers(7, "w2");
+    expect_answer(7);
+    assert_int_equal(house->down.count, 1);
+    peer_says(call_of(8, "w2", "add"));
+    worker_answers(8, "w1"); /* what is dropped ends no call */
+    event("disconnected", "w2");
+    assert_holds(read_told(&house->down, 1).payload, "Disconnected");
+}
+
+static void a_native_peer_hears_no_other_s_answer_either(void **state) {
+    (void)state;
+    open_session(GUARD_NATIVE);
+    join(JOIN_W2);
+    house->down.count = 0;
+    peer_says(call_of(7, "w2", "add"));
+    worker_answers(7, "w1");
+    assert_int_equal(house->down.count, 0);
+    worker_answers(7, "w2");
+    expect_answer(7);
+}
+
+/* An ERROR of the native layer, wherever on the way it was made: a plain text, or of nobody. */
+static void an_error_on_the_way_is_an_answer(void **state) {
+    (void)state;
+    static const struct {
+        const char *transmitter;
+        enum daffi_decoder decoder;
+        const char *text;
+    } errors[] = {
+        {"", DAFFI_OPAQUE, "no room"},
+        {"page", DAFFI_OPAQUE, "no route"},
+        {"router", DAFFI_OPAQUE, "timed out"},
+        {"", DAFFI_JSON, "{\"args\": [[\"E\", \"m\", \"gone\", null]], \"kwargs\": {}}"},
+    };
+    open_session(GUARD_BROWSER);
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        const uint16_t uuid = (uint16_t)(10 + i);
+        peer_says(call_of(uuid, "w1", "add"));
+        struct daffi_message error = make(DAFFI_ERROR, errors[i].transmitter, "page", errors[i].text);
+        error.uuid = uuid;
+        error.decoder = errors[i].decoder;
+        backend_says(error);
+        assert_int_equal(house->down.count, i + 1);
+        const struct daffi_message told = read_told(&house->down, i);
+        assert_int_equal(told.flag, DAFFI_ERROR);
+        assert_int_equal(told.uuid, uuid);
+    }
+    assert_int_equal(dropped_answers(), 0);
+}
+
+/* A member that calls itself. */
+static void one_s_own_answer_is_from_oneself(void **state) {
+    (void)state;
+    open_session(GUARD_NATIVE);
+    peer_says(call_of(7, "page", "add"));
+    worker_answers(7, "w1");
+    assert_int_equal(house->down.count, 0);
+    worker_answers(7, "page");
+    expect_answer(7);
 }
 
 static void who_is_not_there_when_the_probe_returns_was_not_there(void **state) {
@@ -330,6 +413,10 @@ static void a_backend_that_answers_is_left_to(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(a_call_to_a_known_member_just_goes),
+        CASE(an_answer_comes_from_who_was_called),
+        CASE(a_native_peer_hears_no_other_s_answer_either),
+        CASE(an_error_on_the_way_is_an_answer),
+        CASE(one_s_own_answer_is_from_oneself),
         CASE(who_is_not_there_when_the_probe_returns_was_not_there),
         CASE(a_probe_that_is_not_ours_says_nothing),
         CASE(a_function_that_is_not_there_likewise),

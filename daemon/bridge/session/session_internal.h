@@ -163,7 +163,8 @@ void session_on_probes_due(struct timer *timer, uint64_t now);
 bool session_is_probe(const struct session *session, const struct daffi_message *message);
 void session_take_probe(struct session *session, const struct daffi_message *probe);
 
-/* Whether a message of the backend is no answer, or the one to a call that waits, which is over with this. */
+/* Whether a message of the backend is no answer, or the one to a call that waits, from the member that was called where that is
+ * known; the call is over with this. Other answers are counted as dropped. */
 bool session_take_answer(struct session *session, const struct daffi_message *answer);
 
 /* All calls that wait for a member that leaves. The session may end within this. */
