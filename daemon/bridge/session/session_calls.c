@@ -49,7 +49,7 @@ static struct daffi_span receiver_of(const struct session *session, const struct
 /* The call is over; its caller hears why. */
 static void give_up(struct session *session, struct call *call, struct daffi_span receiver,
                     enum daffi_error_code code, const char *text) {
-    const struct daffi_message request = {.uuid = call->uuid,
+    const struct daffi_message request = {.uuid = session_id_down(session, call->uuid),
                                           .return_result = true,
                                           .transmitter = session_name(session),
                                           .receiver = receiver};
@@ -163,7 +163,9 @@ static int send_probe_later(struct session *session, const struct daffi_message 
 
 static bool refuse_call(struct session *session, const struct daffi_message *request,
                         enum daffi_error_code code, const char *text) {
-    session_answer_peer(session, request, code, text);
+    struct daffi_message asked = *request;
+    asked.uuid = session_id_down(session, request->uuid);
+    session_answer_peer(session, &asked, code, text);
     return false;
 }
 
