@@ -31,6 +31,7 @@ static int make_floor(struct server *server, struct floor *floor, const struct c
     floor->bridge.config = config_hold(config);
     floor->bridge.admission = server->admission;
     floor->bridge.rejoins = server->rejoins;
+    floor->bridge.unanswered = server->unanswered;
     floor->bridge.health = server->health;
     floor->bridge.presence = server->presence;
     floor->bridge.watches = floor == server->floors;
@@ -98,6 +99,9 @@ int server_new(const struct config *config, struct server **ret_server, char ret
     }
     if (status == 0) {
         status = rejoins_new(&server->rejoins);
+    }
+    if (status == 0) {
+        status = unanswered_new(&server->unanswered);
     }
     if (status == 0) {
         status = names_new(&server->names);
@@ -276,6 +280,7 @@ void server_free(struct server *server) {
     presence_free(server->presence);
     admission_free(server->admission);
     rejoins_free(server->rejoins);
+    unanswered_free(server->unanswered);
     names_free(server->names);
     free(server);
 }

@@ -9,6 +9,7 @@
 #include "bridge/door/door.h"
 #include "bridge/members/presence.h"
 #include "bridge/members/rejoins.h"
+#include "bridge/members/unanswered.h"
 #include "bridge/router/router.h"
 #include "bridge/upstream/upstream.h"
 #include "certificates.h"
@@ -53,6 +54,7 @@ struct server {
     struct memory_budget memory;
     struct admission *admission;
     struct rejoins *rejoins;
+    struct unanswered *unanswered;
     struct names *names;
     struct upstream_health_table *health;
     struct presence *presence;

@@ -5,9 +5,10 @@
 
 enum { WORD_BITS = 64, WORDS = 1024, HALF_ROUND = 32768 };
 
-void daffi_calls_init(struct daffi_calls *calls) {
+void daffi_calls_init(struct daffi_calls *calls, uint16_t first) {
     memset(calls, 0, sizeof *calls);
     calls->in_flight[0] = 1; /* id 0 is never given out */
+    calls->last = (uint16_t)(first - 1);
 }
 
 /* Takes the first of the word's free ids among `wanted`. Those that rest and are passed over have rested: the next time

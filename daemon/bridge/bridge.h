@@ -22,6 +22,7 @@ struct bridge {
     const struct config *config;               /* never changes while a session lives */
     struct admission *admission;               /* of all reactors */
     struct rejoins *rejoins;                   /* likewise; NULL: none are known */
+    struct unanswered *unanswered;             /* likewise; NULL: none are known */
     struct upstream_health_table *health;      /* likewise; NULL: nobody asks */
     struct presence *presence;                 /* likewise; NULL: nothing is known */
     const struct page_source *pages;           /* likewise; NULL: there are the bridge's own alone */

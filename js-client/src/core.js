@@ -27,7 +27,7 @@ export class Core {
     this.#wasm._initialize?.();
     const abi = this.#wasm.abi?.();
     if (abi !== ABI) throw new DaffiError("protocol", `app.wasm has ABI ${abi}, this daffi.js needs ${ABI}: take both from one release`);
-    this.#wasm.seed(random32());
+    this.#wasm.seed(random32(), random32());
     this.#wasm.members_reset(this.#put(ownName));
   }
 

@@ -40,6 +40,28 @@ test("a page has its name back after each reload, at once", async () => {
   await page.context().close();
 });
 
+test("a page that is loaded anew does not hear what was for the one before it, even if its call ids start as those did", async () => {
+  const page = await openPage(browser, `${site.url}/page.html`);
+  await page.addInitScript(() => {
+    const random = crypto.getRandomValues.bind(crypto);
+    crypto.getRandomValues = (values) => (values instanceof Uint32Array ? values.fill(4711) : random(values));
+  });
+  await page.reload();
+  const greet = () => page.evaluate(async (wsUrl) => {
+    globalThis.conn = await new DaffiClient("erin", { wsUrl }).connect();
+    await conn.waitForMembers("w1", { timeout: 10000 });
+  }, bridge.wsUrl);
+  await greet();
+  assert.equal(await page.evaluate(() => {
+    conn.rpc().slow(2).catch(() => {}); // the worker does one thing at a time
+    return conn.rpc({ receiver: "nobody" }).add(1, 2).catch((error) => error.code); // comes back when that is on its way
+  }), "no-such-member");
+  await page.reload();
+  await greet();
+  assert.equal(await page.evaluate(() => conn.rpc().slow(0.01)), 0.01);
+  await page.context().close();
+});
+
 test("a second tab is refused, and the first one goes on", async () => {
   const first = await openPage(browser, `${site.url}/page.html`);
   assert.equal(await connect(first, "bob"), 3);

@@ -29,6 +29,27 @@ describe("a WebSocket of one's own", () => {
   });
 });
 
+describe("call ids", () => {
+  test("start anywhere, so that a page that is loaded anew does not ask with the ids of the one before", async (t) => {
+    const server = await startFakeServer(t, (peer) => peer.greet());
+    const firsts = new Set();
+    for (let index = 0; index < 20; index++) {
+      const client = makeClient(t, server.url);
+      const conn = await client.connect();
+      const peer = await server.peer();
+      const answer = conn.rpc().echo(index);
+      const request = await peer.next();
+      assert.ok(request.uuid > 0 && request.uuid < 65536);
+      assert.equal(request.uuid, peer.hello.uuid % 65535 + 1, "they go on in turn from that of the handshake");
+      peer.answer(request, index);
+      assert.equal(await answer, index);
+      firsts.add(peer.hello.uuid);
+      client.stop();
+    }
+    assert.ok(firsts.size > 15, `20 clients started at ${[...firsts]}`); // by chance fewer once in 10^20 runs
+  });
+});
+
 describe("connect()", () => {
   test("sends exactly the reference's handshake, and asks for a bridge by the query alone", async (t) => {
     const server = await startFakeServer(t, (peer) => peer.greet());

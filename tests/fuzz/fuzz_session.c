@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "bridge/members/unanswered.h"
 #include "bridge/session/session.h"
 #include "config/config_patterns.h"
 #include "daffi/payload.h"
@@ -333,6 +334,13 @@ static void start(void) {
     house.backend = (struct backend){.operations = &operations, .name = "default"};
 }
 
+/* The page before this one has left calls without their answers: this one's ids are shifted. */
+static void leave_calls(void) {
+    static const uint16_t left[] = {2, 3, 258, 9999};
+    require(unanswered_new(&house.bridge.unanswered) == 0);
+    unanswered_put(house.bridge.unanswered, house.backend.place, daffi_span_text("page"), left, 4, house.now);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) {
         return 0;
@@ -346,6 +354,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         policy_add(&house.policy, &narrow);
     }
     house.backend.answers = (data[0] & 16) != 0;
+    if (data[0] & 32) {
+        leave_calls();
+    }
     house.attached = house.closed = house.congested = house.paused = false;
     const struct session_setup setup = {
         .bridge = &house.bridge,
@@ -374,5 +385,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(!house.attached && house.bridge.sessions == NULL);
     require(house.bridge.call_table.count == 0 && house.bridge.roster.count == 0);
     require(reactor_turn(house.bridge.reactor, 0) == 0);
+    unanswered_free(house.bridge.unanswered);
+    house.bridge.unanswered = NULL;
     return 0;
 }

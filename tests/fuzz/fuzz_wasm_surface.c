@@ -257,7 +257,7 @@ static void step(struct script *script) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct script script = {data, size};
-    daffi_wasm_seed(1);
+    daffi_wasm_seed(1, 65000);
     memcpy(daffi_wasm_window(), "me", 2);
     insist(daffi_wasm_members_reset(2) == 0); /* nothing of a former run is left */
     insist(daffi_wasm_handshake_begin(2, 0) == 0);

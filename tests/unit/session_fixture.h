@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "bridge/members/rejoins.h"
+#include "bridge/members/unanswered.h"
 #include "bridge/session/session.h"
 #include "ops/log.h"
 
@@ -216,6 +217,7 @@ static inline int tear_down(void **state) {
     assert_int_equal(house->bridge.call_table.count, 0);
     assert_int_equal(house->bridge.roster.count, 0);
     rejoins_free(house->bridge.rejoins);
+    unanswered_free(house->bridge.unanswered);
     call_table_clear(&house->bridge.call_table);
     roster_clear(&house->bridge.roster);
     config_free(house->config);

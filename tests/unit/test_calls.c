@@ -1,4 +1,4 @@
-/* Call ids: in turn, round past 65535, never one in flight, late ones only after a rest. */
+/* Call ids: in turn from any first one, round past 65535, never one in flight, late ones only after a rest. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@ static struct daffi_calls calls;
 
 static int begin(void **state) {
     (void)state;
-    daffi_calls_init(&calls);
+    daffi_calls_init(&calls, 1);
     return 0;
 }
 
@@ -59,6 +59,24 @@ static void a_round_ends_at_65535_and_begins_at_1(void **state) {
     for (int round = 0; round < 3; round++) {
         for (int expected = 1; expected <= DAFFI_CALLS_MAX; expected++)
             assert_int_equal(pass(1), expected);
+    }
+}
+
+static void a_round_may_begin_anywhere(void **state) {
+    (void)state;
+    static const uint16_t firsts[] = {1, 2, 63, 64, 65, 32768, 65472, 65534, 65535};
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
+        daffi_calls_init(&calls, firsts[i]);
+        assert_int_equal(calls.count, 0);
+        int expected = firsts[i];
+        for (int count = 0; count < 2 * DAFFI_CALLS_MAX; count++) {
+            assert_int_equal(pass(1), expected);
+            expected = expected == DAFFI_CALLS_MAX ? 1 : expected + 1;
+        }
+        for (int count = 0; count < DAFFI_CALLS_MAX; count++) {
+            assert_in_range(daffi_calls_open(&calls), 1, DAFFI_CALLS_MAX);
+        }
+        assert_int_equal(daffi_calls_open(&calls), -EBUSY);
     }
 }
 
@@ -164,6 +182,7 @@ int main(void) {
         cmocka_unit_test_setup(ids_come_in_turn_though_given_back, begin),
         cmocka_unit_test_setup(what_is_not_in_flight_is_not_given_back, begin),
         cmocka_unit_test_setup(a_round_ends_at_65535_and_begins_at_1, begin),
+        cmocka_unit_test_setup(a_round_may_begin_anywhere, begin),
         cmocka_unit_test_setup(a_round_passes_over_what_is_in_flight, begin),
         cmocka_unit_test_setup(all_ids_can_be_in_flight_and_no_more, begin),
         cmocka_unit_test_setup(one_given_back_late_lets_its_turn_pass, begin),

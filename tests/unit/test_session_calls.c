@@ -42,6 +42,10 @@ static void router_returns_probe(void) {
     backend_says(probe);
 }
 
+static uint64_t dropped_answers(void) {
+    return counter_cell_read(&house->bridge.counters.cells[COUNTER_DROPPED_ANSWERS]);
+}
+
 static void expect_answer(uint16_t uuid) {
     const struct daffi_message answer = read_told(&house->down, house->down.count - 1);
     assert_int_equal(answer.flag, DAFFI_RESPONSE);
@@ -58,6 +62,85 @@ static void a_call_to_a_known_member_just_goes(void **state) {
     worker_answers(7, "w1"); /* once */
     worker_answers(8, "w1"); /* nobody asked */
     assert_int_equal(house->down.count, 1);
+}
+
+/* Answers go by the caller's name alone: one that was for the page before it, or that somebody else makes up, bears the name of
+ * one that was not asked. */
+static void an_answer_comes_from_who_was_called(void **state) {
+    (void)state;
+    open_session(GUARD_BROWSER);
+    join(JOIN_W2);
+    house->down.count = 0;
+    peer_says(call_of(7, "w2", "add"));
+    worker_answers(7, "w1");
+    struct daffi_message error =
+        make(DAFFI_ERROR, "w1", "page", "{\"args\": [[\"E\", \"m\", \"t\", null]], \"kwargs\": {}}");
+    error.uuid = 7;
+    backend_says(error);
+    worker_answers(7, "w");
+    worker_answers(7, "w22");
+    worker_answers(7, "page"); /* as a probe would be: not one of ours */
+    assert_int_equal(house->down.count, 0);
+    assert_int_equal(dropped_answers(), 4);
+    worker_answers(7, "w2");
+    expect_answer(7);
+    assert_int_equal(house->down.count, 1);
+    peer_says(call_of(8, "w2", "add"));
+    worker_answers(8, "w1"); /* what is dropped ends no call */
+    event("disconnected", "w2");
+    assert_holds(read_told(&house->down, 1).payload, "Disconnected");
+}
+
+static void a_native_peer_hears_no_other_s_answer_either(void **state) {
+    (void)state;
+    open_session(GUARD_NATIVE);
+    join(JOIN_W2);
+    house->down.count = 0;
+    peer_says(call_of(7, "w2", "add"));
+    worker_answers(7, "w1");
+    assert_int_equal(house->down.count, 0);
+    worker_answers(7, "w2");
+    expect_answer(7);
+}
+
+/* An ERROR of the native layer, wherever on the way it was made: a plain text, or of nobody. */
+static void an_error_on_the_way_is_an_answer(void **state) {
+    (void)state;
+    static const struct {
+        const char *transmitter;
+        enum daffi_decoder decoder;
+        const char *text;
+    } errors[] = {
+        {"", DAFFI_OPAQUE, "no room"},
+        {"page", DAFFI_OPAQUE, "no route"},
+        {"router", DAFFI_OPAQUE, "timed out"},
+        {"", DAFFI_JSON, "{\"args\": [[\"E\", \"m\", \"gone\", null]], \"kwargs\": {}}"},
+    };
+    open_session(GUARD_BROWSER);
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        const uint16_t uuid = (uint16_t)(10 + i);
+        peer_says(call_of(uuid, "w1", "add"));
+        struct daffi_message error = make(DAFFI_ERROR, errors[i].transmitter, "page", errors[i].text);
+        error.uuid = uuid;
+        error.decoder = errors[i].decoder;
+        backend_says(error);
+        assert_int_equal(house->down.count, i + 1);
+        const struct daffi_message told = read_told(&house->down, i);
+        assert_int_equal(told.flag, DAFFI_ERROR);
+        assert_int_equal(told.uuid, uuid);
+    }
+    assert_int_equal(dropped_answers(), 0);
+}
+
+/* A member that calls itself. */
+static void one_s_own_answer_is_from_oneself(void **state) {
+    (void)state;
+    open_session(GUARD_NATIVE);
+    peer_says(call_of(7, "page", "add"));
+    worker_answers(7, "w1");
+    assert_int_equal(house->down.count, 0);
+    worker_answers(7, "page");
+    expect_answer(7);
 }
 
 static void who_is_not_there_when_the_probe_returns_was_not_there(void **state) {
@@ -254,6 +337,161 @@ static void probes_have_a_limit_too(void **state) {
     session_close(house->session, 1001, "enough"); /* with probes that were to be sent */
 }
 
+/* A page asks "a" and is loaded anew; the new one asks "b" of the same worker with the same id. */
+static void begin_anew(void) {
+    session_on_closed(house->session, "loaded anew");
+    assert_int_equal(reactor_turn(house->bridge.reactor, 0), 0);
+    house->up.count = house->down.count = 0;
+    house->opened = false;
+    open_session(GUARD_BROWSER);
+}
+
+static void leave_a_call(uint16_t uuid) {
+    assert_int_equal(unanswered_new(&house->bridge.unanswered), 0);
+    open_session(GUARD_BROWSER);
+    peer_says(call_of(uuid, "w1", "add"));
+    assert_int_equal(read_told(&house->up, 0).uuid, uuid);
+    begin_anew();
+}
+
+/* The id that the last call went up with. */
+static uint16_t id_up(void) {
+    return read_told(&house->up, house->up.count - 1).uuid;
+}
+
+static void a_page_does_not_hear_what_was_for_the_one_before_it(void **state) {
+    (void)state;
+    leave_a_call(10);
+    for (int first = 0; first < 2; first++) {
+        house->down.count = 0;
+        peer_says(call_of(10, "w1", "add"));
+        const struct daffi_message passed = read_told(&house->up, house->up.count - 1);
+        const uint16_t id = passed.uuid;
+        assert_int_not_equal(id, 10);
+        assert_text(passed.transmitter, "page");
+        assert_text(passed.receiver, "w1");
+        assert_text(passed.function, "add");
+        assert_text(passed.payload, CALL);
+        assert_true(passed.return_result);
+        worker_answers(10, "w1"); /* to the former */
+        assert_int_equal(house->down.count, 0);
+        worker_answers(id, "w1");
+        assert_int_equal(house->down.count, 1);
+        expect_answer(10);
+        assert_text(read_told(&house->down, 0).payload, ANSWER);
+        worker_answers(id, "w1");
+        assert_int_equal(house->down.count, 1);
+    }
+}
+
+static void all_that_a_page_hears_bears_its_own_ids(void **state) {
+    (void)state;
+    house->config->limits.calls_in_flight = 1;
+    leave_a_call(10);
+    static const struct {
+        enum daffi_decoder decoder;
+        const char *text;
+    } errors[] = {{DAFFI_JSON, "{\"args\": [[\"E\", \"m\", \"t\", null]], \"kwargs\": {}}"},
+                  {DAFFI_OPAQUE, "gone"},
+                  {DAFFI_PICKLE, "nonsense"}};
+    for (size_t i = 0; i < 3; i++) {
+        house->down.count = 0;
+        peer_says(call_of(10, "w1", "add"));
+        struct daffi_message error = make(DAFFI_ERROR, "w1", "page", errors[i].text);
+        error.uuid = id_up();
+        error.decoder = errors[i].decoder;
+        backend_says(error);
+        assert_int_equal(house->down.count, 1);
+        assert_int_equal(read_told(&house->down, 0).flag, DAFFI_ERROR);
+        assert_int_equal(read_told(&house->down, 0).uuid, 10);
+    }
+    peer_says(call_of(10, "w1", "add"));
+    struct daffi_message pickled = make(DAFFI_RESPONSE, "w1", "page", "\x80\x04N.");
+    pickled.uuid = id_up();
+    pickled.decoder = DAFFI_PICKLE;
+    backend_says(pickled);
+    assert_refused(10, "Refused", "PICKLE");
+
+    peer_says(call_of(10, "w9", "add"));
+    peer_says(call_of(11, "w1", "add"));
+    assert_refused(11, "Busy", "1 calls wait");
+    router_returns_probe();
+    assert_refused(10, "NoSuchMember", "");
+    peer_says(call_of(12, "w1", "sub"));
+    router_returns_probe();
+    assert_refused(12, "NoSuchMethod", "");
+    house->send_result = -EBUSY;
+    peer_says(call_of(13, "w1", "add"));
+    assert_refused(13, "Busy", "");
+    house->send_result = 0;
+    peer_says(call_of(14, "w1", "add"));
+    event("disconnected", "w1");
+    const struct daffi_message told = read_told(&house->down, house->down.count - 2);
+    assert_int_equal(told.uuid, 14);
+    assert_holds(told.payload, "Disconnected");
+}
+
+static void calls_that_wait_for_nothing_go_the_same_way(void **state) {
+    (void)state;
+    leave_a_call(10);
+    struct daffi_message nowait = call_of(11, "w1", "add");
+    nowait.return_result = false;
+    peer_says(nowait);
+    peer_says(call_of(12, "w1", "add"));
+    assert_int_equal(read_told(&house->up, 0).uuid + 1, read_told(&house->up, 1).uuid);
+    nowait.uuid = 0; /* the one id that stays */
+    peer_says(nowait);
+    assert_int_equal(id_up(), 0);
+}
+
+static void what_was_answered_is_not_left(void **state) {
+    (void)state;
+    assert_int_equal(unanswered_new(&house->bridge.unanswered), 0);
+    open_session(GUARD_BROWSER);
+    peer_says(call_of(10, "w1", "add"));
+    worker_answers(10, "w1");
+    begin_anew();
+    peer_says(call_of(10, "w1", "add"));
+    assert_int_equal(id_up(), 10);
+}
+
+static void what_is_left_is_so_for_those_after_the_next_too(void **state) {
+    (void)state;
+    uint16_t left[8] = {10};
+    leave_a_call(left[0]);
+    for (size_t page = 1; page < 8; page++) {
+        peer_says(call_of(10, "w1", "add"));
+        left[page] = id_up();
+        for (size_t before = 0; before < page; before++) {
+            assert_int_not_equal(left[page], left[before]);
+        }
+        begin_anew();
+    }
+    peer_says(call_of(10, "w1", "add"));
+    const uint16_t mine = id_up();
+    for (size_t page = 0; page < 8; page++) {
+        worker_answers(left[page], "w1");
+    }
+    assert_int_equal(house->down.count, 0);
+    worker_answers(mine, "w1");
+    expect_answer(10);
+}
+
+static void a_native_peer_keeps_its_ids(void **state) {
+    (void)state;
+    assert_int_equal(unanswered_new(&house->bridge.unanswered), 0);
+    for (int i = 0; i < 2; i++) {
+        house->down.count = house->up.count = 0;
+        open_session(GUARD_NATIVE);
+        peer_says(call_of(10, "w1", "add"));
+        assert_int_equal(id_up(), 10);
+        session_on_closed(house->session, "it ends");
+        house->session = NULL;
+        house->opened = false;
+        assert_int_equal(reactor_turn(house->bridge.reactor, 0), 0);
+    }
+}
+
 static void a_policy_may_say_less(void **state) {
     (void)state;
     static const struct config_policy one = {.calls_in_flight = 1};
@@ -330,6 +568,10 @@ static void a_backend_that_answers_is_left_to(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(a_call_to_a_known_member_just_goes),
+        CASE(an_answer_comes_from_who_was_called),
+        CASE(a_native_peer_hears_no_other_s_answer_either),
+        CASE(an_error_on_the_way_is_an_answer),
+        CASE(one_s_own_answer_is_from_oneself),
         CASE(who_is_not_there_when_the_probe_returns_was_not_there),
         CASE(a_probe_that_is_not_ours_says_nothing),
         CASE(a_function_that_is_not_there_likewise),
@@ -341,6 +583,12 @@ int main(void) {
         CASE(a_member_may_change),
         CASE(calls_in_flight_have_a_limit),
         CASE(probes_have_a_limit_too),
+        CASE(a_page_does_not_hear_what_was_for_the_one_before_it),
+        CASE(all_that_a_page_hears_bears_its_own_ids),
+        CASE(calls_that_wait_for_nothing_go_the_same_way),
+        CASE(what_was_answered_is_not_left),
+        CASE(what_is_left_is_so_for_those_after_the_next_too),
+        CASE(a_native_peer_keeps_its_ids),
         CASE(a_policy_may_say_less),
         CASE(a_call_that_found_no_room_does_not_wait),
         CASE(a_service_is_its_own_only_member),

@@ -28,13 +28,14 @@ export const fromHex = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (byte) =
 export const toHex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 export class App {
-  constructor() {
+  /** `calls`: where its call ids start from; none: it is not told. */
+  constructor(...calls) {
     this.wasm = new WebAssembly.Instance(compile(), {}).exports;
     this.wasm._initialize();
     const short = Object.entries(this.wasm).filter(([name]) => name.startsWith("daffi_wasm_"));
     /** Its functions by their names without daffi_wasm_. */
     this.call = Object.fromEntries(short.map(([name, run]) => [name.slice("daffi_wasm_".length), run]));
-    this.call.seed(0x5eed);
+    this.call.seed(0x5eed, ...calls);
   }
 
   get memory() {

@@ -168,6 +168,25 @@ describe("members", () => {
 });
 
 describe("call ids", () => {
+  test("start where the page's seed says, never at 0, and go round", () => {
+    const firsts = [[0, 1], [1, 2], [4711, 4712], [65533, 65534], [65534, 65535], [65535, 1], [65536, 2], [0xffffffff, 1]];
+    for (const [seed, first] of firsts) assert.equal(new App(seed).call.call_open(), first, `seed ${seed}`);
+    const app = new App(65533);
+    assert.deepEqual(Array.from({ length: 4 }, () => app.call.call_open()), [65534, 65535, 1, 2]);
+  });
+
+  test("start at 1 where an older daffi.js gives no seed for them", () => {
+    const app = new App();
+    assert.equal(app.call.call_open(), 1);
+  });
+
+  test("are not moved once one is given out", () => {
+    const app = new App(99);
+    assert.equal(app.call.call_open(), 100);
+    app.call.seed(1, 7777);
+    assert.equal(app.call.call_open(), 101);
+  });
+
   test("never 0, never one in flight, the longest unused first", () => {
     const app = new App();
     const first = app.call.call_open();

@@ -38,4 +38,7 @@ int wasm_members_take(const struct daffi_handshake *handshake, bool replace);
 /* Somebody left. One's own name stays. */
 void wasm_members_leave(struct daffi_span name);
 
+/* Where call ids start, until the first one is taken. */
+void wasm_calls_seed(uint32_t seed);
+
 #endif

@@ -34,10 +34,12 @@ enum {
 };
 
 uint32_t daffi_wasm_abi(void);
-/* A random number from the page's crypto, given once before any JSON is read: jansson's hashes of object keys start
- * from it, so that no server can choose keys that collide. Without it (or with 0) they start from a known number:
- * everything works, but a hostile server can keep the page busy. */
-void daffi_wasm_seed(uint32_t seed);
+/* Two random numbers from the page's crypto, given once before any JSON is read and any call id is taken.
+ * From `hashes` jansson's hashes of object keys start, so that no server can choose keys that collide. Without it (or with
+ * 0) they start from a known number: everything works, but a hostile server can keep the page busy.
+ * From `calls` the call ids start, so that a page that is loaded anew does not take those of the page before it, whose
+ * answers may still come. Without it (or with 0) they start at 1. Ids are told to servers: hence the two. */
+void daffi_wasm_seed(uint32_t hashes, uint32_t calls);
 uint8_t *daffi_wasm_head(void);
 uint8_t *daffi_wasm_window(void);
 int32_t *daffi_wasm_fields(void);

@@ -8,6 +8,7 @@ static size_t own_name_length;
 
 static struct daffi_calls calls;
 static bool calls_ready;
+static uint16_t first_call = 1;
 
 static int put_all(struct daffi_members *members, const struct daffi_handshake *handshake) {
     for (size_t i = 0; i < handshake->members_count; i++) {
@@ -129,9 +130,13 @@ int32_t daffi_wasm_member_exposes(uint32_t index, uint32_t function_length) {
     return member != NULL ? daffi_member_exposes(member, function) : no_member();
 }
 
+void wasm_calls_seed(uint32_t seed) {
+    first_call = (uint16_t)(seed % DAFFI_CALLS_MAX + 1);
+}
+
 static struct daffi_calls *ready_calls(void) {
     if (!calls_ready) {
-        daffi_calls_init(&calls);
+        daffi_calls_init(&calls, first_call);
         calls_ready = true;
     }
     return &calls;

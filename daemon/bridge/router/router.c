@@ -299,8 +299,8 @@ static bool router_serves(const struct backend *backend, struct daffi_span funct
     return router_directory_serves(branch->router->directory, function, except, ret_name);
 }
 
-static size_t router_calls(const struct attachment *attachment) {
-    return attachment->calls.count;
+static const struct call_caller *router_calls(const struct attachment *attachment) {
+    return &attachment->calls;
 }
 
 static const struct backend_operations operations = {

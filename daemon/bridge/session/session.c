@@ -22,11 +22,10 @@ struct guard_session session_guarded(const struct session *session) {
     };
 }
 
-/* -- what is written to the log -- */
-
 /* -- the end -- */
 
 static void detach(struct session *session) {
+    session_leave_ids(session);
     session_drop_calls(session);
     session_forget_answers(session);
     session_forget_members(session);
@@ -376,13 +375,14 @@ static void replace_answer_up(struct session *session, const struct daffi_messag
 
 static void pass_up(struct session *session, const struct daffi_message *message, struct daffi_span bytes) {
     bool is_call = message->flag == DAFFI_REQUEST;
-    if (is_call && !session_open_call(session, message)) {
+    struct daffi_message renumbered;
+    const struct daffi_message *passed = session_on_its_way_up(session, message, &renumbered);
+    if (is_call && !session_open_call(session, passed)) {
         return;
     }
-    int status = session->backend->operations->send(session->attachment, session_head_of(message, bytes),
-                                                    message->payload);
+    int status = session_send_up_as(session, passed, message, bytes);
     if (status == -EBUSY && is_call) {
-        session_forget_call(session, message);
+        session_forget_call(session, passed);
         session_answer_peer(session, message, DAFFI_ERROR_BUSY,
                             "too many messages are waiting for the upstream");
     } else if (status == 0 && is_call) {

@@ -8,6 +8,7 @@
 #include "bridge/bridge.h"
 #include "bridge/guard/auth.h"
 #include "bridge/guard/guard.h"
+#include "bridge/session/call_table.h"
 #include "daffi/handshake.h"
 
 enum { SESSION_REASON_MAX = 512 };
@@ -110,7 +111,7 @@ struct backend_operations {
     bool (*serves)(const struct backend *backend, struct daffi_span function, struct daffi_span except,
                    char *ret_name);
     /* Calls of the session that wait for their answer, where the backend keeps account of them; NULL: the session does. */
-    size_t (*calls)(const struct attachment *attachment);
+    const struct call_caller *(*calls)(const struct attachment *attachment);
 };
 struct backend {
     const struct backend_operations *operations;

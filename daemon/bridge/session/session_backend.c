@@ -24,6 +24,7 @@ void session_attach(struct session *session) {
     struct daffi_handshake *handshake = session->handshake;
     session->handshake = NULL;
     session->state = SESSION_ATTACHING;
+    session_choose_ids(session);
     int status = session_set_deadline(session, session->config->timeouts.upstream_connect);
     if (status == 0) {
         status = session->backend->operations->attach(session->backend, session, handshake, session->uuid,
@@ -169,6 +170,8 @@ static void pass_down(struct session *session, const struct daffi_message *messa
     if (verdict.action != GUARD_CLOSE && !session_take_answer(session, message)) {
         return;
     }
+    struct daffi_message renumbered;
+    const struct daffi_message *told = session_on_its_way_down(session, message, &renumbered);
     switch (verdict.action) {
     case GUARD_PASS:
         if (message->flag == DAFFI_REQUEST && session_owe_answer(session, message) < 0) {
@@ -176,16 +179,16 @@ static void pass_down(struct session *session, const struct daffi_message *messa
                            "too many calls wait for this member's answers: try again later");
             break;
         }
-        (void)session_send_down(session, session_head_of(message, bytes), message->payload);
+        (void)session_send_down_as(session, told, message, bytes);
         break;
     case GUARD_ANSWER:
         answer_backend(session, message, verdict.error, verdict.text);
         break;
     case GUARD_REPLACE:
-        replace_answer_down(session, message, verdict.error, verdict.text);
+        replace_answer_down(session, told, verdict.error, verdict.text);
         break;
     case GUARD_TRANSLATE:
-        translate_error(session, message);
+        translate_error(session, told);
         break;
     case GUARD_CLOSE:
         on_backend_fault(session, verdict.text);

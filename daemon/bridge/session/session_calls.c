@@ -49,7 +49,7 @@ static struct daffi_span receiver_of(const struct session *session, const struct
 /* The call is over; its caller hears why. */
 static void give_up(struct session *session, struct call *call, struct daffi_span receiver,
                     enum daffi_error_code code, const char *text) {
-    const struct daffi_message request = {.uuid = call->uuid,
+    const struct daffi_message request = {.uuid = session_id_down(session, call->uuid),
                                           .return_result = true,
                                           .transmitter = session_name(session),
                                           .receiver = receiver};
@@ -163,7 +163,9 @@ static int send_probe_later(struct session *session, const struct daffi_message 
 
 static bool refuse_call(struct session *session, const struct daffi_message *request,
                         enum daffi_error_code code, const char *text) {
-    session_answer_peer(session, request, code, text);
+    struct daffi_message asked = *request;
+    asked.uuid = session_id_down(session, request->uuid);
+    session_answer_peer(session, &asked, code, text);
     return false;
 }
 
@@ -240,12 +242,22 @@ void session_take_probe(struct session *session, const struct daffi_message *pro
 
 /* -- the end of a call -- */
 
+/* Answers find their caller by its name alone: one that was for the page before it, or that somebody makes up, may bear the id
+ * of a call to another. But an ERROR that is of nobody, or a plain text, was made by the native layer on the way. */
+static bool is_of_receiver(const struct session *session, const struct call *call,
+                           const struct daffi_message *answer) {
+    bool is_made_on_the_way =
+        answer->flag == DAFFI_ERROR && (answer->transmitter.length == 0 || answer->decoder == DAFFI_OPAQUE);
+    return is_made_on_the_way || call->worker == NULL ||
+           daffi_span_equal(answer->transmitter, receiver_of(session, call));
+}
+
 bool session_take_answer(struct session *session, const struct daffi_message *answer) {
     if (session->backend->answers || answer->flag == DAFFI_REQUEST) {
         return true;
     }
     struct call *call = call_table_find(table_of(session), &session->waiting, answer->uuid);
-    if (call == NULL) {
+    if (call == NULL || !is_of_receiver(session, call, answer)) {
         LOG_SESSION(session, CONFIG_LOG_DEBUG, "dropped an answer for", "no call waits for it");
         session_count_dropped_answer(session);
         return false;

@@ -10,10 +10,7 @@ static bool waits_for_answers(const struct session *session) {
     if (session->state != SESSION_OPEN) {
         return false;
     }
-    size_t calls = session->backend->operations->calls != NULL && session->attachment != NULL
-                       ? session->backend->operations->calls(session->attachment)
-                       : session->waiting.count;
-    return calls + session->owed.count > 0;
+    return session_calls(session)->count + session->owed.count > 0;
 }
 
 bool session_dismiss(struct session *session, uint16_t code, const char *reason) {

@@ -37,10 +37,11 @@ struct session {
     enum session_state state;
     enum guard_kind kind;
     bool wants_offer;
-    bool paused;    /* the peer is not read: see update_reading */
-    bool is_let_in; /* by the backend, which has not said that it is a member no more */
-    uint16_t uuid;  /* of the peer's handshake */
-    char *name;     /* of its member; NULL until then */
+    bool paused;       /* the peer is not read: see update_reading */
+    bool is_let_in;    /* by the backend, which has not said that it is a member no more */
+    uint16_t uuid;     /* of the peer's handshake */
+    uint16_t id_shift; /* of the ids of its calls on their way up: session_ids.c */
+    char *name;        /* of its member; NULL until then */
     struct names_entry claim;
     struct daffi_handshake *handshake; /* of its peer, until the backend has it */
     struct timer deadline;
@@ -154,6 +155,8 @@ void session_forget_members(struct session *session);
 
 /* -- session_calls.c -- */
 
+/* From here on ids of calls are those of the way up: see session_ids.c. */
+
 /* Takes note of a REQUEST that may pass; or answers it, and false. */
 bool session_open_call(struct session *session, const struct daffi_message *request);
 void session_forget_call(struct session *session,
@@ -163,12 +166,39 @@ void session_on_probes_due(struct timer *timer, uint64_t now);
 bool session_is_probe(const struct session *session, const struct daffi_message *message);
 void session_take_probe(struct session *session, const struct daffi_message *probe);
 
-/* Whether a message of the backend is no answer, or the one to a call that waits, which is over with this. */
+/* Whether a message of the backend is no answer, or the one to a call that waits, from the member that was called where that is
+ * known; the call is over with this. Other answers are counted as dropped. */
 bool session_take_answer(struct session *session, const struct daffi_message *answer);
 
 /* All calls that wait for a member that leaves. The session may end within this. */
 void session_answer_for_leaver(struct session *session, const struct roster_entry *entry);
 void session_drop_calls(struct session *session);
+
+/* -- session_ids.c -- */
+
+/* The calls of its peer that wait for their answers, whoever keeps account of them. */
+const struct call_caller *session_calls(const struct session *session);
+
+/* Before it attaches, and before it detaches. */
+void session_choose_ids(struct session *session);
+void session_leave_ids(const struct session *session);
+
+/* A call of the peer as it goes up, an answer as it goes down to it: `message` itself, or `out` with another id. */
+const struct daffi_message *session_on_its_way_up(const struct session *session,
+                                                  const struct daffi_message *message,
+                                                  struct daffi_message *out);
+const struct daffi_message *session_on_its_way_down(const struct session *session,
+                                                    const struct daffi_message *message,
+                                                    struct daffi_message *out);
+
+/* The id that the peer gave to the call which has that one on the way up. */
+uint16_t session_id_down(const struct session *session, uint16_t id);
+
+/* Sends it up, or down to the peer, as these have it: `bytes` are those of `message`. As `send` of the backend, of the transport. */
+int session_send_up_as(struct session *session, const struct daffi_message *passed,
+                       const struct daffi_message *message, struct daffi_span bytes);
+int session_send_down_as(struct session *session, const struct daffi_message *told,
+                         const struct daffi_message *message, struct daffi_span bytes);
 
 /* -- session_rates.c -- */
 

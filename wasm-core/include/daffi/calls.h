@@ -1,4 +1,6 @@
-/* Call ids: 16 bits, never 0, never one that is in flight. They are given out in turn, round and round. An id that was given
+/* Call ids: 16 bits, never 0, never one that is in flight. They are given out in turn from any first one, round and round, past
+ * 65535 from 1. A page starts anywhere: where it is loaded anew, answers to the page before it go by the same name.
+ * An id that was given
  * back rests: it is taken again only when at least half of all ids have been passed, or no other is free, so that a late
  * answer to a finished call does not meet a new one. 16 KiB, no allocation. */
 #ifndef DAFFI_CALLS_H
@@ -16,7 +18,8 @@ struct daffi_calls {
     uint16_t last;
 };
 
-void daffi_calls_init(struct daffi_calls *calls);
+/* `first` is what is taken first: 1 to 65535. */
+void daffi_calls_init(struct daffi_calls *calls, uint16_t first);
 
 /* Takes an id. Returns 1 to 65535, or -EBUSY when all are in flight. */
 int daffi_calls_open(struct daffi_calls *calls);

@@ -2,7 +2,7 @@
  * process id: app.wasm has none of them and is told a random number by the page.                  (exports.h) */
 #include <jansson.h>
 
-#include "exports.h"
+#include "border.h"
 
 enum { KNOWN_SEED = 0x0DAFF1 }; /* where the page gave none */
 
@@ -15,6 +15,7 @@ void json_object_seed(size_t seed) {
         hashtable_seed = seed != 0 ? (uint32_t)seed : KNOWN_SEED;
 }
 
-void daffi_wasm_seed(uint32_t seed) {
-    json_object_seed(seed);
+void daffi_wasm_seed(uint32_t hashes, uint32_t calls) {
+    json_object_seed(hashes);
+    wasm_calls_seed(calls);
 }
