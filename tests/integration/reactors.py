@@ -37,3 +37,10 @@ def spread(bridge, port: int | None = None) -> list[int]:
         if LISTENING in seen:
             counts.append(seen.count(ESTABLISHED))
     return sorted(counts)
+
+
+def assert_spread(bridge, count: int, port: int | None = None, apart: int = 4) -> None:
+    """Connections to that port are `count`, on event loops of all cores, and no event loop has more than `apart` of them more than another."""
+    counts = spread(bridge, port)
+    assert len(counts) == os.cpu_count(), counts
+    assert sum(counts) == count and counts[-1] - counts[0] <= apart, counts
