@@ -253,8 +253,7 @@ static void resume_accepting(struct timer *timer, uint64_t now) {
  * process before, hands over. The kernel does not promise whom it wakes first; nginx lives by it as well, and
  * tests/unit/test_listener.c would tell. */
 static void step_back(struct listener *listener, size_t surplus) {
-    pause_accepting(listener,
-                    SPREAD_PAUSE_MS); /* should the kernel have no memory for a new watch, it is made then */
+    pause_accepting(listener, SPREAD_PAUSE_MS);
     if (surplus <= SPREAD_FAR) {
         watch(listener);
     }

@@ -203,7 +203,7 @@ def test_among_peers_that_end_in_every_ugly_way_no_call_is_lost(house, certifica
     account = asyncio.run(run(bridge, doors, seed))
     print(account.right, account.errors, account.ends, account.spread)
     assert not account.faults, account.faults[:5]
-    assert account.right > 50 * SECONDS
+    assert account.right > 20 * SECONDS
     assert os.cpu_count() == 1 or account.spread[-2] > 0, account.spread
     assert {"NoSuchMember", "NoSuchMethod", "Disconnected"} <= account.errors.keys()
     assert set(account.ends) == set(ENDS)
