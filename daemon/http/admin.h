@@ -21,7 +21,7 @@
 enum { ADMIN_CONNECTIONS_MAX = 32, ADMIN_HEAD_MAX = 8192, ADMIN_TIMEOUT_MS = 10000 };
 
 struct admin_setup {
-    const struct listener_socket *socket; /* borrowed */
+    struct listener_socket *socket; /* borrowed */
     void *source;
     bool (*is_own_host)(void *source,
                         const char *host); /* without its port; besides addresses and localhost */

@@ -80,6 +80,7 @@ static void finish(struct connection *connection) {
     if (connection->next) {
         connection->next->link = connection->link;
     }
+    reactor_count_connection(connection->reactor, -1);
     connection->handler->on_closed(connection->owner, connection->reason, reason_words(connection));
     stream_close(
         stream); /* last: once the peer sees the end, it may come again, and must not be counted twice */
@@ -249,6 +250,7 @@ int connection_new(struct reactor *reactor, struct stream *stream, const struct 
         connection->next->link = &connection->next;
     }
     *connection->link = connection;
+    reactor_count_connection(reactor, 1);
     reactor_at_turn_end(reactor, &connection->task);
     *ret_connection = connection;
     return 0;

@@ -21,6 +21,9 @@ enum {
     BACKLOG = 4096,        /* the kernel's own bound, net.core.somaxconn, holds as well */
     ACCEPTS_PER_TURN = 16, /* the other reactors have a share */
     EXHAUSTED_PAUSE_MS = 100,
+    SPREAD_SLACK = 1, /* connections that a reactor may have more than another before it steps back */
+    SPREAD_FAR = 16,  /* that it may have more before it pauses as well */
+    SPREAD_PAUSE_MS = 1,
     PEER_MAX = INET6_ADDRSTRLEN + 16, /* with a scope id */
 };
 
@@ -190,6 +193,7 @@ struct listener {
     struct reactor_retired retired;
     struct timer pause;
     struct reactor *reactor;
+    struct listener_socket *socket;
     listener_accept_callback on_accept;
     listener_pause_callback on_pause; /* NULL: nobody wants to know */
     void *owner;
@@ -217,11 +221,48 @@ static void format_peer(const struct sockaddr_storage *address, char *out, size_
 }
 
 /* Those that wait stay in the kernel's queue, and are served once there are descriptors again. */
-static void pause_accepting(struct listener *listener) {
-    uint64_t due = reactor_now(listener->reactor) + EXHAUSTED_PAUSE_MS;
+static void pause_accepting(struct listener *listener, uint64_t pause_ms) {
+    uint64_t due = reactor_now(listener->reactor) + pause_ms;
     if (timer_set(reactor_timers(listener->reactor), &listener->pause, due) == 0) {
         (void)reactor_watch(listener->reactor, &listener->source, 0);
     }
+}
+
+static void watch(struct listener *listener) {
+    if (reactor_watch(listener->reactor, &listener->source, EPOLLIN | EPOLLEXCLUSIVE) < 0) {
+        pause_accepting(listener, EXHAUSTED_PAUSE_MS);
+    } else {
+        timer_clear(reactor_timers(listener->reactor), &listener->pause);
+    }
+}
+
+static void resume_accepting(struct timer *timer, uint64_t now) {
+    struct listener *listener = (struct listener *)(void *)((char *)timer - offsetof(struct listener, pause));
+    (void)now;
+    watch(listener);
+}
+
+/* Of the reactors that sleep the kernel wakes the one that has watched the socket for longest, each time: it would get all that
+ * trickle in. So one that has more than another goes behind the others, by ceasing to watch and beginning anew, and leaves what waits
+ * to them; if they are busy, it is back for one a turn. One that has far more, since a crowd came while the others had no processor,
+ * is back a moment later.
+ *
+ * Nothing is handed from reactor to reactor, so nothing is lost between them as one stops, is late, or has no memory, and a reactor that
+ * hangs keeps nobody waiting. It costs two system calls, and those only where connections stay. A socket for each reactor (SO_REUSEPORT)
+ * would spread by a hash, unevenly, strand what waits as one is closed, and be at odds with the one socket that systemd, or the
+ * process before, hands over. The kernel does not promise whom it wakes first; nginx lives by it as well, and
+ * tests/unit/test_listener.c would tell. */
+static void step_back(struct listener *listener, size_t surplus) {
+    pause_accepting(listener, SPREAD_PAUSE_MS);
+    if (surplus <= SPREAD_FAR) {
+        watch(listener);
+    }
+}
+
+/* Connections that it has more than another reactor that accepts there. */
+static size_t surplus_of(const struct listener *listener) {
+    const bool is_alone = atomic_load_explicit(&listener->socket->listeners, memory_order_relaxed) < 2;
+    return is_alone ? 0 : reactor_surplus(listener->reactor);
 }
 
 static void accept_ready(struct reactor_source *source, uint32_t events) {
@@ -236,6 +277,11 @@ static void accept_ready(struct reactor_source *source, uint32_t events) {
             char peer[PEER_MAX] = "";
             format_peer(&address, peer, sizeof peer);
             listener->on_accept(listener->owner, fd, peer);
+            const size_t surplus = listener->freed ? 0 : surplus_of(listener);
+            if (surplus > SPREAD_SLACK) {
+                step_back(listener, surplus);
+                return;
+            }
             continue;
         }
         switch (errno) {
@@ -246,7 +292,7 @@ static void accept_ready(struct reactor_source *source, uint32_t events) {
             if (listener->on_pause) {
                 listener->on_pause(listener->owner, errno);
             }
-            pause_accepting(listener);
+            pause_accepting(listener, EXHAUSTED_PAUSE_MS);
             return;
         case EAGAIN:
             return;
@@ -256,20 +302,12 @@ static void accept_ready(struct reactor_source *source, uint32_t events) {
     }
 }
 
-static void resume_accepting(struct timer *timer, uint64_t now) {
-    struct listener *listener = (struct listener *)(void *)((char *)timer - offsetof(struct listener, pause));
-    (void)now;
-    if (reactor_watch(listener->reactor, &listener->source, EPOLLIN | EPOLLEXCLUSIVE) < 0) {
-        pause_accepting(listener);
-    }
-}
-
 static void release(struct reactor_retired *retired) {
     free((char *)retired - offsetof(struct listener, retired));
 }
 
-int listener_new(struct reactor *reactor, const struct listener_socket *socket,
-                 listener_accept_callback on_accept, void *owner, struct listener **ret_listener) {
+int listener_new(struct reactor *reactor, struct listener_socket *socket, listener_accept_callback on_accept,
+                 void *owner, struct listener **ret_listener) {
     struct listener *listener = calloc(1, sizeof *listener);
     if (!listener) {
         return -ENOMEM;
@@ -278,6 +316,7 @@ int listener_new(struct reactor *reactor, const struct listener_socket *socket,
     listener->retired.release = release;
     listener->pause.on_due = resume_accepting;
     listener->reactor = reactor;
+    listener->socket = socket;
     listener->on_accept = on_accept;
     listener->owner = owner;
     int r = reactor_watch(reactor, &listener->source, EPOLLIN | EPOLLEXCLUSIVE);
@@ -285,6 +324,7 @@ int listener_new(struct reactor *reactor, const struct listener_socket *socket,
         free(listener);
         return r;
     }
+    atomic_fetch_add_explicit(&socket->listeners, 1, memory_order_relaxed);
     *ret_listener = listener;
     return 0;
 }
@@ -298,6 +338,7 @@ void listener_free(struct listener *listener) {
         return;
     }
     listener->freed = true;
+    atomic_fetch_sub_explicit(&listener->socket->listeners, 1, memory_order_relaxed);
     timer_clear(reactor_timers(listener->reactor), &listener->pause);
     (void)reactor_watch(listener->reactor, &listener->source, 0);
     reactor_retire(listener->reactor, &listener->retired);

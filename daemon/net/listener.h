@@ -1,8 +1,10 @@
 /* Listening sockets: bound once, shared by all reactors (EPOLLEXCLUSIVE), so that they can later be handed to
- * a next process. TCP and Unix sockets. */
+ * a next process. TCP and Unix sockets. What comes is spread evenly over the reactors that accept from one, those that trickle in as
+ * well as crowds; whoever has accepted a connection keeps it. */
 #ifndef LISTENER_H
 #define LISTENER_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -15,6 +17,7 @@ struct listener_socket {
     dev_t device;      /* of a Unix socket's file, so that listener_close removes its own file only */
     ino_t inode;       /* 0: nothing to remove */
     bool is_given;     /* by systemd, which keeps it */
+    atomic_size_t listeners; /* that accept from it now; listener.c's alone */
 };
 
 /* Binds and listens, or takes the socket of that address that was inherited (inherited.h).
@@ -37,9 +40,10 @@ typedef void (*listener_accept_callback)(void *owner, int fd, const char *peer);
 /* Accepting pauses: `error` (EMFILE, ENOBUFS …) says what there is no more of. Those that come wait in the kernel. */
 typedef void (*listener_pause_callback)(void *owner, int error);
 
-/* Accepts on `reactor`. When descriptors run out it pauses for a while instead of spinning. 0 or -errno. */
-int listener_new(struct reactor *reactor, const struct listener_socket *socket,
-                 listener_accept_callback on_accept, void *owner, struct listener **ret_listener);
+/* Accepts on `reactor`, one of several with the same memory budget or the only one. When descriptors run out it pauses for a while
+ * instead of spinning. `socket` is borrowed until listener_free. 0 or -errno. */
+int listener_new(struct reactor *reactor, struct listener_socket *socket, listener_accept_callback on_accept,
+                 void *owner, struct listener **ret_listener);
 /* Has `on_pause` called with the owner of on_accept; without it, pauses go untold. */
 void listener_on_pause(struct listener *listener, listener_pause_callback on_pause);
 void listener_free(struct listener *listener); /* NULL-safe; does not close the socket */

@@ -28,6 +28,7 @@ struct reactor {
     struct buffer_pool *pool;
     struct timer trim; /* set while the pool may keep free blocks */
     struct connection *connections;
+    atomic_size_t connections_count; /* its thread changes it, others read it */
     struct reactor_task *tasks, **tasks_end;
     struct reactor_retired *retired;
     atomic_bool stop;
@@ -280,6 +281,25 @@ struct buffer_pool *reactor_pool(struct reactor *reactor) {
 
 struct connection **reactor_connections(struct reactor *reactor) {
     return &reactor->connections;
+}
+
+void reactor_count_connection(struct reactor *reactor, int change) {
+    const size_t count = atomic_load_explicit(&reactor->connections_count, memory_order_relaxed);
+    atomic_store_explicit(&reactor->connections_count, count + (size_t)change, memory_order_relaxed);
+}
+
+size_t reactor_surplus(const struct reactor *reactor) {
+    const size_t own = atomic_load_explicit(&reactor->connections_count, memory_order_relaxed);
+    const struct memory_budget *budget = buffer_pool_budget(reactor->pool);
+    size_t fewest = own;
+    for (size_t i = 0; i < BUDGET_SHARERS_MAX; i++) {
+        const struct reactor *sharer = atomic_load_explicit(&budget->sharers[i], memory_order_acquire);
+        if (sharer) {
+            const size_t count = atomic_load_explicit(&sharer->connections_count, memory_order_relaxed);
+            fewest = count < fewest ? count : fewest;
+        }
+    }
+    return own - fewest;
 }
 
 void reactor_at_turn_end(struct reactor *reactor, struct reactor_task *task) {

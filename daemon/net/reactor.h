@@ -75,8 +75,13 @@ int reactor_post(struct reactor *reactor, void (*run)(void *argument), void *arg
  * not hear of it. */
 void reactor_post_to_sharers(struct reactor *reactor, void (*run)(void *reactor));
 
-/* The first of the reactor's connections: connection.c alone keeps this list. */
+/* The first of the reactor's connections: connection.c alone keeps this list, and says when there is one more (1), or one less (-1). */
 struct connection;
 struct connection **reactor_connections(struct reactor *reactor);
+void reactor_count_connection(struct reactor *reactor, int change);
+
+/* How many connections more it has than the one with the fewest of those with the same memory budget: 0 where that is itself. What
+ * others have is a moment old. */
+size_t reactor_surplus(const struct reactor *reactor);
 
 #endif

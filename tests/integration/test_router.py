@@ -19,6 +19,7 @@ import wire
 from native import Ended, Native
 from page import Page, RemoteError
 from processes import Peer
+from reactors import assert_spread
 
 LARGE = 33_000_000
 
@@ -348,12 +349,14 @@ def test_a_peer_that_stops_reading_is_felt_by_none_of_a_hundred(house, certifica
     """All of them call it, with more than it can be kept; over TLS they are spread over the reactors."""
     configuration = tmp_path / "bridge.json"
     configuration.write_text('{"limits": {"queue_bytes": 1048576, "queue_high": 65536, "message_bytes": 131072}}')
-    port = ours(house, "-c", str(configuration), tls=transport == "tls")
-    where = (port, certificate.cert) if transport == "tls" else port
+    bridge = house.bridge(None, "-c", str(configuration), tls=transport == "tls")
+    where = (bridge.port, certificate.cert) if transport == "tls" else bridge.port
     body, turns = bytes(100_000), range(3)
     with contextlib.ExitStack() as stack:
         deaf = stack.enter_context(Native(where, "deaf", ["f"]))
         peers = [stack.enter_context(Native(where, f"p{number}", ["f"])) for number in range(100)]
+        if transport == "tls":
+            assert_spread(bridge, 1 + len(peers), apart=20)
         for turn in turns:
             for number, peer in enumerate(peers):
                 other = peers[number - 1]

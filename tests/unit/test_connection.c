@@ -34,6 +34,24 @@ static void test_input_and_output(void **state) {
     free(probe.got);
 }
 
+/* By which those that accept share what comes. */
+static void test_connections_are_counted(void **state) {
+    (void)state;
+    static struct probe one, two;
+    struct reactor *other = NULL;
+    assert_int_equal(reactor_new(&budget, &other), 0);
+    int fd = make(&one), second = make(&two);
+    assert_int_equal(reactor_surplus(reactor), 2);
+    assert_int_equal(reactor_surplus(other), 0);
+    connection_abort(one.connection, 0, NULL);
+    turns(1);
+    assert_int_equal(reactor_surplus(reactor), 1);
+    reactor_free(other);
+    assert_int_equal(reactor_surplus(reactor), 0); /* nobody is left to have fewer */
+    close(fd);
+    close(second);
+}
+
 static void test_written_before_open(void **state) {
     (void)state;
     static struct probe probe;
@@ -482,6 +500,7 @@ static void test_close_from_within_callbacks(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(test_input_and_output),
+        CASE(test_connections_are_counted),
         CASE(test_written_before_open),
         CASE(test_left_bytes_come_again_with_more),
         CASE(test_expect_is_not_called_in_vain),

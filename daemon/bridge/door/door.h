@@ -15,7 +15,7 @@ struct door;
 struct door_setup {
     struct bridge *bridge;
     const struct config_listener *config;
-    const struct listener_socket *socket;
+    struct listener_socket *socket;
     struct tls_context *tls; /* NULL: no TLS; the door's where door_new returns 0 */
     const struct assets *assets;
     struct forward_route *site; /* NULL: there are no pages */
