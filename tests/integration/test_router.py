@@ -130,12 +130,6 @@ def calls(port: int):
     worker.close()
 
 
-@pytest.mark.parametrize("scenario", [joins_and_leaves, eviction, calls])
-def test_clients_see_what_they_see_of_the_real_router(house, scenario):
-    theirs = list(scenario(house.router().port))
-    assert list(scenario(ours(house))) == theirs
-
-
 SCRIPT = """
 import os, sys
 from daffi import Client, SerdeFormat

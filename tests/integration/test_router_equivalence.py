@@ -17,7 +17,7 @@ import pytest
 import wire
 from native import Native
 from processes import Peer
-from test_router import comparable, fence, ours, seen_by
+from test_router import calls, comparable, eviction, fence, joins_and_leaves, ours, seen_by
 
 NOWAIT = {"return_result": 0}
 
@@ -271,15 +271,15 @@ NOT_OVER_A_UNIX_SOCKET = {hundreds_that_come_and_go, a_stream_and_its_order}
 
 def assert_the_same(mine: list, play_theirs) -> None:
     """What `play_theirs` yields before a fresh Router. Whoever has been welcomed by the real one a moment ago may miss the news of the next join: it
-    answers before it lists a member for news. So what differs is asked of another one, twice."""
-    for _ in range(3):
+    answers before it lists a member for news; on a busy machine half its plays differ from one another. So what differs is asked of others."""
+    for _ in range(6):
         theirs = without_late_news(list(play_theirs()))
         if mine == theirs:
             break
     assert mine == theirs
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", [joins_and_leaves, eviction, calls, *SCENARIOS])
 def test_peers_see_the_same(house, scenario):
     assert_the_same(list(scenario(ours(house))), lambda: scenario(house.router().port))
 
