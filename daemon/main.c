@@ -11,8 +11,8 @@
 #include "ops/access_log.h"
 #include "ops/log.h"
 #include "ops/notify.h"
-#include "server.h"
-#include "upgrade.h"
+#include "server/server.h"
+#include "server/upgrade.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 

@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("DAFFI_BUILD", "build/dev")).resolve()
 PEER = ROOT / "tests" / "peers" / "daffi_peer.py"
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 
 
 def free_port() -> int:

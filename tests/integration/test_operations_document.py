@@ -39,7 +39,7 @@ def metrics_of_source() -> dict[str, str]:
     """Families by name: their types."""
     text = (ROOT / "daemon/ops/counters.def").read_text()
     found = {match[1]: match[2] for match in re.finditer(r'^COUNTER_FAMILY\("(\w+)", "(\w+)"', text, re.MULTILINE)}
-    report = (ROOT / "daemon/report.c").read_text()
+    report = (ROOT / "daemon/server/report.c").read_text()
     for name in re.findall(r'"((?:daffi_bridge|process)_\w+)"', report):
         found.setdefault(name, "")
     return found

@@ -6,9 +6,9 @@
 #include <time.h>
 
 #include "config/config_table.h"
-#include "generation.h"
 #include "net/tls_tickets.h"
 #include "ops/log.h"
+#include "server/generation.h"
 
 /* What is made once, at the start. */
 static const struct {

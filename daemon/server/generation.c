@@ -1,4 +1,4 @@
-#include "generation.h"
+#include "server/generation.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "report.h"
+#include "server/report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -12,11 +12,11 @@
 #include "bridge/members/unanswered.h"
 #include "bridge/router/router.h"
 #include "bridge/upstream/upstream.h"
-#include "certificates.h"
 #include "http/admin.h"
 #include "http/site.h"
-#include "report.h"
-#include "server.h"
+#include "server/certificates.h"
+#include "server/report.h"
+#include "server/server.h"
 
 /* A reactor and what is on it. Once its thread runs, that thread's alone. */
 struct floor {

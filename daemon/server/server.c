@@ -1,4 +1,4 @@
-#include "server.h"
+#include "server/server.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "bridge/session/session.h"
-#include "generation.h"
 #include "net/descriptors.h"
 #include "ops/log.h"
 #include "ops/privileges.h"
+#include "server/generation.h"
 
 enum {
     REACTORS_MAX = REPORT_REACTORS_MAX,

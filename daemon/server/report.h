@@ -8,10 +8,10 @@
 #include <stdio.h>
 
 #include "bridge/upstream/upstream_health.h"
-#include "certificates.h"
 #include "config/config.h"
 #include "net/buffer.h"
 #include "ops/counters.h"
+#include "server/certificates.h"
 
 enum { REPORT_REACTORS_MAX = 64 };
 

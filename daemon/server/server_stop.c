@@ -4,7 +4,7 @@
 
 #include "bridge/session/session.h"
 #include "ops/log.h"
-#include "server_internal.h"
+#include "server/server_internal.h"
 #include "ws/ws_frame.h"
 
 enum {

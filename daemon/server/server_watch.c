@@ -1,6 +1,6 @@
 /* The administrator's view of the server: its listener, and what is told there. */
-#include "generation.h"
 #include "ops/log.h"
+#include "server/generation.h"
 
 int server_bind_admin(struct server *server, const struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
     const struct config_url *url = &config->admin;

@@ -1,4 +1,4 @@
-#include "upgrade.h"
+#include "server/upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>

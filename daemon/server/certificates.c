@@ -1,4 +1,4 @@
-#include "certificates.h"
+#include "server/certificates.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

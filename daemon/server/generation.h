@@ -5,10 +5,10 @@
 #ifndef GENERATION_H
 #define GENERATION_H
 
-#include "certificates.h"
 #include "http/assets.h"
 #include "net/listener.h"
-#include "server_internal.h"
+#include "server/certificates.h"
+#include "server/server_internal.h"
 
 /* A listener's socket: of every generation that listens there. Main's thread. */
 struct generation_socket {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "server.h"
+#include "server/server.h"
 
 enum { UPGRADE_TIMEOUT_MS = 60000, UPGRADE_TICK_MS = 20 };
 

@@ -1,5 +1,5 @@
 /* What the service manager's watchdog, and whoever asks for health, is told of: event loops that turn. */
-#include "server_internal.h"
+#include "server/server_internal.h"
 
 /* On the floor's own thread. */
 static void answer(void *argument) {
