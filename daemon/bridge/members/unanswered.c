@@ -169,6 +169,9 @@ uint16_t unanswered_shift(struct unanswered *unanswered, size_t place, struct da
     if (unanswered == NULL) {
         return 0;
     }
+    if (first == 0) { /* behind 0 comes 1, as behind the last one */
+        first = ROUND;
+    }
     struct ids left = {0};
     pthread_mutex_lock(&unanswered->lock);
     forget_what_is_over(unanswered, now);
