@@ -1,37 +1,23 @@
 #include "dev/dev_ports.h"
 
 #include <errno.h>
-#include <netdb.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "config/config_error.h"
+#include "net/listener.h"
 
-/* Whether one could listen there: 0, or -errno. As listener.c does it. */
+/* Whether one can listen there: 0, or -errno. */
 static int try_address(const char *address, unsigned port) {
-    const bool is_both = strcmp(address, "*") == 0;
-    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
+    struct listener_socket socket;
     char service[8];
-    const int on = 1;
-    const int only = !is_both;
+    char ignored[CONFIG_ERROR_MAX];
     snprintf(service, sizeof service, "%u", port);
-    if (getaddrinfo(is_both ? "::" : address, service, &hints, &found) != 0) {
-        return -EADDRNOTAVAIL;
-    }
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int status = fd < 0 ? -errno : 0;
+    int status = listener_open(address, service, NULL, &socket, ignored, sizeof ignored);
     if (status == 0) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        if (found->ai_family == AF_INET6) {
-            (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
-        }
-        status = bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, 1) < 0 ? -errno : 0;
-        close(fd);
+        listener_close(&socket);
     }
-    freeaddrinfo(found);
     return status;
 }
 
@@ -39,9 +25,6 @@ static int try_address(const char *address, unsigned port) {
 static int try_port(const struct dev_host *host, bool is_for_workers, unsigned port) {
     static const char loopback[] = "127.0.0.1";
     int status = try_address(host->address, port);
-    if (status != 0 && status != -EADDRINUSE && status != -EACCES && strcmp(host->address, "*") == 0) {
-        status = try_address("0.0.0.0", port); /* a machine without IPv6 */
-    }
     bool is_localhost = host->reach == DEV_HOST_ALL || strcmp(host->address, loopback) == 0;
     if (status == 0 && host->reach == DEV_HOST_LAN && is_for_workers) {
         status = try_address(loopback, port);

@@ -29,7 +29,7 @@ def wait_until(is_so, seconds: float = 20.0) -> None:
     """Looks until it is; there is no event for what is looked at so."""
     deadline = time.monotonic() + seconds
     while not is_so():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"it was not so within {seconds} s"
         time.sleep(0.02)
 
 

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from development import Dev
+from development import Dev, needed
 from processes import BUILD, free_port
 
 IS_ROOT = os.geteuid() == 0
@@ -29,8 +29,8 @@ def apart(network: str = LAN) -> tuple[str, ...]:
     return ("unshare", "-n" if IS_ROOT else "-rn", "sh", "-ec", f'ip link set lo up; {network}exec "$@"', "sh")
 
 
-can_be_apart = pytest.mark.skipif(subprocess.run([*apart(), "true"], capture_output=True).returncode != 0,
-                                  reason="no namespaces are to be had here: unshare(1) is not permitted, or ip(8) not there")
+can_be_apart = needed(subprocess.run([*apart(), "true"], capture_output=True).returncode == 0,
+                      "no namespaces are to be had here: unshare(1) is not permitted, or ip(8) not there")
 
 WORKER = """
 import os
@@ -176,7 +176,7 @@ def show_on_a_terminal(folder: Path, data: Path, host: str, env: dict[str, str])
 
 
 @can_be_apart
-@pytest.mark.skipif(ctypes.util.find_library("qrencode") is None, reason="libqrencode is not there to compare with")
+@needed(ctypes.util.find_library("qrencode") is not None, "libqrencode is not there to compare with")
 @pytest.mark.parametrize("colours", [True, False], ids=["colours", "NO_COLOR"])
 @pytest.mark.parametrize("host,reached", [("0.0.0.0", "10.9.8.7"), ("::", "10.9.8.7"), ("10.9.8.7", "10.9.8.7"), ("fd09::7", "[fd09::7]"),
                                           ("127.0.0.1", None), ("::1", None)])
@@ -266,7 +266,7 @@ def test_no_port_is_free_in_the_range(folder, tmp_path):
 
 
 @can_be_apart
-@pytest.mark.skipif(not IS_ROOT, reason="who is not root can't become somebody else")
+@needed(IS_ROOT, "who is not root can't become somebody else")
 def test_ports_that_are_not_for_this_user(house, folder, tmp_path):
     for parent in [tmp_path, *tmp_path.parents]:
         if parent.owner() == "root" and str(parent).startswith("/tmp/"):

@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from development import Dev
+from development import Dev, needed
 from page import Page
 from processes import BUILD, wait_until
 from websockets.sync.client import connect
@@ -120,8 +120,8 @@ def limited(watches: int = 1000, instances: int = 1000) -> tuple[str, ...]:
     return ("unshare", "-r", "sh", "-ec", f'echo {watches} > /proc/sys/user/max_inotify_watches; echo {instances} > /proc/sys/user/max_inotify_instances; exec "$@"', "sh")
 
 
-can_be_limited = pytest.mark.skipif(subprocess.run([*limited(), "true"], capture_output=True).returncode != 0,
-                                    reason="no namespaces are to be had here: unshare(1) is not permitted")
+can_be_limited = needed(subprocess.run([*limited(), "true"], capture_output=True).returncode == 0,
+                        "no namespaces are to be had here: unshare(1) is not permitted")
 
 
 @can_be_limited
@@ -240,7 +240,7 @@ def test_one_that_has_left_its_process_group_is_ended(house, folder, tmp_path):
     assert not is_alive(lost)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root can make no program that becomes root")
+@needed(os.geteuid() == 0, "who is not root can make no program that becomes root")
 def test_one_that_is_somebody_elses_holds_up_nothing(house, folder, tmp_path):
     """As `sudo` is: the daemon, which is nobody, may not signal what has become root."""
     for parent in [tmp_path, *tmp_path.parents]:

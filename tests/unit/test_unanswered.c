@@ -120,6 +120,16 @@ static void ids_that_are_far_from_what_was_left_stay(void **state) {
     assert_int_not_equal(shift_of("tab", 999), 0);
 }
 
+/* A handshake may have id 0, which no call has. */
+static void who_begins_at_0_asks_with_1_first(void **state) {
+    (void)state;
+    static const uint16_t left[] = {1};
+    assert_int_equal(shift_of("tab", 0), 0);
+    put("tab", left, 1);
+    assert_int_equal(shift_of("tab", 0), shift_of("tab", ROUND));
+    assert_clear(ROUND, shift_of("tab", 0), 65534, left, 1);
+}
+
 static void what_several_left_counts_together(void **state) {
     (void)state;
     static const uint16_t left[] = {2, 3, 4, 5};
@@ -195,6 +205,7 @@ int main(void) {
         CASE(who_comes_after_one_that_left_nothing_is_left_alone),
         CASE(a_newcomer_stays_clear_of_what_was_left),
         CASE(ids_that_are_far_from_what_was_left_stay),
+        CASE(who_begins_at_0_asks_with_1_first),
         CASE(what_several_left_counts_together),
         CASE(all_ids_may_have_been_left),
         CASE(it_is_known_for_a_while),

@@ -9,8 +9,8 @@
 
 enum { BUCKETS = 1024, ROUND = 65535 /* ids */ };
 
-struct record { /* of one page that has left */
-    struct record *newer, *same_bucket;
+struct record {                         /* of one page that has left */
+    struct record *newer, *same_bucket; /* the next newer one, of all and of its bucket */
     uint64_t hash;
     uint64_t until; /* ms */
     size_t place, name_length, count, bytes;
@@ -22,7 +22,9 @@ struct unanswered {
     uint64_t seed;
     size_t bytes;
     struct record *oldest, *newest;
-    struct record *buckets[BUCKETS];
+    struct bucket {
+        struct record *oldest, *newest;
+    } buckets[BUCKETS];
 };
 
 int unanswered_new(struct unanswered **ret_unanswered) {
@@ -41,13 +43,14 @@ int unanswered_new(struct unanswered **ret_unanswered) {
     return 0;
 }
 
+/* It is the oldest of its bucket, too: no bucket is gone through, however often one name has come and gone. */
 static void forget_oldest(struct unanswered *unanswered) {
     struct record *record = unanswered->oldest;
-    struct record **at = &unanswered->buckets[record->hash % BUCKETS];
-    while (*at != record) {
-        at = &(*at)->same_bucket;
+    struct bucket *bucket = &unanswered->buckets[record->hash % BUCKETS];
+    bucket->oldest = record->same_bucket;
+    if (bucket->oldest == NULL) {
+        bucket->newest = NULL;
     }
-    *at = record->same_bucket;
     unanswered->oldest = record->newer;
     if (unanswered->oldest == NULL) {
         unanswered->newest = NULL;
@@ -75,12 +78,16 @@ static void forget_what_is_over(struct unanswered *unanswered, uint64_t now) {
 }
 
 static void keep(struct unanswered *unanswered, struct record *record) {
-    struct record **bucket = &unanswered->buckets[record->hash % BUCKETS];
+    struct bucket *bucket = &unanswered->buckets[record->hash % BUCKETS];
     while (unanswered->oldest != NULL && unanswered->bytes + record->bytes > UNANSWERED_BYTES_MAX) {
         forget_oldest(unanswered);
     }
-    record->same_bucket = *bucket;
-    *bucket = record;
+    if (bucket->newest != NULL) {
+        bucket->newest->same_bucket = record;
+    } else {
+        bucket->oldest = record;
+    }
+    bucket->newest = record;
     if (unanswered->newest != NULL) {
         unanswered->newest->newer = record;
     } else {
@@ -127,7 +134,7 @@ static bool collect(const struct unanswered *unanswered, size_t place, struct da
                     struct ids *ids) {
     const uint64_t hash = name_hash(unanswered->seed, name);
     bool found = false;
-    for (const struct record *record = unanswered->buckets[hash % BUCKETS]; record != NULL;
+    for (const struct record *record = unanswered->buckets[hash % BUCKETS].oldest; record != NULL;
          record = record->same_bucket) {
         const struct daffi_span whose = daffi_span_of(record->ids + record->count, record->name_length);
         if (record->hash != hash || record->place != place || !daffi_span_equal(whose, name)) {
@@ -168,6 +175,9 @@ uint16_t unanswered_shift(struct unanswered *unanswered, size_t place, struct da
                           uint64_t now) {
     if (unanswered == NULL) {
         return 0;
+    }
+    if (first == 0) { /* behind 0 comes 1, as behind the last one */
+        first = ROUND;
     }
     struct ids left = {0};
     pthread_mutex_lock(&unanswered->lock);

@@ -29,7 +29,7 @@ void unanswered_free(struct unanswered *unanswered);    /* NULL-safe */
 void unanswered_put(struct unanswered *unanswered, size_t place, struct daffi_span name, const uint16_t *ids,
                     size_t count, uint64_t now);
 
-/* By how much a newcomer of that name shifts its ids, which go up in turn from behind `first`: 0 to 65534. 0 where nothing was left,
+/* By how much a newcomer of that name shifts its ids, which go up in turn from behind `first` (0 to 65535): 0 to 65534. 0 where nothing was left,
  * or room enough is ahead. */
 uint16_t unanswered_shift(struct unanswered *unanswered, size_t place, struct daffi_span name, uint16_t first,
                           uint64_t now);

@@ -258,7 +258,8 @@ bool session_take_answer(struct session *session, const struct daffi_message *an
     }
     struct call *call = call_table_find(table_of(session), &session->waiting, answer->uuid);
     if (call == NULL || !is_of_receiver(session, call, answer)) {
-        LOG_SESSION(session, CONFIG_LOG_DEBUG, "dropped an answer for", "no call waits for it");
+        LOG_SESSION(session, CONFIG_LOG_DEBUG, "dropped an answer for",
+                    call == NULL ? "no call waits for it" : "it is not of the member that was called");
         session_count_dropped_answer(session);
         return false;
     }
