@@ -259,7 +259,7 @@ static void step_back(struct listener *listener, size_t surplus) {
     }
 }
 
-/* Connections that it has more than another reactor that accepts there. */
+/* Connections that it has more than another reactor that accepts there: a socket's listeners are on one reactor, or on all. */
 static size_t surplus_of(const struct listener *listener) {
     const bool is_alone = atomic_load_explicit(&listener->socket->listeners, memory_order_relaxed) < 2;
     return is_alone ? 0 : reactor_surplus(listener->reactor);

@@ -58,7 +58,7 @@ for (const { way, bridged } of WAYS) {
         const values = [null, true, false, 0, -1, 2.5, 1e300, "", "é€😀\u0000", [], {}, [[1], { a: { b: [null] } }]];
         const answers = await page.evaluate(async (list) => {
           const got = [];
-          for (const value of list) got.push(await conn.rpc({ timeout: 5000 }).echo(value));
+          for (const value of list) got.push(await conn.rpc({ timeout: 20000 }).echo(value));
           return got;
         }, values);
         assert.deepEqual(answers, values);
@@ -66,7 +66,7 @@ for (const { way, bridged } of WAYS) {
 
       test("msgpack values", async () => {
         const wrong = await page.evaluate(async () => {
-          const call = (value) => conn.rpc({ timeout: 5000, serde: "msgpack" }).echo(value);
+          const call = (value) => conn.rpc({ timeout: 20000, serde: "msgpack" }).echo(value);
           const show = (value) => (value instanceof Date ? `Date ${value.getTime()}` : ArrayBuffer.isView(value) ? `${value.constructor.name} ${[...value]}`
             : typeof value === "bigint" ? `${value}n` : Object.is(value, -0) ? "-0" : typeof value === "number" ? String(value) : JSON.stringify(value));
           const cases = [
@@ -88,7 +88,7 @@ for (const { way, bridged } of WAYS) {
 
       test("msgpack: Python sees what was meant", async () => {
         const seen = await page.evaluate(async () => {
-          const kind = conn.rpc({ timeout: 5000, serde: "msgpack" });
+          const kind = conn.rpc({ timeout: 20000, serde: "msgpack" });
           return [await kind.kind(3), await kind.kind(2.5), await kind.kind(new Uint8Array([1])), await kind.kind("x"), await kind.kind(new Map([["a", 1]])),
             (await kind.kind(new Date(1500)))[0]];
         });
@@ -97,7 +97,7 @@ for (const { way, bridged } of WAYS) {
 
       test("raw: bytes with zeros and text, a Uint8Array back always", async () => {
         const answers = await page.evaluate(async () => {
-          const raw = conn.rpc({ timeout: 5000, serde: "raw" });
+          const raw = conn.rpc({ timeout: 20000, serde: "raw" });
           const back = async (value) => { const got = await raw.echo(value); return [got.constructor.name, [...got]]; };
           return [await back(new Uint8Array([0, 1, 0, 255, 0])), await back("é"), await back('{"args": [1]}'), await back(new Uint8Array(0)),
             await back(new Uint16Array([1, 2]).subarray(1)), DaffiClient.text(await raw.echo("grüße"))];
@@ -108,13 +108,13 @@ for (const { way, bridged } of WAYS) {
       });
 
       test("keyword arguments", async () => {
-        assert.equal(await page.evaluate(() => conn.rpc({ timeout: 5000 }).add(1, DaffiClient.kwargs({ b: 2 }))), 3);
-        assert.equal(await page.evaluate(() => conn.rpc({ timeout: 5000, serde: "msgpack" }).add(1, DaffiClient.kwargs({ b: 2 }))), 3);
+        assert.equal(await page.evaluate(() => conn.rpc({ timeout: 20000 }).add(1, DaffiClient.kwargs({ b: 2 }))), 3);
+        assert.equal(await page.evaluate(() => conn.rpc({ timeout: 20000, serde: "msgpack" }).add(1, DaffiClient.kwargs({ b: 2 }))), 3);
       });
 
       for (const serde of ["json", "msgpack", "raw"]) {
         test(`a worker's error over ${serde} is a readable DaffiError`, async () => {
-          const error = await page.evaluate((name) => failure(conn.rpc({ timeout: 5000, serde: name }).fail("kaboom")), serde);
+          const error = await page.evaluate((name) => failure(conn.rpc({ timeout: 20000, serde: name }).fail("kaboom")), serde);
           assert.equal(error.isError, true);
           assert.deepEqual([error.code, error.remoteType, error.remoteModule, error.remoteMessage, error.member, error.method],
             ["remote", "ValueError", "builtins", "kaboom", member, "fail"]);
@@ -124,15 +124,15 @@ for (const { way, bridged } of WAYS) {
       test("every other code: timeout, no-such-member, no-such-method, refused serde", async () => {
         const codes = await page.evaluate(async () => [
           (await failure(conn.rpc({ timeout: 100 }).slow(0.6))).code,
-          (await failure(conn.rpc({ receiver: "nobody", timeout: 5000 }).add(1, 2))).code,
-          (await failure(conn.rpc({ timeout: 5000 }).nobody_has_this())).code,
+          (await failure(conn.rpc({ receiver: "nobody", timeout: 20000 }).add(1, 2))).code,
+          (await failure(conn.rpc({ timeout: 20000 }).nobody_has_this())).code,
           (await failure((async () => conn.rpc({ serde: "pickle" }).add(1, 2))())).name,
         ]);
         assert.deepEqual(codes, ["timeout", "no-such-member", "no-such-method", "TypeError"]);
       });
 
       test("an answer that is no JSON (Python's NaN) rejects that call alone", async () => {
-        const [error, next] = await page.evaluate(async () => [await failure(conn.rpc({ timeout: 5000 }).not_a_number()), await conn.rpc({ timeout: 5000 }).add(1, 1)]);
+        const [error, next] = await page.evaluate(async () => [await failure(conn.rpc({ timeout: 20000 }).not_a_number()), await conn.rpc({ timeout: 20000 }).add(1, 1)]);
         assert.equal(error.code, "protocol");
         assert.equal(next, 2);
       });
@@ -146,7 +146,7 @@ for (const { way, bridged } of WAYS) {
           conn.stream().note(function* () { yield bytes(2); yield bytes(3); }); // left alone, as in the original document
           await conn.stream({ serde: "json" }).note(async function* () { yield "stream"; yield "goes on"; });
           await conn.stream_nowait().note([bytes(4), bytes(5)]);
-          const list = await conn.rpc({ timeout: 5000, serde: "msgpack" }).notes();
+          const list = await conn.rpc({ timeout: 20000, serde: "msgpack" }).notes();
           return list.map((note) => (typeof note === "string" ? note : [...note]));
         });
         const chunks = (note) => Array.isArray(note) && note[0] > 1 && note[0] < 4;
@@ -169,7 +169,7 @@ for (const { way, bridged } of WAYS) {
 
         test("a call past message_bytes is refused on the page, which the bridge has told of it, and the connection stays", async () => {
           const [error, next] = await page.evaluate(async () => [
-            await failure(conn.rpc({ timeout: 10000, serde: "raw" }).echo(new Uint8Array(9 << 20))), await conn.rpc({ timeout: 5000 }).add(1, 2)]);
+            await failure(conn.rpc({ timeout: 10000, serde: "raw" }).echo(new Uint8Array(9 << 20))), await conn.rpc({ timeout: 20000 }).add(1, 2)]);
           assert.equal(error.name, "RangeError");
           assert.match(error.message, /the bridge takes 8388608 bytes/);
           assert.equal(next, 3);
@@ -177,7 +177,7 @@ for (const { way, bridged } of WAYS) {
       } else {
         test("131,072 bytes and more are refused on the page: they would stop the server", async () => {
           const [error, next] = await page.evaluate(async () => [
-            await failure(conn.rpc({ timeout: 5000, serde: "raw" }).echo(new Uint8Array(131072))), await conn.rpc({ timeout: 5000 }).add(1, 2)]);
+            await failure(conn.rpc({ timeout: 20000, serde: "raw" }).echo(new Uint8Array(131072))), await conn.rpc({ timeout: 20000 }).add(1, 2)]);
           assert.equal(error.name, "RangeError");
           assert.equal(next, 3);
         });
@@ -204,8 +204,8 @@ describe("members, casts and losses, through the bridge", () => {
     const result = await page.evaluate(async () => {
       await conn.waitForMembers(["a", "b", "c"], { timeout: 10000 });
       const turns = [];
-      for (let i = 0; i < 6; i++) turns.push(await conn.rpc({ timeout: 5000 }).whoami());
-      return { turns, all: await conn.cast({ timeout: 5000 }).whoami(), some: JSON.parse(JSON.stringify(await conn.cast({ timeout: 5000, receiver: ["a", "nobody"] }).whoami())) };
+      for (let i = 0; i < 6; i++) turns.push(await conn.rpc({ timeout: 20000 }).whoami());
+      return { turns, all: await conn.cast({ timeout: 20000 }).whoami(), some: JSON.parse(JSON.stringify(await conn.cast({ timeout: 20000, receiver: ["a", "nobody"] }).whoami())) };
     });
     assert.deepEqual([...result.turns].sort(), ["a", "a", "b", "b", "c", "c"]);
     assert.deepEqual(result.all, { a: "a", b: "b", c: "c" });
@@ -230,10 +230,10 @@ describe("members, casts and losses, through the bridge", () => {
     await page.evaluate(() => conn.waitForMembers("c", { timeout: 10000 }));
     await workers.get("c").kill();
     await page.waitForFunction(() => events.some((event) => event.type === "disconnected" && event.member === "c"));
-    assert.equal((await page.evaluate(() => failure(conn.rpc({ receiver: "c", timeout: 5000 }).whoami()))).code, "no-such-member");
+    assert.equal((await page.evaluate(() => failure(conn.rpc({ receiver: "c", timeout: 20000 }).whoami()))).code, "no-such-member");
     workers.set("c", await startWorker("c", port));
     await page.waitForFunction(() => events.some((event) => event.type === "connected" && event.member === "c"));
-    assert.equal(await page.evaluate(() => conn.rpc({ receiver: "c", timeout: 5000 }).whoami()), "c");
+    assert.equal(await page.evaluate(() => conn.rpc({ receiver: "c", timeout: 20000 }).whoami()), "c");
     await page.context().close();
   });
 
@@ -251,7 +251,7 @@ describe("members, casts and losses, through the bridge", () => {
     workers.set("a", await startWorker("a", port));
     assert.equal(await page.evaluate(async () => {
       await conn.waitForMembers("a", { timeout: 20000 });
-      return conn.rpc({ receiver: "a", timeout: 5000 }).whoami();
+      return conn.rpc({ receiver: "a", timeout: 20000 }).whoami();
     }), "a");
     await page.context().close();
   });
@@ -263,7 +263,7 @@ describe("members, casts and losses, through the bridge", () => {
       const controller = new AbortController();
       const waiting = failure(conn.rpc({ signal: controller.signal }).slow(0.3));
       controller.abort();
-      return [(await waiting).code, (await failure(conn.rpc({ signal: controller.signal }).add(1, 2))).code, await conn.rpc({ timeout: 5000 }).add(1, 2)];
+      return [(await waiting).code, (await failure(conn.rpc({ signal: controller.signal }).add(1, 2))).code, await conn.rpc({ timeout: 20000 }).add(1, 2)];
     });
     assert.deepEqual(codes, ["aborted", "aborted", 3]);
     await page.context().close();
@@ -372,7 +372,7 @@ test("a Worker thread of the page can hold a client", async () => {
     const answer = await page.evaluate(({ url, base }) => new Promise((done, failed) => {
       const source = `importScripts("${base}/daffi.js");
         (async () => { const client = new DaffiClient({ wsUrl: "${url}" }); const conn = await client.connect();
-          postMessage(await conn.rpc({ timeout: 5000 }).add(3, 4)); client.stop(); })().catch((error) => postMessage(String(error)));`;
+          postMessage(await conn.rpc({ timeout: 20000 }).add(3, 4)); client.stop(); })().catch((error) => postMessage(String(error)));`;
       const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
       worker.onmessage = (message) => done(message.data);
       worker.onerror = (error) => failed(new Error(error.message));

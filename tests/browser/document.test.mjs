@@ -136,7 +136,7 @@ test("a page under the policy that the document names, and no other leave", asyn
     pages["/strict.html"] = { headers: { "Content-Security-Policy": named },
       body: '<!DOCTYPE html><title>strict</title><script src="daffi.js"></script><script src="strict.js"></script>' };
     pages["/strict.js"] = `(async () => { const client = new DaffiClient({ wsUrl: "${bridge.wsUrl}" }); const conn = await client.connect();
-      document.title = await conn.rpc({ timeout: 5000 }).add(3, 4); })().catch((error) => { document.title = error; });`;
+      document.title = await conn.rpc({ timeout: 20000 }).add(3, 4); })().catch((error) => { document.title = error; });`;
     const page = await openPage(browser, `${site.url}/strict.html`);
     await page.waitForFunction(() => document.title !== "strict");
     assert.equal(await page.title(), "7");

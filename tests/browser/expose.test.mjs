@@ -71,7 +71,7 @@ for (const [kind, isBridged, hasRouter] of [["a bare Router", false, true], ["th
 
     test("another page calls them, and gets their errors", async () => {
       assert.deepEqual(await other.evaluate(async () => {
-        await conn.waitForMembers("page", { timeout: 5000 });
+        await conn.waitForMembers("page", { timeout: 20000 });
         const error = await conn.rpc({ serde: "msgpack" }).fail().catch((caught) => caught);
         return [await conn.rpc().add(1, 2), await conn.cast().later("x"), DaffiClient.text(await conn.rpc({ serde: "raw" }).later("bytes")), error.remoteType, error.remoteMessage];
       }), [3, { page: "x" }, "bytes", "RangeError", "out of range"]);

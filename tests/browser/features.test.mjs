@@ -75,7 +75,7 @@ for (const kind of ["router", "service"]) {
 
       test("members() with their functions; kwargs", async () => {
         const [found, sum] = await page.evaluate(async () => [conn.members().find(({ name }) => name === member),
-          await conn.rpc({ timeout: 5000 }).add(DaffiClient.kwargs({ a: 1, b: 2 }))]);
+          await conn.rpc({ timeout: 20000 }).add(DaffiClient.kwargs({ a: 1, b: 2 }))]);
         assert.equal(found.name, member);
         assert.ok(found.methods.includes("add") && found.methods.includes("echo"));
         assert.equal(sum, 3);
@@ -108,7 +108,7 @@ for (const kind of ["router", "service"]) {
           return failed;
         });
         assert.deepEqual(seen, []);
-        assert.equal(await page.evaluate(() => conn.rpc({ timeout: 5000 }).add(1, 1)), 2);
+        assert.equal(await page.evaluate(() => conn.rpc({ timeout: 20000 }).add(1, 1)), 2);
       });
 
       for (const [type, load] of [["classic", 'importScripts("SITE/daffi.js");'], ["module", 'import { DaffiClient } from "SITE/daffi.mjs";']]) {
@@ -119,8 +119,8 @@ for (const kind of ["router", "service"]) {
             thread.onerror = (error) => failed(new Error(error.message ?? "the Worker could not be loaded"));
           }), { how: type, code: `${load.replace("SITE", site.url)}
             (async () => { const client = new DaffiClient({ wsUrl: "${wsUrl}" }); const conn = await client.connect(); await conn.waitForMembers("${member}");
-              const bytes = await conn.rpc({ serde: "msgpack", timeout: 5000 }).echo(new Uint8Array([1, 2]));
-              postMessage([await conn.rpc({ timeout: 5000 }).add(3, 4), [...bytes]]); client.stop(); })().catch((error) => postMessage(String(error)));` });
+              const bytes = await conn.rpc({ serde: "msgpack", timeout: 20000 }).echo(new Uint8Array([1, 2]));
+              postMessage([await conn.rpc({ timeout: 20000 }).add(3, 4), [...bytes]]); client.stop(); })().catch((error) => postMessage(String(error)));` });
           assert.deepEqual(answer, [7, [1, 2]]);
         });
       }

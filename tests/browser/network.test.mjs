@@ -72,7 +72,7 @@ describe("a dead network", () => {
       return Promise.race([lost, long]);
     }, HEARTBEAT * 4);
     assert.equal(open, true);
-    assert.equal(await page.evaluate(() => conn.rpc({ timeout: 5000 }).echo("still here")), "still here");
+    assert.equal(await page.evaluate(() => conn.rpc({ timeout: 20000 }).echo("still here")), "still here");
   });
 
   test("the page's pending call rejects `disconnected` within the set time, the bridge closes its side, and the page is back when the network is", async () => {
@@ -87,7 +87,7 @@ describe("a dead network", () => {
     await said(bridge, /gave no sign of life for 3000 ms/); // before the page can come back and take its own place
     network.mend();
     await page.evaluate(() => conn.waitForMembers("w1", { timeout: 20000 }));
-    assert.equal(await page.evaluate(() => conn.rpc({ timeout: 5000 }).echo("back")), "back");
+    assert.equal(await page.evaluate(() => conn.rpc({ timeout: 20000 }).echo("back")), "back");
   });
 
   test("a page that slept through it all comes back by itself", async () => {
@@ -108,7 +108,7 @@ describe("a dead network", () => {
       await lost;
       await conn.waitForMembers("w1", { timeout: 20000 });
     });
-    assert.equal(await page.evaluate(() => conn.rpc({ timeout: 5000 }).echo("awake")), "awake");
+    assert.equal(await page.evaluate(() => conn.rpc({ timeout: 20000 }).echo("awake")), "awake");
   });
 
   for (const sign of ["globalThis.dispatchEvent(new Event('online'))", "document.dispatchEvent(new Event('visibilitychange'))"]) {

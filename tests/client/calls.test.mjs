@@ -25,7 +25,7 @@ for (const bridged of [false, true]) {
 
     test("rpc gives the result; called without options is fine", async (t) => {
       const { conn } = await connect(t);
-      assert.equal(await conn.rpc({ timeout: 5000 }).add(3, 4), 7);
+      assert.equal(await conn.rpc({ timeout: 20000 }).add(3, 4), 7);
       assert.equal(await conn.rpc().add(3, 4), 7);
       assert.equal(await conn.rpc(null).add(1, 1), 2);
     });
@@ -88,7 +88,7 @@ for (const bridged of [false, true]) {
 
     test("cast: each worker's result by its name", async (t) => {
       const { conn } = await connect(t);
-      assert.deepEqual(await conn.cast({ timeout: 5000 }).whoami(), { w1: "w1", w2: "w2" });
+      assert.deepEqual(await conn.cast({ timeout: 20000 }).whoami(), { w1: "w1", w2: "w2" });
       assert.deepEqual(await conn.cast().whoami(), { w1: "w1", w2: "w2" });
       assert.deepEqual(await conn.cast({ receiver: "w2" }).whoami(), { w2: "w2" });
       assert.deepEqual(await conn.cast({ receiver: ["w2", "w1", "w2"] }).whoami(), { w2: "w2", w1: "w1" });
@@ -140,7 +140,7 @@ for (const bridged of [false, true]) {
         string: "string as one",
       };
       const before = await conn.cast().notes();
-      for (const source of Object.values(sources)) assert.equal(await conn.stream({ serde: "json", timeout: 5000 }).note(source), undefined);
+      for (const source of Object.values(sources)) assert.equal(await conn.stream({ serde: "json", timeout: 20000 }).note(source), undefined);
       const notes = await conn.cast().notes();
       const got = ["w1", "w2"].map((name) => notes[name].slice(before[name].length));
       const expected = [["array 1", "array 2", "array 3"], ["generator 1", "generator 2"], ["generator function 1", "generator function 2"],
@@ -303,7 +303,7 @@ describe("a real Service", () => {
 
   test("is called like a Router's worker", async (t) => {
     const conn = await makeClient(t, service.url).connect();
-    assert.equal(await conn.rpc({ timeout: 5000 }).add(3, 4), 7);
+    assert.equal(await conn.rpc({ timeout: 20000 }).add(3, 4), 7);
     assert.deepEqual(await conn.cast().whoami(), { service: "service" });
   });
 

@@ -153,7 +153,7 @@ for (const [kind, start] of Object.entries(places)) {
       const other = await makeClient(t, place.url).connect();
       other.rpc_nowait({ serde: "raw" }).nothing(new Uint8Array(1));
       for (const serde of ["json", "msgpack"]) other.rpc_nowait({ serde }).unsendable();
-      assert.equal(await other.rpc({ timeout: 5000 }).last(), 2);
+      assert.equal(await other.rpc({ timeout: 20000 }).last(), 2);
       assert.deepEqual(shown.mock.calls.map((call) => call.arguments.join(" ")), []);
     });
 
@@ -168,14 +168,14 @@ for (const [kind, start] of Object.entries(places)) {
         client.expose({ wait: () => new Promise((then) => { answer = then; done(); }) });
       });
       const conn = await client.connect();
-      await conn.waitForMembers("w1", { timeout: 5000 });
+      await conn.waitForMembers("w1", { timeout: 20000 });
       const watcher = makeClient(t, place.url);
       const other = await watcher.connect();
       const methods = () => other.members().find(({ name }) => name === "page")?.methods?.sort();
       const calling = caller.run("once(lambda: conn.rpc(timeout=8, serde=JSON, receiver='page').wait())");
       await called;
-      const slow = conn.rpc({ receiver: "w1", timeout: 8000 }).slow(0.5);
-      await other.waitForMembers("page", { timeout: 5000 });
+      const slow = conn.rpc({ receiver: "w1", timeout: 20000 }).slow(0.5);
+      await other.waitForMembers("page", { timeout: 20000 });
       const shows = (list) => eventOf(watcher, ({ type, member }) => type === "connected" && member === "page" && String(methods()) === list);
       const told = shows("later,wait");
       await client.expose({ later: () => "here" });
@@ -183,7 +183,7 @@ for (const [kind, start] of Object.entries(places)) {
       assert.equal(await calling, "answered");
       assert.equal(await caller.run("once(lambda: conn.rpc(timeout=5, serde=JSON).later())"), "here");
       await told;
-      assert.equal(await other.rpc({ receiver: "page", timeout: 5000 }).later(), "here");
+      assert.equal(await other.rpc({ receiver: "page", timeout: 20000 }).later(), "here");
       const toldAgain = shows("wait");
       await client.unexpose("later");
       // A Router drops the call of one that has not heard the news. (Ours answers it: test_expose.py.)
@@ -210,9 +210,9 @@ for (const [kind, start] of Object.entries(places)) {
       const events = [];
       watcher.addEventHandler(({ type, member }) => member === "page" && events.push(type));
       const other = await watcher.connect();
-      await other.waitForMembers("page", { timeout: 5000 });
+      await other.waitForMembers("page", { timeout: 20000 });
       events.length = 0;
-      const waiting = other.rpc({ receiver: "page", timeout: 8000 }).wait();
+      const waiting = other.rpc({ receiver: "page", timeout: 20000 }).wait();
       await called;
       const told = eventOf(watcher, ({ type, member }) => type === "connected" && member === "page");
       await client.expose({ later: () => "here" });
@@ -240,8 +240,8 @@ for (const [kind, start] of Object.entries(places)) {
       await client.expose({ take: (chunk) => { taken.push(...chunk); } });
       await client.connect();
       const conn = await makeClient(t, place.url).connect();
-      await conn.stream({ timeout: 5000 }).take([new Uint8Array([1, 2]), new Uint8Array([3])]);
-      assert.deepEqual(await conn.rpc({ serde: "raw", timeout: 5000 }).take(new Uint8Array([4])), new Uint8Array());
+      await conn.stream({ timeout: 20000 }).take([new Uint8Array([1, 2]), new Uint8Array([3])]);
+      assert.deepEqual(await conn.rpc({ serde: "raw", timeout: 20000 }).take(new Uint8Array([4])), new Uint8Array());
       assert.equal(await caller.run("once(lambda: conn.rpc(timeout=5, serde=RAW).take(b'\\x05'))"), "b''");
       assert.deepEqual(taken, [1, 2, 3, 4, 5]);
     });
@@ -285,11 +285,11 @@ for (const [kind, start] of Object.entries(places)) {
       t.after(() => worker.stop());
       const client = makeClient(t, place.url, { name: "page" });
       const conn = await client.connect();
-      await conn.waitForMembers("w2", { timeout: 5000 });
+      await conn.waitForMembers("w2", { timeout: 20000 });
       for (let round = 0; round < 40; round++) {
-        const calls = [1, 2, 3].map((number) => conn.rpc({ receiver: "w2", timeout: 5000 }).add(round, number));
+        const calls = [1, 2, 3].map((number) => conn.rpc({ receiver: "w2", timeout: 20000 }).add(round, number));
         await client.expose({ [`f${round}`]: () => round });
-        calls.push(conn.rpc({ receiver: "w2", timeout: 5000 }).add(round, 4));
+        calls.push(conn.rpc({ receiver: "w2", timeout: 20000 }).add(round, 4));
         assert.deepEqual(await Promise.all(calls), [1, 2, 3, 4].map((number) => round + number));
       }
     });
@@ -416,7 +416,7 @@ describe("a Service", () => {
       await client.expose({ g() {} });
       await client.unexpose("f");
       assert.equal(client.state, "connected");
-      assert.equal(await conn.rpc({ timeout: 5000 }).add(1, 2), 3);
+      assert.equal(await conn.rpc({ timeout: 20000 }).add(1, 2), 3);
     });
   }
 });

@@ -34,7 +34,7 @@ async function use() {
   const conn = await client.connect();
   await conn.waitForMembers("w1", { timeout: 10000 });
   const error = await conn.rpc().fail("no").catch((error) => error);
-  console.log(JSON.stringify([await conn.rpc({ timeout: 5000 }).add(3, 4), error instanceof DaffiError, error.code]));
+  console.log(JSON.stringify([await conn.rpc({ timeout: 20000 }).add(3, 4), error instanceof DaffiError, error.code]));
   client.stop();
   process.exit(0); // ws waits half a minute for a Router's closing frame, which never comes
 }

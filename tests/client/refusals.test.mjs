@@ -119,7 +119,7 @@ for (const bridged of [true, false]) {
     }
 
     test("after all of them the connection works", async () => {
-      assert.equal(await conn.rpc({ timeout: 5000 }).add(3, 4), 7);
+      assert.equal(await conn.rpc({ timeout: 20000 }).add(3, 4), 7);
       assert.equal(client.state, "connected");
     });
   });

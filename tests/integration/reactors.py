@@ -39,7 +39,7 @@ def spread(bridge, port: int | None = None) -> list[int]:
     return sorted(counts)
 
 
-def assert_spread(bridge, count: int, port: int | None = None, apart: int = 4) -> None:
+def assert_spread(bridge, count: int, port: int | None = None, apart: int = 8) -> None:
     """Connections to that port are `count`, on event loops of all cores, and no event loop has more than `apart` of them more than another."""
     counts = spread(bridge, port)
     assert len(counts) == os.cpu_count(), counts
