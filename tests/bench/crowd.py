@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from measure import Entrant, Work, how_measured, idle_crowd, measure, median, publish, publish_plots, ratio, settled_memory, table, take_turns, verdict
-from servers import Bench, Server, start_bridge, start_haproxy, start_nginx
+from servers import Bench, Server, start_haproxy, start_nginx, start_roomy_bridge
 from svg_plot import Axis, Plot
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,12 +22,6 @@ STEPS, QUICK_STEPS = (100, 300, 1000, 3000, 9000), (20, 40)
 CALLERS = 100
 P99_BAR = 1.5
 MB = 1 << 20
-
-
-def roomy_bridge(bench: Bench) -> Server:
-    """With limits for a whole crowd from one address: two descriptors each, of the 20,000 that a process has here."""
-    return start_bridge(bench, {"connections": 9700, "connections_per_address": 9700, "half_open": 9700, "upstream_connects": 9700,
-                                "upstream_connects_per_address": 9700})
 
 
 class Growth:
@@ -73,7 +67,7 @@ def busy_among_idle(bench: Bench, idle: int, active: int, runs: int, seconds: fl
     """Two bridges, one with the idle crowd; the active ones on each in turn."""
     work = Work(f"{active} that call", ("--connections", str(active)))
     with contextlib.ExitStack() as stack:
-        calm, crowded = roomy_bridge(bench), roomy_bridge(bench)
+        calm, crowded = start_roomy_bridge(bench), start_roomy_bridge(bench)
         stack.callback(calm.stop)
         stack.callback(crowded.stop)
         took = stack.enter_context(idle_crowd(bench, crowded, idle))
@@ -103,13 +97,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="daffi-bench-") as folder, contextlib.closing(Bench(options.build.resolve(), Path(folder), options.quick)) as bench:
         among = busy_among_idle(bench, idle, active, options.runs, options.seconds)
         growth = Growth(bench, steps, options.seconds, min(3, options.runs))
-        starts: tuple[Callable[[Bench], Server | None], ...] = (roomy_bridge, start_nginx, start_haproxy)
+        starts: tuple[Callable[[Bench], Server | None], ...] = (start_roomy_bridge, start_nginx, start_haproxy)
         for start in starts:
             server = start(bench)
             if server is not None:
                 try:
                     growth.watch(server)
-                    if start is roomy_bridge:
+                    if start is start_roomy_bridge:
                         growth.watch_all_calling(server)
                 finally:
                     server.stop()

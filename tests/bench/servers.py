@@ -159,6 +159,12 @@ def start_bridge(bench: Bench, limits: dict[str, int] | None = None, upstream: s
     return Server(name, listening_port(process), "/", process)
 
 
+def start_roomy_bridge(bench: Bench) -> Server:
+    """With limits for a whole crowd from one address: two descriptors each, of the 20,000 that a process has here."""
+    return start_bridge(bench, {"connections": 9700, "connections_per_address": 9700, "half_open": 9700, "upstream_connects": 9700,
+                                "upstream_connects_per_address": 9700})
+
+
 def unix_echo_peer(bench: Bench) -> Path:
     """The Unix socket of an echo peer of the same kind, started for whoever asks first."""
     path = bench.folder / "echo.sock"
