@@ -120,6 +120,8 @@ static void region_unmake(size_t kind) {
 
 static void return_hot_slots(void *pointer) {
     struct hot_slots *kinds = pointer;
+    hot_returns =
+        false; /* OpenSSL's own destructors may come later, and free: then this one is called again */
     for (size_t kind = 0; kind < KINDS; kind++) {
         while (kinds[kind].count > 0) {
             region_return(kind, kinds[kind].slots[--kinds[kind].count]);

@@ -118,9 +118,9 @@ export class Connection {
     return member;
   }
 
-  #encode(method, args, { serde }) {
-    const payload = encodeArguments(this.#session.core, serde, method, args);
-    this.#session.requireConnection(); // a getter in what was encoded may have stopped the client
+  #encode(method, args, read) {
+    const payload = encodeArguments(this.#session.core, read.serde, method, args);
+    this.#require(method, read); // a getter in what was encoded may have stopped the client, or aborted the call
     return payload;
   }
 
@@ -191,8 +191,15 @@ export class Connection {
     const session = this.#session;
     const { calls } = session;
     const member = this.#resolve(method, read.receiver);
-    const iterator = chunksOf(method, args);
     const task = calls.open({ method, member, signal: read.signal, outlivesEviction: () => session.members.exposes(member, method) }, false);
+    let iterator;
+    try {
+      iterator = chunksOf(method, args); // which may stop the client, or abort the stream
+    } catch (error) {
+      quiet(task.promise); // nobody has it
+      calls.finish(task);
+      throw error;
+    }
     const { serde, window, timeout } = read;
     const send = (chunk) => {
       const prepared = { member, method, serde, payload: this.#encode(method, [chunk], read) };

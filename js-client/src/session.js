@@ -68,9 +68,14 @@ export class Session {
     const instance = this.core ? null : await instantiate(wasmUrl);
     const given = typeof token === "function" ? await askFor(token) : token;
     if (attempt !== this.#attempt) return;
-    this.core ??= new Core(instance, this.name, (cause) => this.#trapped(cause));
+    this.core ??= this.#makeCore(instance);
     this.link = this.#makeLink({ onopen: () => this.#opened(), onend: (error, link) => this.#serves(link) && this.#ended(error) });
     this.link.open(given);
+  }
+
+  #makeCore(instance) {
+    let core; // not before it has been made, in which it may trap
+    return core = new Core(instance, this.name, (cause) => this.#trapped(cause, core));
   }
 
   /** `hooks`: what differs between the first link and one that replaces it. */
@@ -213,9 +218,11 @@ export class Session {
     this.members.changed();
   }
 
-  /** After a trap the instance may hold anything: the next attempt makes a fresh one. Returns what to tell the caller. */
-  #trapped(cause) {
+  /** After a trap the instance may hold anything: the next attempt makes a fresh one. Returns what to tell the caller, who may have begun
+   *  with an instance that is gone: then that is all. */
+  #trapped(cause, core) {
     const error = new DaffiError("protocol", `app.wasm failed: ${cause.message}`, { cause });
+    if (core && core !== this.core) return error;
     this.core = null;
     this.#ended(error);
     return error;

@@ -182,11 +182,46 @@ describe("options and arguments of calls", () => {
         });
       }
 
+      test(`${serde}, an abort: it rejects \`aborted\`, and nothing is sent`, async (t) => {
+        const { conn, peer } = await connected(t);
+        for (const style of ["rpc", "cast", "stream"]) {
+          const controller = new AbortController();
+          const value = { get end() { controller.abort(); return 1; } };
+          const call = conn[style]({ serde, signal: controller.signal }).echo(style === "stream" ? [value] : value);
+          const late = new Promise((done) => setTimeout(done, 1000, new Error("it goes on")));
+          await assert.rejects(Promise.race([call, late.then((error) => { throw error; })]), { code: "aborted" }, style);
+        }
+        assert.equal(peer.unread, 0);
+      });
+
       test(`${serde}, stop(): it rejects, or throws, \`closed\``, async (t) => {
         for (const style of ["rpc", "cast", "stream", "rpc_nowait", "cast_nowait"]) {
           const { client, conn } = await connected(t);
           const value = { get end() { client.stop(); return 1; } };
           await assert.rejects(async () => conn[style]({ serde }).echo(style === "stream" ? [value] : value), { code: "closed" }, style);
+        }
+      });
+    }
+
+    test("a stream's function that stops the client, and throws: its error is what one hears of", async (t) => {
+      const { client, conn } = await connected(t);
+      const stream = conn.stream().echo(() => { client.stop(); throw new RangeError("its own"); });
+      await assert.rejects(stream, { name: "RangeError", message: "its own" });
+      await new Promise((done) => setTimeout(done, 10)); // for a rejection that nobody handles
+    });
+
+    for (const [what, code] of [["stop()", "closed"], ["an abort", "aborted"]]) {
+      test(`a stream's function, ${what}: it rejects \`${code}\`, whatever its source does`, async (t) => {
+        for (const style of ["stream", "stream_nowait"]) {
+          const { client, conn } = await connected(t);
+          const controller = new AbortController();
+          const stream = conn[style]({ signal: controller.signal }).echo(() => {
+            if (code === "closed") client.stop();
+            else controller.abort();
+            return { next: () => new Promise(() => {}), [Symbol.asyncIterator]() { return this; } };
+          });
+          const late = new Promise((done) => setTimeout(done, 1000, new Error("it goes on")));
+          await assert.rejects(Promise.race([stream, late.then((error) => { throw error; })]), { code }, style);
         }
       });
     }

@@ -174,3 +174,23 @@ test("3,000 damaged messages: the connection ends with `protocol` or goes on, an
   assert.ok(ended > 300, `${ended} of 3000 ended the connection`);
   assert.equal(instances.made, 1);
 });
+
+test("a function that outlives the instance which it was called with does not take the next one down", async (t) => {
+  const server = await startFakeServer(t, (peer) => peer.greet());
+  const client = makeClient(t, server.url, { name: "me", wasmUrl: trapUrl("daffi_wasm_pack_number"), autoreconnect: true, reconnectDelay: 5 });
+  let finish;
+  const began = new Promise((done) => {
+    client.expose({ slow: () => new Promise((end) => { finish = end; done(); }) });
+  });
+  const conn = await client.connect();
+  const peer = await server.peer();
+  peer.send({ flag: REQUEST, uuid: 9, decoder: MSGPACK, isBytes: true, returnResult: true, metadata: "w1|me|slow", payload: Buffer.from([0x92, 0x90, 0x80]) });
+  await began;
+  assert.equal((await failureOf(conn.rpc({ serde: "msgpack" }).echo(1))).code, "protocol");
+  await stateOf(client, "connected");
+  const states = [];
+  client.addEventListener("statechange", () => states.push(client.state));
+  finish(1); // a number: the former instance traps again
+  await new Promise((done) => setTimeout(done, 50));
+  assert.deepEqual([client.state, states], ["connected", []]);
+});

@@ -34,6 +34,7 @@ class Place:
         self.port: int | tuple[int, str] = port if way == "before a Router" else self.bridge.port
         if tls:
             self.port = (self.bridge.port, certificate.cert)
+        self.door = self.bridge.port if way == "before a Router" else self.port
 
     def page(self, tab: str = TAB) -> Page:
         page = Page(f"{self.bridge.ws_url}?daffi-tab={tab}", "alice", ca=self.ca)
@@ -161,3 +162,36 @@ def test_a_native_peer_that_comes_again_has_its_ids(place):
             with Native(place.port, "caller") as caller:
                 caller.send(wire.request("caller", "w1", "f", uuid=5))
                 assert next_call(one).uuid == 5
+
+
+def test_a_stranger_does_not_know_which_id_was_left(place):
+    """Who takes the name later, and chooses its ids as it likes, must not be able to aim at the late answer."""
+    hits = 0
+    with place.worker("w1") as one, place.worker("w2"):
+        for _ in range(8):
+            former = place.page()
+            former.start_call("f", "a", receiver="w1")
+            late = next_call(one)
+            former.close()
+            stranger = place.page(tab="f" * 32)
+            stranger.uuid = 0  # its call has the id of its handshake
+            stranger.start_call("f", "b", receiver="w1")
+            hits += next_call(one).uuid == late.uuid
+            stranger.close()
+    assert hits < 8
+
+
+def test_a_page_hears_nothing_of_what_a_native_peer_asked(place):
+    """Python clients leave calls behind as pages do, and count from 1."""
+    with place.worker("w1") as one, place.worker("w2"):
+        with Native(place.door, "alice") as caller:
+            caller.send(wire.request("alice", "w1", "f", uuid=2))
+            late = next_call(one)
+        page = place.page()
+        uuid = page.start_call("f", "b", receiver="w1")
+        assert uuid == late.uuid
+        request = next_call(one)
+        one.answer(late, "answer to a native peer")
+        one.answer(request, "answer to b")
+        assert page.finish_call(uuid) == "answer to b"
+        page.close()

@@ -120,6 +120,28 @@ static void test_another_thread_frees_and_its_end_returns_what_it_kept(void **st
     assert_int_equal(tls_memory_slots_taken(), taken - 20);
 }
 
+/* As OpenSSL does with what it keeps for each thread. */
+static void *leave_to_a_destructor(void *argument) {
+    const pthread_key_t *key = argument;
+    give(take(TLS_MEMORY_RECORD_MIN));
+    assert_int_equal(pthread_setspecific(*key, take(TLS_MEMORY_PAGE)), 0);
+    return NULL;
+}
+
+static void test_what_is_freed_as_a_thread_ends_is_returned(void **state) {
+    (void)state;
+    pthread_key_t key; /* made after the one of tls_memory.c: its destructor is called later */
+    size_t taken = tls_memory_slots_taken();
+    assert_int_equal(pthread_key_create(&key, give), 0);
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, leave_to_a_destructor, &key), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(tls_memory_slots_taken(), taken);
+    }
+    pthread_key_delete(key);
+}
+
 static void test_openssl_stands_upon_it(void **state) {
     (void)state;
     assert_int_equal(tls_memory_install(), -EALREADY); /* once is all */
@@ -140,6 +162,7 @@ int main(void) {
         cmocka_unit_test(test_resize_keeps_the_content),
         cmocka_unit_test(test_more_blocks_than_slots),
         cmocka_unit_test(test_another_thread_frees_and_its_end_returns_what_it_kept),
+        cmocka_unit_test(test_what_is_freed_as_a_thread_ends_is_returned),
         cmocka_unit_test(test_openssl_stands_upon_it),
     };
     if (tls_memory_install() < 0) {

@@ -9,23 +9,29 @@
 
 enum { BUCKETS = 1024, ROUND = 65535 /* ids */ };
 
-struct record {                         /* of one page that has left */
-    struct record *newer, *same_bucket; /* the next newer one, of all and of its bucket */
+struct record { /* of one member that has left */
+    struct record *newer, *newer_in_bucket;
     uint64_t hash;
     uint64_t until; /* ms */
     size_t place, name_length, count, bytes;
     uint16_t ids[]; /* the name behind them */
 };
 
+struct line { /* the oldest first: that is the one to be taken out */
+    struct record *oldest, *newest;
+};
+
 struct unanswered {
     pthread_mutex_t lock;
     uint64_t seed;
     size_t bytes;
-    struct record *oldest, *newest;
-    struct bucket {
-        struct record *oldest, *newest;
-    } buckets[BUCKETS];
+    struct line all;
+    struct line buckets[BUCKETS];
 };
+
+static struct line *bucket_of(struct unanswered *unanswered, uint64_t hash) {
+    return &unanswered->buckets[hash % BUCKETS];
+}
 
 int unanswered_new(struct unanswered **ret_unanswered) {
     struct unanswered *unanswered = calloc(1, sizeof *unanswered);
@@ -43,18 +49,11 @@ int unanswered_new(struct unanswered **ret_unanswered) {
     return 0;
 }
 
-/* It is the oldest of its bucket, too: no bucket is gone through, however often one name has come and gone. */
 static void forget_oldest(struct unanswered *unanswered) {
-    struct record *record = unanswered->oldest;
-    struct bucket *bucket = &unanswered->buckets[record->hash % BUCKETS];
-    bucket->oldest = record->same_bucket;
-    if (bucket->oldest == NULL) {
-        bucket->newest = NULL;
-    }
-    unanswered->oldest = record->newer;
-    if (unanswered->oldest == NULL) {
-        unanswered->newest = NULL;
-    }
+    struct record *record = unanswered->all.oldest;
+    struct line *bucket = bucket_of(unanswered, record->hash);
+    unanswered->all.oldest = record->newer;
+    bucket->oldest = record->newer_in_bucket; /* it is the oldest there as well */
     unanswered->bytes -= record->bytes;
     free(record);
 }
@@ -63,7 +62,7 @@ void unanswered_free(struct unanswered *unanswered) {
     if (unanswered == NULL) {
         return;
     }
-    while (unanswered->oldest != NULL) {
+    while (unanswered->all.oldest != NULL) {
         forget_oldest(unanswered);
     }
     pthread_mutex_destroy(&unanswered->lock);
@@ -72,28 +71,20 @@ void unanswered_free(struct unanswered *unanswered) {
 
 /* All are kept for the same time: the oldest ends first. */
 static void forget_what_is_over(struct unanswered *unanswered, uint64_t now) {
-    while (unanswered->oldest != NULL && unanswered->oldest->until <= now) {
+    while (unanswered->all.oldest != NULL && unanswered->all.oldest->until <= now) {
         forget_oldest(unanswered);
     }
 }
 
 static void keep(struct unanswered *unanswered, struct record *record) {
-    struct bucket *bucket = &unanswered->buckets[record->hash % BUCKETS];
-    while (unanswered->oldest != NULL && unanswered->bytes + record->bytes > UNANSWERED_BYTES_MAX) {
+    struct line *all = &unanswered->all;
+    struct line *bucket = bucket_of(unanswered, record->hash);
+    while (all->oldest != NULL && unanswered->bytes + record->bytes > UNANSWERED_BYTES_MAX) {
         forget_oldest(unanswered);
     }
-    if (bucket->newest != NULL) {
-        bucket->newest->same_bucket = record;
-    } else {
-        bucket->oldest = record;
-    }
-    bucket->newest = record;
-    if (unanswered->newest != NULL) {
-        unanswered->newest->newer = record;
-    } else {
-        unanswered->oldest = record;
-    }
-    unanswered->newest = record;
+    *(all->oldest == NULL ? &all->oldest : &all->newest->newer) = record;
+    *(bucket->oldest == NULL ? &bucket->oldest : &bucket->newest->newer_in_bucket) = record;
+    all->newest = bucket->newest = record;
     unanswered->bytes += record->bytes;
 }
 
@@ -130,12 +121,11 @@ static bool holds(const struct ids *ids, uint16_t id) {
 }
 
 /* Adds what was left under that name: whether there is anything. */
-static bool collect(const struct unanswered *unanswered, size_t place, struct daffi_span name,
-                    struct ids *ids) {
+static bool collect(struct unanswered *unanswered, size_t place, struct daffi_span name, struct ids *ids) {
     const uint64_t hash = name_hash(unanswered->seed, name);
     bool found = false;
-    for (const struct record *record = unanswered->buckets[hash % BUCKETS].oldest; record != NULL;
-         record = record->same_bucket) {
+    for (const struct record *record = bucket_of(unanswered, hash)->oldest; record != NULL;
+         record = record->newer_in_bucket) {
         const struct daffi_span whose = daffi_span_of(record->ids + record->count, record->name_length);
         if (record->hash != hash || record->place != place || !daffi_span_equal(whose, name)) {
             continue;
@@ -157,18 +147,21 @@ static unsigned room_behind(const struct ids *left, uint16_t id) {
     return room;
 }
 
-/* The id behind which there is the most room; but `first` where half of that is behind it. */
-static uint16_t choose_start(const struct ids *left, uint16_t first) {
-    unsigned most = 2 * room_behind(left, first);
-    unsigned start = first;
+/* Somewhere in the first half of the most room that there is, by chance: who comes may be a stranger who chooses its ids, and must
+ * not know which of them were left. */
+static uint16_t choose_start(const struct ids *left) {
+    unsigned most = 0;
+    uint16_t start = 1;
+    uint16_t chance = 0;
     for (unsigned id = 1; id <= ROUND; id++) {
         const unsigned room = holds(left, (uint16_t)id) ? room_behind(left, (uint16_t)id) : 0;
         if (room > most) {
             most = room;
-            start = id;
+            start = (uint16_t)id;
         }
     }
-    return (uint16_t)start;
+    (void)getrandom(&chance, sizeof chance, GRND_NONBLOCK); /* it worked before */
+    return unanswered_shifted(start, (uint16_t)(chance % (most / 2 + 1)));
 }
 
 uint16_t unanswered_shift(struct unanswered *unanswered, size_t place, struct daffi_span name, uint16_t first,
@@ -184,7 +177,7 @@ uint16_t unanswered_shift(struct unanswered *unanswered, size_t place, struct da
     forget_what_is_over(unanswered, now);
     bool found = collect(unanswered, place, name, &left);
     pthread_mutex_unlock(&unanswered->lock);
-    const uint16_t start = found ? choose_start(&left, first) : first;
+    const uint16_t start = found ? choose_start(&left) : first;
     return (uint16_t)((start + ROUND - first) % ROUND);
 }
 

@@ -1,4 +1,4 @@
-/* The ids of a page's calls. Where the page before it of that name has left calls without their answers, this one's are shifted
+/* The ids of a page's calls. Where the member before it of that name has left calls without their answers, the page's are shifted
  * on their way up, and those of answers back on their way down: see unanswered.h. Ids of handshakes, and those of calls to the page and
  * of its answers, which are their callers', stay. Native peers keep their ids, as they have them at a Python Router. */
 #include <stdlib.h>
@@ -22,7 +22,7 @@ void session_choose_ids(struct session *session) {
 
 void session_leave_ids(const struct session *session) {
     const size_t count = session_calls(session)->count;
-    uint16_t *ids = session->kind != GUARD_BROWSER || count == 0 ? NULL : malloc(count * sizeof *ids);
+    uint16_t *ids = count == 0 ? NULL : malloc(count * sizeof *ids);
     if (ids == NULL) {
         return;
     }
