@@ -28,6 +28,10 @@ int dev_process_signal(const struct dev_process *process, int number);
  * the end. 0, or -EAGAIN while it runs. */
 int dev_process_reap(const struct dev_process *process, struct dev_process_end *ret_end);
 
+/* Kills its group and waits for its end; it is forgotten by the system. What has become somebody else's stays as it is, and is not
+ * waited for. */
+void dev_process_kill(const struct dev_process *process);
+
 /* Closes its descriptors. */
 void dev_process_close(struct dev_process *process);
 

@@ -60,7 +60,7 @@ void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *s
 /* Has it end; on_ended is called when it has, or can't be ended; from within where that is so already. */
 void dev_worker_stop(struct dev_worker *worker);
 
-/* After dev_worker_stop: it is killed, if it has not ended, and not waited for. */
+/* After dev_worker_stop: it is killed, if it has not ended, and not waited for, which is told. */
 void dev_worker_abandon(struct dev_worker *worker);
 
 /* After on_ended, or where it has never begun. */
