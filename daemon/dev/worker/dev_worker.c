@@ -239,9 +239,10 @@ static void on_change(void *owner, const char *name) {
     set_timer(worker, &worker->settled, DEV_WORKER_SETTLE_MS);
 }
 
-static void on_cut(void *owner, size_t count, const char *why) {
-    tell(owner, "is started anew only when files in %zu folders of %.100s change, not in all: %s", count,
-         ((const struct dev_worker *)owner)->command.folder, why);
+static void on_cut(void *owner, const char *why) {
+    const struct dev_worker *worker = owner;
+    tell(worker, "is started anew only when files in %zu folders of %.100s change, not in all: %s",
+         dev_watch_count(worker->watch), worker->command.folder, why);
 }
 
 void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *setup) {
