@@ -29,8 +29,8 @@ struct dev_terminal {
     struct pollfd waited; /* likewise */
 };
 
-/* `fd` is borrowed; it may be non-blocking, as whoever shares it may make it. It has colours where it is a terminal and NO_COLOR is not set. What is written before dev_terminal_start waits for
- * it. */
+/* `fd` is borrowed; it may be non-blocking, as whoever shares it may make it. It has colours where it is a terminal and
+ * NO_COLOR is not set. What is written before dev_terminal_start waits for it. */
 void dev_terminal_init(struct dev_terminal *terminal, int fd);
 
 /* Starts the thread. 0, or -errno. */
