@@ -1,6 +1,7 @@
-/* Tells of files that change in a folder and all below it.                                          (inotify(7))
- * A folder that takes its place is watched from then on. Left out is what nobody edits: whatever begins with a dot, node_modules,
- * __pycache__, and virtual environments of Python (folders with a pyvenv.cfg); and what lies behind symbolic links. */
+/* Tells of files that change in a folder and all below it.                                              (inotify(7))
+ * A folder that takes its place is watched from then on. Left out is what nobody edits: whatever begins with a dot,
+ * node_modules, __pycache__, and virtual environments of Python (folders with a pyvenv.cfg); and what lies behind
+ * symbolic links. */
 #ifndef DEV_WATCH_H
 #define DEV_WATCH_H
 
@@ -20,11 +21,12 @@ int dev_watch_new(struct reactor *reactor, const char *path, dev_watch_callback 
                   struct dev_watch **ret_watch);
 const char *dev_watch_explain(int status);
 
-/* Only dev_watch_count folders are watched; those next to the root come first. `why`: DEV_WATCH_FOLDERS_MAX, the system's
- * bound, or folders that this user may not read. */
+/* Only dev_watch_count folders are watched; those next to the root come first. `why`: DEV_WATCH_FOLDERS_MAX, the
+ * system's bound, or folders that this user may not read. */
 typedef void (*dev_watch_cut_callback)(void *owner, const char *why);
 
-/* Has `on_cut` called with the owner of on_change, once: now where the watch is cut already, or when it comes to that. */
+/* Has `on_cut` called with the owner of on_change, once: now where the watch is cut already, or when it comes to
+ * that. */
 void dev_watch_on_cut(struct dev_watch *watch, dev_watch_cut_callback on_cut);
 
 /* Folders that are watched. */
