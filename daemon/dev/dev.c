@@ -230,11 +230,11 @@ static void on_change(void *owner, const char *name) {
     dev_live_hear(&dev->live, name);
 }
 
-static void on_cut(void *owner, size_t count, const char *why) {
-    (void)owner;
+static void on_cut(void *owner, const char *why) {
+    const struct dev *dev = owner;
     log_write(CONFIG_LOG_WARNING,
               "only %zu folders are watched, pages are not loaded anew when files in others change: %s",
-              count, why);
+              dev_watch_count(dev->watch), why);
 }
 
 static void on_workers_ended(void *owner) {

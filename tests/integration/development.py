@@ -6,10 +6,16 @@ import http.client
 import os
 import signal
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
 from processes import BUILD, Process
+
+IS_ROOT = os.geteuid() == 0
+LAN = ("ip link add lan type veth peer name phone; ip addr add 10.9.8.7/24 dev lan; ip addr add fd09::7/64 dev lan nodad; "
+       "ip link set phone up; ip link set lan up; ")
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")  # as `before` of Dev
 
 
 class Dev(Process):
@@ -77,3 +83,42 @@ def home_of(folder: Path) -> dict[str, str]:
 def needed(is_there: bool, why: str) -> pytest.MarkDecorator:
     """A test that needs something of the machine: left out without it, but not by CI, where a test that is left out tells nobody."""
     return pytest.mark.skipif(not is_there and not os.environ.get("CI"), reason=why)
+
+
+# -- where it runs: as `before` of Dev, commands that run another one --
+
+def apart(spaces: str, script: str) -> tuple[str, ...]:
+    """In namespaces of its own (unshare's letters), after the shell's `script`."""
+    own_users = "" if IS_ROOT or "r" in spaces else "r"
+    return ("unshare", f"-{own_users}{spaces}", "sh", "-ec", f'{script}\nexec "$@"', "sh")
+
+
+def networked(network: str = LAN) -> tuple[str, ...]:
+    """In a network of its own, which the shell's `network` makes."""
+    return apart("n", f"ip link set lo up; {network}")
+
+
+def limited(watches: int = 1000, instances: int = 1000) -> tuple[str, ...]:
+    """Where the system allows so many of inotify's, in a namespace of users, root's too."""
+    return apart("r", f"echo {watches} > /proc/sys/user/max_inotify_watches; echo {instances} > /proc/sys/user/max_inotify_instances")
+
+
+def with_stores() -> tuple[str, ...]:
+    """Where the system's stores of certificates are empty copies, and the host name is its own."""
+    return apart("mu", "mount -t tmpfs none /usr/local/share/ca-certificates\nmount -t tmpfs none /etc/ssl/certs")
+
+
+def allowed(before: tuple[str, ...]) -> pytest.MarkDecorator:
+    """A test that needs one of these."""
+    return needed(subprocess.run([*before, "true"], capture_output=True).returncode == 0,
+                  "no namespaces are to be had here: unshare(1) is not permitted, or ip(8) or mount(8) not there")
+
+
+def nobodys(folder: Path) -> Path:
+    """The folder, made where it is not there: nobody's own, and within reach (pytest's folders are root's alone)."""
+    folder.mkdir(exist_ok=True)
+    os.chown(folder, 65534, 65534)
+    for parent in folder.parents:
+        if parent.owner() == "root" and str(parent).startswith("/tmp/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    return folder

@@ -16,21 +16,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from development import Dev, needed
+from development import IS_ROOT, LAN, NOBODY, Dev, allowed, needed, networked, nobodys
 from processes import BUILD, free_port
 
-IS_ROOT = os.geteuid() == 0
-LAN = ("ip link add lan type veth peer name phone; ip addr add 10.9.8.7/24 dev lan; ip addr add fd09::7/64 dev lan nodad; "
-       "ip link set phone up; ip link set lan up; ")
-
-
-def apart(network: str = LAN) -> tuple[str, ...]:
-    """A command that runs another one in a network of its own, which the shell's `network` makes."""
-    return ("unshare", "-n" if IS_ROOT else "-rn", "sh", "-ec", f'ip link set lo up; {network}exec "$@"', "sh")
-
-
-can_be_apart = needed(subprocess.run([*apart(), "true"], capture_output=True).returncode == 0,
-                      "no namespaces are to be had here: unshare(1) is not permitted, or ip(8) not there")
+can_be_networked = allowed(networked())
 
 WORKER = """
 import os
@@ -69,24 +58,24 @@ HOSTS = {None: {"localhost"}, "127.0.0.1": {"localhost"}, "localhost": {"localho
          "10.9.8.7": {"10.9.8.7", "localhost"}, "fd09::7": {"[fd09::7]", "localhost"}}
 
 
-@can_be_apart
+@can_be_networked
 @pytest.mark.parametrize("host", HOSTS)
 def test_each_address_that_is_printed_works_and_workers_come_in(house, folder, tmp_path, host):
     options = () if host is None else ("--host", host)
-    dev = house.keep(Dev(folder, tmp_path, *options, "--", sys.executable, str(tmp_path / "worker.py"), before=apart()))
+    dev = house.keep(Dev(folder, tmp_path, *options, "--", sys.executable, str(tmp_path / "worker.py"), before=networked()))
     assert {re.match(r"https?://(.*):\d+/", url)[1] for url in dev.urls} == HOSTS[host]
     for url in dev.urls:
         assert visit(dev, url) == "200", url
     dev.wait_for(r"^worker\.py \| joined by \S+$")
 
 
-@can_be_apart
+@can_be_networked
 def test_an_address_that_the_certificate_can_not_speak_for_is_said_to_be_one(house, folder, tmp_path):
     """The authority was made elsewhere, where the machine had other addresses; this one is a public one."""
-    house.end(house.keep(Dev(folder, tmp_path, before=apart())))
+    house.end(house.keep(Dev(folder, tmp_path, before=networked())))
     public = LAN.replace("fd09::7/64", "2001:db8::7/64")
     for host, named in (("0.0.0.0", None), ("::", "2001:db8::7"), ("2001:db8::7", "2001:db8::7"), ("10.9.8.7", None)):
-        dev = house.keep(Dev(folder, tmp_path, "--host", host, before=apart(public)))
+        dev = house.keep(Dev(folder, tmp_path, "--host", host, before=networked(public)))
         said = re.search(r"^  Browsers will warn at (.*): the authority \(", dev.log(), re.MULTILINE)
         assert (said[1] if said else None) == named
         for url in dev.urls:
@@ -94,9 +83,9 @@ def test_an_address_that_the_certificate_can_not_speak_for_is_said_to_be_one(hou
         house.end(dev)
 
 
-@can_be_apart
+@can_be_networked
 def test_a_machine_that_is_on_no_lan_says_so(house, folder, tmp_path):
-    dev = house.keep(Dev(folder, tmp_path, "--host", "0.0.0.0", before=apart("")))
+    dev = house.keep(Dev(folder, tmp_path, "--host", "0.0.0.0", before=networked("")))
     assert "nobody on a LAN can reach it now" in dev.log()
     assert [visit(dev, url) for url in dev.urls] == ["200", "200", "200"]
 
@@ -111,12 +100,12 @@ def browser(tmp_path):
     return {"BROWSER": str(tmp_path / "browser"), "PATH": f"{tmp_path}:{os.environ['PATH']}"}, noted
 
 
-@can_be_apart
+@can_be_networked
 @pytest.mark.parametrize("host", HOSTS)
 def test_the_page_that_is_opened_is_the_one_that_is_printed(house, folder, tmp_path, browser, host):
     env, noted = browser
     options = () if host is None else ("--host", host)
-    dev = house.keep(Dev(folder, tmp_path, "--open", *options, env=env, before=apart()))
+    dev = house.keep(Dev(folder, tmp_path, "--open", *options, env=env, before=networked()))
     dev.wait_for("^opened$")
     assert noted.read_text() == dev.urls[0]
 
@@ -159,7 +148,7 @@ def read_code(shown: str, light: bool) -> list[list[bool]]:
 def show_on_a_terminal(folder: Path, data: Path, host: str, env: dict[str, str]) -> str:
     """All of the greeting, as a terminal gets it."""
     master, slave = pty.openpty()
-    command = [*apart(), BUILD / "daffi-bridge", "dev", folder, "--port", "0", "--http-port", "0", "--host", host]
+    command = [*networked(), BUILD / "daffi-bridge", "dev", folder, "--port", "0", "--http-port", "0", "--host", host]
     clean = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.DEVNULL, env={**clean, "XDG_DATA_HOME": str(data), **env}) as popen:
         os.close(slave)
@@ -175,7 +164,7 @@ def show_on_a_terminal(folder: Path, data: Path, host: str, env: dict[str, str])
     return said.decode().replace("\r\n", "\n")
 
 
-@can_be_apart
+@can_be_networked
 @needed(ctypes.util.find_library("qrencode") is not None, "libqrencode is not there to compare with")
 @pytest.mark.parametrize("colours", [True, False], ids=["colours", "NO_COLOR"])
 @pytest.mark.parametrize("host,reached", [("0.0.0.0", "10.9.8.7"), ("::", "10.9.8.7"), ("10.9.8.7", "10.9.8.7"), ("fd09::7", "[fd09::7]"),
@@ -241,12 +230,12 @@ def test_a_port_that_is_taken_where_a_browser_may_go_for_localhost(house, folder
     held[0].close()
 
 
-@can_be_apart
+@can_be_networked
 def test_the_loopbacks_port_for_workers_is_looked_at_too(house, folder, tmp_path):
     """`--host` of the LAN: port 8080 is free there, and held by somebody else on 127.0.0.1, until the input of both ends."""
     other = [sys.executable, "-c", "import socket, sys\nheld = socket.create_server(('127.0.0.1', 8080))\nprint('held', flush=True)\nsys.stdin.read()"]
     dev = house.keep(Dev(folder, tmp_path, "--host", "10.9.8.7", ports=False, env={"OTHER": shlex.join(other)},
-                         before=apart(LAN + 'mkfifo "$XDG_DATA_HOME/held"; exec 3<&0; sh -c "$OTHER" <&3 >"$XDG_DATA_HOME/held" & read line < "$XDG_DATA_HOME/held"; ')))
+                         before=networked(LAN + 'mkfifo "$XDG_DATA_HOME/held"; exec 3<&0; sh -c "$OTHER" <&3 >"$XDG_DATA_HOME/held" & read line < "$XDG_DATA_HOME/held"; ')))
     assert "  Port 8080 is taken: 8081 it is.\n" in dev.log()
     assert "http://10.9.8.7:8081/" in dev.urls and "http://localhost:8081/" in dev.urls
 
@@ -265,16 +254,11 @@ def test_no_port_is_free_in_the_range(folder, tmp_path):
         one.close()
 
 
-@can_be_apart
+@can_be_networked
 @needed(IS_ROOT, "who is not root can't become somebody else")
 def test_ports_that_are_not_for_this_user(house, folder, tmp_path):
-    for parent in [tmp_path, *tmp_path.parents]:
-        if parent.owner() == "root" and str(parent).startswith("/tmp/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    data = tmp_path / "data"
-    data.mkdir()
-    os.chown(data, 65534, 65534)
-    nobody = (*apart(""), "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    data = nobodys(tmp_path / "data")
+    nobody = (*networked(""), *NOBODY)
     assert "no port of 127.0.0.1 from 80 to 179 is for this user (those below 1024 are root's); one is expected by --port" in refused(
         folder, data, "--port", "80", before=nobody)
     assert "port 80 of 127.0.0.1 is not for this user" in refused(folder, data, "--port", "80", "--strict-port", before=nobody)

@@ -1,70 +1,16 @@
 /* A folder that is watched, what a worker's command is about, and the line that is put into pages. */
 #include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "dev/files/dev_page.h"
-#include "dev/files/dev_watch.h"
 #include "dev/worker/dev_command.h"
-#include "scratch_folder.h"
-
-enum { PATIENCE_MS = 5000 };
-
-struct fixture {
-    char folder[SCRATCH_FOLDER_MAX];
-    struct memory_budget memory;
-    struct reactor *reactor;
-    struct dev_watch *watch;
-    char heard[2048]; /* "a.html b.css ": each name once */
-};
-
-static void on_change(void *owner, const char *name) {
-    struct fixture *fixture = owner;
-    char word[300];
-    snprintf(word, sizeof word, "%s ", name);
-    if (strstr(fixture->heard, word) == NULL) {
-        const size_t used = strlen(fixture->heard);
-        snprintf(fixture->heard + used, sizeof fixture->heard - used, "%s", word);
-    }
-}
-
-static void write_file(const char *name) {
-    const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, "text", 4), 4);
-    close(fd);
-}
+#include "dev_watch_fixture.h"
 
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    scratch_folder_make(fixture->folder);
-    assert_int_equal(chdir(fixture->folder), 0);
-    assert_int_equal(mkdir("sub", 0700), 0);
-    assert_int_equal(mkdir(".git", 0700), 0);
-    assert_int_equal(mkdir("node_modules", 0700), 0);
-    fixture->memory.limit = 1 << 20;
-    assert_int_equal(reactor_new(&fixture->memory, &fixture->reactor), 0);
-    assert_int_equal(dev_watch_new(fixture->reactor, ".", on_change, fixture, &fixture->watch), 0);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *fixture = *state;
-    dev_watch_free(fixture->watch);
-    reactor_free(fixture->reactor);
-    assert_int_equal(chdir("/"), 0);
-    assert_int_equal(scratch_folder_remove(fixture->folder), 0);
-    free(fixture);
+    fixture_set_up(state);
+    make("sub");
+    make(".git");
+    make("node_modules");
+    fixture_watch(*state);
     return 0;
 }
 
@@ -74,18 +20,14 @@ static void settle(struct fixture *fixture) {
     char name[32];
     snprintf(name, sizeof name, "last-%u", ++number);
     write_file(name);
-    while (strstr(fixture->heard, name) == NULL) {
-        const size_t before = strlen(fixture->heard);
-        assert_int_equal(reactor_turn(fixture->reactor, PATIENCE_MS), 0);
-        assert_true(strlen(fixture->heard) > before || strstr(fixture->heard, name) != NULL || before == 0);
-    }
+    hear(fixture, name);
     *strstr(fixture->heard, name) = '\0';
 }
 
 static void expect(struct fixture *fixture, const char *names) {
     settle(fixture);
-    assert_string_equal(fixture->heard, names);
-    fixture->heard[0] = '\0';
+    assert_string_equal(fixture->heard + 1, names);
+    fixture->heard[1] = '\0';
 }
 
 static void changes_are_told_by_name(void **state) {
@@ -107,11 +49,11 @@ static void many_new_folders_are_watched(void **state) {
     char name[16];
     for (unsigned i = 0; i < 200; i++) {
         snprintf(name, sizeof name, "%u", i);
-        assert_int_equal(mkdir(name, 0700), 0);
+        make(name);
     }
     settle(fixture);
     assert_non_null(strstr(fixture->heard, "199 "));
-    fixture->heard[0] = '\0';
+    fixture->heard[1] = '\0';
     write_file("199/a.html");
     expect(fixture, "199/a.html ");
 }
@@ -121,40 +63,37 @@ static void what_is_left_out_is_not_told(void **state) {
     write_file(".env");
     write_file(".git/index");
     write_file("node_modules/x.js");
-    assert_int_equal(mkdir("__pycache__", 0700), 0);
+    make("__pycache__");
     write_file("__pycache__/x.pyc");
     expect(fixture, "");
 }
 
 static void folders_that_come_and_go_are_followed(void **state) {
     struct fixture *fixture = *state;
-    bool is_cut = true;
-    const size_t before = dev_watch_count(fixture->watch, &is_cut);
-    assert_false(is_cut);
-    assert_int_equal(mkdir("x", 0700), 0);
-    assert_int_equal(mkdir("x/y", 0700), 0);
+    const size_t before = dev_watch_count(fixture->watch);
+    make("x");
+    make("x/y");
     expect(fixture, "x ");
-    assert_int_equal(dev_watch_count(fixture->watch, &is_cut), before + 2);
+    assert_int_equal(dev_watch_count(fixture->watch), before + 2);
     write_file("x/y/deep.js");
     expect(fixture, "x/y/deep.js ");
     assert_int_equal(rename("x/y", "sub/y"), 0);
     settle(fixture);
-    fixture->heard[0] = '\0';
+    fixture->heard[1] = '\0';
     write_file("sub/y/deep.js");
     expect(fixture, "sub/y/deep.js ");
     assert_int_equal(unlink("sub/y/deep.js"), 0);
     assert_int_equal(rmdir("sub/y"), 0);
     assert_int_equal(rmdir("x"), 0);
     settle(fixture);
-    assert_int_equal(dev_watch_count(fixture->watch, &is_cut), before);
+    assert_int_equal(dev_watch_count(fixture->watch), before);
 }
 
 static void links_are_not_followed(void **state) {
     struct fixture *fixture = *state;
     assert_int_equal(symlink("/tmp", "out"), 0);
     expect(fixture, "out ");
-    bool is_cut = true;
-    assert_int_equal(dev_watch_count(fixture->watch, &is_cut), 2);
+    assert_int_equal(dev_watch_count(fixture->watch), 2);
 }
 
 /* -- commands -- */
@@ -232,13 +171,13 @@ static void the_line_goes_where_the_content_begins(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(changes_are_told_by_name, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(many_new_folders_are_watched, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_left_out_is_not_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(folders_that_come_and_go_are_followed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(links_are_not_followed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(commands, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_line_goes_where_the_content_begins, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(changes_are_told_by_name, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(many_new_folders_are_watched, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_left_out_is_not_told, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(folders_that_come_and_go_are_followed, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(links_are_not_followed, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(commands, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(the_line_goes_where_the_content_begins, set_up, fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

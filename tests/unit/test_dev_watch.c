@@ -1,40 +1,20 @@
-/* A folder that is watched: what comes into it as a whole, what is more than can be watched, and what nobody edits. The rest is in
- * test_dev_files.c. */
+/* A folder that is watched: what comes into it as a whole, what is more than can be watched, and what nobody edits. The
+ * rest is in test_dev_files.c. */
 #include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "dev/files/dev_watch.h"
-#include "scratch_folder.h"
-
-enum { PATIENCE_MS = 5000 };
-
-struct fixture {
-    char folder[SCRATCH_FOLDER_MAX];
-    struct memory_budget memory;
-    struct reactor *reactor;
-    struct dev_watch *watch;
-    char heard[2048]; /* " a.html b.css ": each name once */
-    size_t cut_at;
-    unsigned cuts;
-    char why[128];
-};
+#include "dev_watch_fixture.h"
 
 static unsigned watches_left = 100000; /* that the system allows */
+static const char *locked;             /* in the path that may not be read, or NULL */
 
 int __real_inotify_add_watch(int fd, const char *path, uint32_t mask);
 int __wrap_inotify_add_watch(int fd, const char *path, uint32_t mask);
 int __wrap_inotify_add_watch(int fd, const char *path, uint32_t mask) {
+    if (locked != NULL && strstr(path, locked) != NULL) {
+        errno = EACCES;
+        return -1;
+    }
     if (watches_left == 0) {
         errno = ENOSPC;
         return -1;
@@ -43,72 +23,10 @@ int __wrap_inotify_add_watch(int fd, const char *path, uint32_t mask) {
     return __real_inotify_add_watch(fd, path, mask);
 }
 
-static bool has_heard(const struct fixture *fixture, const char *name) {
-    char word[300];
-    snprintf(word, sizeof word, " %s ", name);
-    return strstr(fixture->heard, word) != NULL;
-}
-
-static void on_change(void *owner, const char *name) {
-    struct fixture *fixture = owner;
-    if (!has_heard(fixture, name)) {
-        const size_t used = strlen(fixture->heard);
-        snprintf(fixture->heard + used, sizeof fixture->heard - used, "%s ", name);
-    }
-}
-
-static void on_cut(void *owner, size_t count, const char *why) {
-    struct fixture *fixture = owner;
-    fixture->cuts++;
-    fixture->cut_at = count;
-    snprintf(fixture->why, sizeof fixture->why, "%s", why);
-}
-
-static void write_file(const char *name) {
-    const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    assert_true(fd >= 0);
-    close(fd);
-}
-
-static void make(const char *name) {
-    assert_int_equal(mkdir(name, 0700), 0);
-}
-
 static int set_up(void **state) {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    scratch_folder_make(fixture->folder);
-    assert_int_equal(chdir(fixture->folder), 0);
-    make("root");
-    make("beside");
-    assert_int_equal(chdir("root"), 0);
-    fixture->memory.limit = 1 << 20;
-    fixture->heard[0] = ' ';
     watches_left = 100000;
-    assert_int_equal(reactor_new(&fixture->memory, &fixture->reactor), 0);
-    *state = fixture;
-    return 0;
-}
-
-static void watch(struct fixture *fixture) {
-    assert_int_equal(dev_watch_new(fixture->reactor, ".", on_change, fixture, &fixture->watch), 0);
-    dev_watch_on_cut(fixture->watch, on_cut);
-}
-
-static int tear_down(void **state) {
-    struct fixture *fixture = *state;
-    dev_watch_free(fixture->watch);
-    reactor_free(fixture->reactor);
-    assert_int_equal(chdir("/"), 0);
-    assert_int_equal(scratch_folder_remove(fixture->folder), 0);
-    free(fixture);
-    return 0;
-}
-
-/* What came before it has been told of, too. */
-static void hear(struct fixture *fixture, const char *name) {
-    while (!has_heard(fixture, name)) {
-        assert_int_equal(reactor_turn(fixture->reactor, PATIENCE_MS), 0);
-    }
+    locked = NULL;
+    return fixture_set_up(state);
 }
 
 /* As `mv` and `git checkout` do. */
@@ -121,7 +39,7 @@ static void files_of_a_folder_that_is_moved_here_are_told(void **state) {
     write_file("../beside/pkg/.hidden");
     write_file("../beside/pkg/deep/two.py");
     write_file("../beside/pkg/__pycache__/one.pyc");
-    watch(fixture);
+    fixture_watch(fixture);
     assert_int_equal(rename("../beside/pkg", "pkg"), 0);
     write_file("last");
     hear(fixture, "last");
@@ -135,12 +53,11 @@ static void files_of_a_folder_that_is_moved_here_are_told(void **state) {
 
 static void a_folder_that_is_moved_away_is_watched_no_longer(void **state) {
     struct fixture *fixture = *state;
-    bool is_cut = true;
     make("pkg");
     make("pkg/deep");
     make("pkg-other");
     make("stays");
-    watch(fixture);
+    fixture_watch(fixture);
     assert_int_equal(rename("pkg", "../beside/pkg"), 0);
     assert_int_equal(rename("stays", "here"), 0);
     hear(fixture, "here");
@@ -155,7 +72,7 @@ static void a_folder_that_is_moved_away_is_watched_no_longer(void **state) {
     assert_null(strstr(fixture->heard, "two.py"));
     assert_true(has_heard(fixture, "pkg-other/three.py"));
     assert_true(has_heard(fixture, "here/four.py"));
-    assert_int_equal(dev_watch_count(fixture->watch, &is_cut), 3);
+    assert_int_equal(dev_watch_count(fixture->watch), 3);
 }
 
 /* No name of what was there from the beginning. */
@@ -163,7 +80,7 @@ static void files_that_were_there_are_not_told(void **state) {
     struct fixture *fixture = *state;
     make("pkg");
     write_file("pkg/one.py");
-    watch(fixture);
+    fixture_watch(fixture);
     write_file("last");
     hear(fixture, "last");
     assert_string_equal(fixture->heard, " last ");
@@ -182,7 +99,7 @@ static void folders_next_to_the_root_come_first(void **state) {
         }
     }
     watches_left = 5;
-    watch(fixture);
+    fixture_watch(fixture);
     assert_int_equal(fixture->cuts, 1);
     assert_int_equal(fixture->cut_at, 5);
     assert_non_null(strstr(fixture->why, "max_user_watches"));
@@ -195,10 +112,9 @@ static void folders_next_to_the_root_come_first(void **state) {
 
 static void that_it_is_cut_later_is_told_once(void **state) {
     struct fixture *fixture = *state;
-    bool is_cut = true;
-    watch(fixture);
-    assert_int_equal(dev_watch_count(fixture->watch, &is_cut), 1);
-    assert_false(is_cut);
+    fixture_watch(fixture);
+    assert_int_equal(dev_watch_count(fixture->watch), 1);
+    assert_int_equal(fixture->cuts, 0);
     watches_left = 1;
     make("one");
     make("two");
@@ -206,8 +122,35 @@ static void that_it_is_cut_later_is_told_once(void **state) {
     hear(fixture, "three");
     assert_int_equal(fixture->cuts, 1);
     assert_int_equal(fixture->cut_at, 2);
-    assert_int_equal(dev_watch_count(fixture->watch, &is_cut), 2);
-    assert_true(is_cut);
+    assert_int_equal(dev_watch_count(fixture->watch), 2);
+}
+
+/* One that comes with a folder that may not be read, and with others behind it. */
+static void come_with_a_locked_one(struct fixture *fixture) {
+    locked = "/pkg/locked/";
+    fixture_watch(fixture);
+    make("../beside/pkg");
+    make("../beside/pkg/locked");
+    make("../beside/pkg/open");
+    make("../beside/pkg/open/deep");
+    assert_int_equal(rename("../beside/pkg", "pkg"), 0);
+    hear(fixture, "pkg");
+    assert_int_equal(fixture->cuts, 1);
+}
+
+static void how_many_are_watched_is_told_when_all_have_been_tried(void **state) {
+    struct fixture *fixture = *state;
+    come_with_a_locked_one(fixture);
+    assert_int_equal(fixture->cut_at, 4);
+    assert_string_equal(fixture->why, "Permission denied");
+}
+
+static void a_bound_is_told_before_a_folder_that_may_not_be_read(void **state) {
+    struct fixture *fixture = *state;
+    watches_left = 4; /* the root, the one above it, and two of three */
+    come_with_a_locked_one(fixture);
+    assert_int_equal(fixture->cut_at, 3);
+    assert_non_null(strstr(fixture->why, "max_user_watches"));
 }
 
 /* The same bound as that of DEV_WATCH_FOLDERS_MAX, which takes a disk seconds to come to. */
@@ -218,7 +161,7 @@ static void folders_that_are_too_deep_are_told(void **state) {
         make(name);
         snprintf(name + strlen(name), sizeof name - strlen(name), "/d");
     }
-    watch(fixture);
+    fixture_watch(fixture);
     assert_int_equal(fixture->cuts, 1);
     assert_int_equal(fixture->cut_at, 32);
     assert_string_equal(fixture->why, "there are too many, or they are too deep");
@@ -233,14 +176,13 @@ static void each_bound_of_the_system_is_called_by_its_name(void **state) {
 
 static void virtual_environments_are_left_out(void **state) {
     struct fixture *fixture = *state;
-    bool is_cut = true;
     write_file("pyvenv.cfg"); /* the root is one that was named */
     make("env");
     make("env/lib");
     write_file("env/pyvenv.cfg");
     make("src");
-    watch(fixture);
-    assert_int_equal(dev_watch_count(fixture->watch, &is_cut), 2);
+    fixture_watch(fixture);
+    assert_int_equal(dev_watch_count(fixture->watch), 2);
     make("../beside/other");
     write_file("../beside/other/pyvenv.cfg");
     write_file("../beside/other/module.py");
@@ -248,19 +190,25 @@ static void virtual_environments_are_left_out(void **state) {
     write_file("last");
     hear(fixture, "last");
     assert_false(has_heard(fixture, "other/module.py"));
-    assert_int_equal(dev_watch_count(fixture->watch, &is_cut), 2);
+    assert_int_equal(dev_watch_count(fixture->watch), 2);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(files_of_a_folder_that_is_moved_here_are_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_folder_that_is_moved_away_is_watched_no_longer, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(files_that_were_there_are_not_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(folders_next_to_the_root_come_first, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(that_it_is_cut_later_is_told_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(folders_that_are_too_deep_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(files_of_a_folder_that_is_moved_here_are_told, set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_that_is_moved_away_is_watched_no_longer, set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(files_that_were_there_are_not_told, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(folders_next_to_the_root_come_first, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(that_it_is_cut_later_is_told_once, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(how_many_are_watched_is_told_when_all_have_been_tried, set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_bound_is_told_before_a_folder_that_may_not_be_read, set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(folders_that_are_too_deep_are_told, set_up, fixture_tear_down),
         cmocka_unit_test(each_bound_of_the_system_is_called_by_its_name),
-        cmocka_unit_test_setup_teardown(virtual_environments_are_left_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(virtual_environments_are_left_out, set_up, fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,9 +27,9 @@ struct dev_watch {
     void *owner;
     struct folder *folders; /* by wd */
     size_t count, capacity;
-    const char *cut; /* why not all are watched; NULL: they are */
-    dev_watch_cut_callback on_cut;
-    int above; /* the watch of the folder that the root is in, or -1 */
+    int cut;                       /* why not all are watched, as -errno; 0: they are */
+    dev_watch_cut_callback on_cut; /* NULL once it has been called */
+    int above;                     /* the watch of the folder that the root is in, or -1 */
     char root[PATH_MAX];
 };
 
@@ -58,11 +58,18 @@ const char *dev_watch_explain(int status) {
 }
 
 static void cut(struct dev_watch *watch, int status) {
-    if (watch->cut == NULL) {
-        watch->cut = dev_watch_explain(status);
-        if (watch->on_cut != NULL) {
-            watch->on_cut(watch->owner, watch->count, watch->cut);
-        }
+    if (watch->cut == 0 ||
+        watch->cut == -EACCES) { /* a bound leaves out more than a folder that may not be read */
+        watch->cut = status;
+    }
+}
+
+/* When a walk is over, as folders may have been watched behind one that could not be. */
+static void tell_cut(struct dev_watch *watch) {
+    dev_watch_cut_callback on_cut = watch->on_cut;
+    if (watch->cut != 0 && on_cut != NULL) {
+        watch->on_cut = NULL;
+        on_cut(watch->owner, dev_watch_explain(watch->cut));
     }
 }
 
@@ -228,6 +235,7 @@ static int add_tree(struct dev_watch *watch, const char *name, bool tells) {
         free(queue.names[queue.first]);
     }
     free(queue.names);
+    tell_cut(watch);
     return status;
 }
 
@@ -357,14 +365,11 @@ void dev_watch_free(struct dev_watch *watch) {
     free(watch);
 }
 
-size_t dev_watch_count(const struct dev_watch *watch, bool *ret_is_cut) {
-    *ret_is_cut = watch->cut != NULL;
+size_t dev_watch_count(const struct dev_watch *watch) {
     return watch->count;
 }
 
 void dev_watch_on_cut(struct dev_watch *watch, dev_watch_cut_callback on_cut) {
     watch->on_cut = on_cut;
-    if (watch->cut != NULL) {
-        on_cut(watch->owner, watch->count, watch->cut);
-    }
+    tell_cut(watch);
 }

@@ -1,6 +1,6 @@
-/* The developer's terminal: lines of workers, of calls, of pages, each whole, in the order in which they came. Any thread may
- * write; the writing itself is done on a thread of its own, so that a terminal that stands still (Ctrl-S, a pager) holds up nobody
- * else, nor the end. */
+/* The developer's terminal: lines of workers, of calls, of pages, each whole, in the order in which they came. Any
+ * thread may write; the writing itself is done on a thread of its own, so that a terminal that stands still (Ctrl-S,
+ * a pager) holds up nobody else, nor the end. */
 #ifndef DEV_TERMINAL_H
 #define DEV_TERMINAL_H
 
@@ -29,8 +29,8 @@ struct dev_terminal {
     struct pollfd waited; /* likewise */
 };
 
-/* `fd` is borrowed; it may be non-blocking, as whoever shares it may make it. It has colours where it is a terminal and NO_COLOR is not set. What is written before dev_terminal_start waits for
- * it. */
+/* `fd` is borrowed; it may be non-blocking, as whoever shares it may make it. It has colours where it is a terminal and
+ * NO_COLOR is not set. What is written before dev_terminal_start waits for it. */
 void dev_terminal_init(struct dev_terminal *terminal, int fd);
 
 /* Starts the thread. 0, or -errno. */
@@ -39,8 +39,8 @@ int dev_terminal_start(struct dev_terminal *terminal);
 /* Lines, each with its newline; copied. Any thread; returns at once. */
 void dev_terminal_write(struct dev_terminal *terminal, const char *lines);
 
-/* Ends the thread, started or not, once all is written or DEV_TERMINAL_CLOSE_MS have passed; what is left is lost. When nobody
- * writes any more. */
+/* Ends the thread, started or not, once all is written or DEV_TERMINAL_CLOSE_MS have passed; what is left is lost.
+ * When nobody writes any more. */
 void dev_terminal_close(struct dev_terminal *terminal);
 
 #endif

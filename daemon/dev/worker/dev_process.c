@@ -48,6 +48,11 @@ static int hear_failure(int failure) {
     return length == (ssize_t)sizeof error ? (error != 0 ? -error : -ECHILD) : 0;
 }
 
+static void wait_for(pid_t pid) {
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
 int dev_process_start(char *const *argv, char *const *environment, struct dev_process *ret_process) {
     int output[2] = {-1, -1};
     int failure[2] = {-1, -1};
@@ -75,8 +80,7 @@ int dev_process_start(char *const *argv, char *const *environment, struct dev_pr
         kill(pid, SIGKILL);
     }
     if (status < 0) {
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-        }
+        wait_for(pid);
         close_pair((int[2]){output[0], ended});
         return status;
     }
@@ -91,6 +95,12 @@ int dev_process_signal(const struct dev_process *process, int number) {
         status = pidfd_send_signal(process->ended, number, NULL, 0) < 0 ? -errno : 0;
     }
     return status;
+}
+
+void dev_process_kill(const struct dev_process *process) {
+    if (dev_process_signal(process, SIGKILL) != -EPERM) { /* whose end may never come */
+        wait_for(process->pid);
+    }
 }
 
 int dev_process_reap(const struct dev_process *process, struct dev_process_end *ret_end) {

@@ -112,9 +112,7 @@ static void start(struct dev_worker *worker) {
     worker->started_at = reactor_now(worker->setup.reactor);
     status = watch_process(worker);
     if (status < 0) { /* nobody would hear of its end */
-        struct dev_process_end how;
-        (void)dev_process_signal(&worker->process, SIGKILL);
-        (void)dev_process_reap(&worker->process, &how);
+        dev_process_kill(&worker->process);
         let_go(worker);
         worker->state = DEV_WORKER_RESTING;
         tell(worker, "can't be watched: %s; it is started anew when a file changes", strerror(-status));
@@ -140,15 +138,20 @@ static void give_up(struct dev_worker *worker, int error) {
     }
 }
 
-static void end(struct dev_worker *worker, bool again) {
-    worker->state = DEV_WORKER_ENDING;
-    worker->again = again;
-    int status = dev_process_signal(&worker->process, SIGTERM);
+/* It is sent the signal, and has so long to end. */
+static void press(struct dev_worker *worker, enum dev_worker_state state, int number, uint64_t ms) {
+    worker->state = state;
+    int status = dev_process_signal(&worker->process, number);
     if (status == -EPERM) {
         give_up(worker, status);
     } else {
-        set_timer(worker, &worker->timer, DEV_WORKER_END_MS);
+        set_timer(worker, &worker->timer, ms);
     }
+}
+
+static void end(struct dev_worker *worker, bool again) {
+    worker->again = again;
+    press(worker, DEV_WORKER_ENDING, SIGTERM, DEV_WORKER_END_MS);
 }
 
 /* It has ended by itself. */
@@ -200,9 +203,7 @@ static void on_due(struct timer *timer, uint64_t now) {
     if (worker->state == DEV_WORKER_RESTING) {
         start(worker);
     } else if (worker->state == DEV_WORKER_ENDING) {
-        worker->state = DEV_WORKER_KILLED;
-        (void)dev_process_signal(&worker->process, SIGKILL);
-        set_timer(worker, &worker->timer, DEV_WORKER_KILL_MS);
+        press(worker, DEV_WORKER_KILLED, SIGKILL, DEV_WORKER_KILL_MS);
     } else if (worker->state == DEV_WORKER_KILLED) {
         give_up(worker, 0);
     }
@@ -238,9 +239,10 @@ static void on_change(void *owner, const char *name) {
     set_timer(worker, &worker->settled, DEV_WORKER_SETTLE_MS);
 }
 
-static void on_cut(void *owner, size_t count, const char *why) {
-    tell(owner, "is started anew only when files in %zu folders of %.100s change, not in all: %s", count,
-         ((const struct dev_worker *)owner)->command.folder, why);
+static void on_cut(void *owner, const char *why) {
+    const struct dev_worker *worker = owner;
+    tell(worker, "is started anew only when files in %zu folders of %.100s change, not in all: %s",
+         dev_watch_count(worker->watch), worker->command.folder, why);
 }
 
 void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *setup) {
@@ -274,6 +276,7 @@ void dev_worker_stop(struct dev_worker *worker) {
     } else {
         worker->again = false;
         if (worker->state == DEV_WORKER_STUCK) {
+            tell(worker, "has not ended; process %d is left behind", (int)worker->process.pid);
             let_go(worker);
             finish(worker);
         }
@@ -281,8 +284,14 @@ void dev_worker_stop(struct dev_worker *worker) {
 }
 
 void dev_worker_abandon(struct dev_worker *worker) {
-    if (worker->state != DEV_WORKER_ENDED) {
-        (void)dev_process_signal(&worker->process, SIGKILL);
+    if (worker->state == DEV_WORKER_ENDED) {
+        return;
+    }
+    int status = dev_process_signal(&worker->process, SIGKILL);
+    if (status == -EPERM) {
+        give_up(worker, status);
+    } else {
+        tell(worker, "is killed, and not waited for");
         let_go(worker);
         finish(worker);
     }

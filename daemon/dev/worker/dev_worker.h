@@ -1,5 +1,5 @@
-/* A worker that goes on beside the server: started, started anew when a file of its own changes or when it has failed, ended with
- * the server. All on the reactor's thread.                                              (docs/development.md) */
+/* A worker that goes on beside the server: started, started anew when a file of its own changes or when it has
+ * failed, ended with the server. All on the reactor's thread.                                  (docs/development.md) */
 #ifndef DEV_WORKER_H
 #define DEV_WORKER_H
 
@@ -53,14 +53,14 @@ struct dev_worker {
     struct dev_lines lines;
 };
 
-/* Watches and starts it; what fails is told on the terminal, and a change may mend it. The setup is copied; argv and environment
- * are borrowed. */
+/* Watches and starts it; what fails is told on the terminal, and a change may mend it. The setup is copied; argv and
+ * environment are borrowed. */
 void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *setup);
 
 /* Has it end; on_ended is called when it has, or can't be ended; from within where that is so already. */
 void dev_worker_stop(struct dev_worker *worker);
 
-/* After dev_worker_stop: it is killed, if it has not ended, and not waited for. */
+/* After dev_worker_stop: it is killed, if it has not ended, and not waited for, which is told. */
 void dev_worker_abandon(struct dev_worker *worker);
 
 /* After on_ended, or where it has never begun. */
