@@ -243,7 +243,7 @@ def test_one_that_is_somebody_elses_holds_up_nothing(house, folder, tmp_path):
     command = ["sh", "-c", 'echo it is $$; exec "$0" --reuid=0 sleep 600', become]
     dev = house.keep(Dev(folder / "pages", nobodys(tmp_path / "data"), "--", *map(str, command), before=NOBODY))
     other = int(dev.wait_for(r"^become \| it is (\d+)$")[1])
-    wait_until(lambda: b"sleep" in Path(f"/proc/{other}/cmdline").read_bytes() and Path(f"/proc/{other}").owner() == "root")
+    wait_until(lambda: Path(f"/proc/{other}/cmdline").read_bytes() == b"sleep\x00600\x00")  # then it is root's
     house.end(dev)
     dev.wait_for(rf"^become can't be ended: Operation not permitted; process {other} is left behind$")
     assert is_alive(other)
