@@ -80,6 +80,8 @@ static void *run(void *argument) {
             pthread_cond_wait(&terminal->news, &terminal->lock);
         }
     }
+    terminal->state = DEV_TERMINAL_ENDED;
+    pthread_cond_signal(&terminal->news);
     pthread_mutex_unlock(&terminal->lock);
     return NULL;
 }
@@ -113,20 +115,24 @@ void dev_terminal_write(struct dev_terminal *terminal, const char *lines) {
     pthread_mutex_unlock(&terminal->lock);
 }
 
+/* Waits for the thread's word that it has ended, and cancels it where that does not come. */
 static void end_thread(struct dev_terminal *terminal) {
     struct timespec until;
-    pthread_mutex_lock(&terminal->lock);
-    terminal->state = DEV_TERMINAL_CLOSING;
-    pthread_cond_signal(&terminal->news);
-    pthread_mutex_unlock(&terminal->lock);
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += DEV_TERMINAL_CLOSE_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    if (pthread_clockjoin_np(terminal->thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
-        return;
+    pthread_mutex_lock(&terminal->lock);
+    terminal->state = DEV_TERMINAL_CLOSING;
+    pthread_cond_signal(&terminal->news);
+    int status = 0;
+    while (terminal->state != DEV_TERMINAL_ENDED && status == 0) {
+        status = pthread_cond_clockwait(&terminal->news, &terminal->lock, CLOCK_MONOTONIC, &until);
     }
-    (void)pthread_cancel(terminal->thread);
+    if (terminal->state != DEV_TERMINAL_ENDED) {
+        (void)pthread_cancel(terminal->thread);
+    }
+    pthread_mutex_unlock(&terminal->lock);
     (void)pthread_join(terminal->thread, NULL);
 }
 

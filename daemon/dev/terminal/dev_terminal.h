@@ -19,7 +19,7 @@ struct dev_terminal_text;
 struct dev_terminal {
     int fd;
     bool is_terminal, has_colours;
-    enum { DEV_TERMINAL_QUIET, DEV_TERMINAL_WRITING, DEV_TERMINAL_CLOSING } state;
+    enum { DEV_TERMINAL_QUIET, DEV_TERMINAL_WRITING, DEV_TERMINAL_CLOSING, DEV_TERMINAL_ENDED } state;
     pthread_t thread; /* from DEV_TERMINAL_WRITING on */
     pthread_mutex_t lock;
     pthread_cond_t news;
