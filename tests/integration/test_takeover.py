@@ -155,13 +155,40 @@ def test_ids_are_left_as_they_are_where_nothing_is_owed(place):
         page.close()
 
 
-def test_a_native_peer_that_comes_again_has_its_ids(place):
+def test_a_native_peer_that_was_answered_has_its_ids_when_it_comes_again(place):
     """As with the real Router: for Python peers nothing is changed."""
     with place.worker("w1") as one:
         for _ in range(2):
-            with Native(place.port, "caller") as caller:
+            with Native(place.door, "caller") as caller:
                 caller.send(wire.request("caller", "w1", "f", uuid=5))
-                assert next_call(one).uuid == 5
+                request = next_call(one)
+                assert request.uuid == 5
+                one.answer(request, "answer")
+                caller.wait_for(lambda message: message.flag == wire.RESPONSE)
+
+
+@pytest.mark.parametrize("way", ["there", "gone"])
+def test_a_native_peer_hears_nothing_of_what_the_one_before_it_asked(place, way):
+    """A script that is started anew counts from 1 again, as every Python client does."""
+    with place.worker("w1") as one:
+        former = Native(place.door, "caller")
+        former.send(wire.request("caller", "w1", "f", "a", uuid=2))
+        late = next_call(one)
+        if way == "gone":
+            former.close()
+        with Native(place.door, "caller") as caller:
+            former.close()
+            caller.send(wire.request("caller", "w1", "f", "b", uuid=2))
+            request = next_call(one)
+            assert request.json()["args"] == ["b"]
+            one.answer(late, "answer to a")
+            one.answer(request, "answer to b")
+            answer = caller.wait_for(lambda message: message.flag == wire.RESPONSE)
+            assert (answer.uuid, answer.json()["args"]) == (2, ["answer to b"])
+            for receiver, function, expected in [("nobody", "f", "NoSuchMember"), ("w1", "no_such", "NoSuchMethod")]:
+                caller.send(wire.request("caller", receiver, function, uuid=7))
+                answer = caller.wait_for(lambda message: message.flag == wire.ERROR)
+                assert (answer.uuid, answer.json()["args"][0][0]) == (7, expected)
 
 
 def test_a_stranger_does_not_know_which_id_was_left(place):

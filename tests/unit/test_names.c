@@ -148,12 +148,22 @@ static void a_tab_comes_before_a_stranger_who_waits(void **state) {
     go(own);
 }
 
+static struct guest *native_new(void) {
+    struct guest *guest = guest_new("a", "");
+    guest->entry.is_page = false;
+    return guest;
+}
+
 static void a_native_peer_pushes_aside_and_no_page_does(void **state) {
     (void)state;
-    struct guest *page = guest_new("a", TAB), *native = guest_new("a", ""), *other = guest_new("a", TAB);
-    native->entry.is_page = false;
+    struct guest *page = guest_new("a", TAB), *native = native_new(), *other = guest_new("a", TAB);
     assert_int_equal(claim(page, 0), 0);
-    assert_int_equal(claim(native, 1), 0);
+    assert_int_equal(claim(native, 1), -EINPROGRESS);
+    turn();
+    assert_int_equal(page->heard, NAMES_EVICT);
+    names_make_way(&page->entry);
+    turn();
+    assert_int_equal(native->heard, NAMES_GRANTED);
     assert_int_equal(claim(other, 0), -EEXIST);
     names_leave(&native->entry); /* its attachment failed: the page is still there */
     assert_int_equal(claim(other, 0), -EINPROGRESS);
@@ -162,6 +172,46 @@ static void a_native_peer_pushes_aside_and_no_page_does(void **state) {
     assert_int_equal(other->heard, NAMES_GRANTED);
     go(native);
     go(other);
+}
+
+static void a_native_peer_comes_before_pages_that_wait(void **state) {
+    (void)state;
+    struct guest *holder = guest_new("a", TAB), *page = guest_new("a", ""), *own = guest_new("a", TAB);
+    struct guest *native = native_new();
+    assert_int_equal(claim(holder, 0), 0);
+    assert_int_equal(claim(page, 0), -EINPROGRESS);
+    assert_int_equal(claim(native, 1), -EINPROGRESS);
+    assert_int_equal(claim(own, 1), -EEXIST);
+    names_confirm(&holder->entry); /* it makes no difference that it is there */
+    turn();
+    assert_int_equal(page->heard, NAMES_TAKEN);
+    assert_int_equal(native->heard, 0);
+    go(holder); /* which is as good as making way */
+    turn();
+    assert_int_equal(native->heard, NAMES_GRANTED);
+    go(page);
+    go(own);
+    go(native);
+}
+
+static void native_peers_that_come_at_once_have_the_name_in_their_order(void **state) {
+    (void)state;
+    struct guest *holder = native_new(), *second = native_new(), *last = native_new();
+    names_make_way(&holder->entry); /* away: nothing */
+    assert_int_equal(claim(holder, 0), 0);
+    names_make_way(&holder->entry); /* nobody waits: nothing */
+    assert_int_equal(claim(second, 1), -EINPROGRESS);
+    assert_int_equal(claim(last, 0), -EINPROGRESS);
+    turn();
+    assert_int_equal(second->heard, NAMES_GRANTED | NAMES_EVICT);
+    assert_int_equal(last->heard, 0);
+    names_make_way(&holder->entry); /* nobody waits any more */
+    names_make_way(&second->entry);
+    turn();
+    assert_int_equal(last->heard, NAMES_GRANTED);
+    go(holder);
+    go(second);
+    go(last);
 }
 
 int main(void) {
@@ -173,6 +223,8 @@ int main(void) {
         TEST(a_tab_takes_its_own_name_over),
         TEST(a_tab_comes_before_a_stranger_who_waits),
         TEST(a_native_peer_pushes_aside_and_no_page_does),
+        TEST(a_native_peer_comes_before_pages_that_wait),
+        TEST(native_peers_that_come_at_once_have_the_name_in_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

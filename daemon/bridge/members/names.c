@@ -103,7 +103,7 @@ static void read_news(void *argument) {
         if (entry == NULL) {
             return;
         }
-        for (unsigned word = NAMES_GRANTED; word <= NAMES_PROVE; word <<= 1) {
+        for (unsigned word = NAMES_GRANTED; word <= NAMES_EVICT; word <<= 1) {
             if ((words & word) != 0) {
                 entry->on_word(entry, (enum names_word)word);
             }
@@ -129,13 +129,10 @@ static bool same_tab(const struct names_entry *a, const struct names_entry *b) {
     return a->tab[0] != '\0' && b->tab[0] != '\0' && CRYPTO_memcmp(a->tab, b->tab, NAMES_TAB_BYTES) == 0;
 }
 
-static int wait_for(struct names_entry *holder, struct names_entry *entry) {
-    bool yields = same_tab(holder, entry);
+/* In place of the one that waits, if there is one. */
+static int wait_for(struct names_entry *holder, struct names_entry *entry, enum names_word word) {
     struct names_entry *former = holder->other;
-    if (former != NULL && !same_tab(former, entry) && !yields) {
-        return -EEXIST;
-    }
-    if (tell(holder, yields ? NAMES_YIELD : NAMES_PROVE) < 0) {
+    if (tell(holder, word) < 0) {
         return -ENOMEM;
     }
     if (former != NULL) {
@@ -149,6 +146,42 @@ static int wait_for(struct names_entry *holder, struct names_entry *entry) {
     return -EINPROGRESS;
 }
 
+static int claim_of_page(struct names_entry *holder, struct names_entry *entry) {
+    const struct names_entry *former = holder->other;
+    bool yields = same_tab(holder, entry);
+    bool is_next = former == NULL || (former->is_page && (yields || same_tab(former, entry)));
+    if (!holder->is_page || !is_next) {
+        return -EEXIST;
+    }
+    return wait_for(holder, entry, yields ? NAMES_YIELD : NAMES_PROVE);
+}
+
+/* The holder has left: its newcomer is next; a page unless somebody older is still there. */
+static void pass_on(struct names *names, struct names_entry *waiter) {
+    bool is_free = !waiter->is_page || find_holder(names, waiter) == NULL;
+    waiter->state = NAMES_AWAY;
+    waiter->other = NULL;
+    if (is_free) {
+        hold(names, waiter);
+    }
+    (void)tell(waiter, is_free ? NAMES_GRANTED : NAMES_TAKEN);
+}
+
+/* It gets the name in any case. Where another native peer waits, that one is next, and this one waits for it. */
+static int claim_of_native(struct names *names, struct names_entry *holder, struct names_entry *entry) {
+    struct names_entry *former = holder->other;
+    if (former != NULL && !former->is_page) {
+        holder->other = NULL;
+        pass_on(names, former);
+        holder = former;
+    }
+    if (wait_for(holder, entry, NAMES_EVICT) == -EINPROGRESS) {
+        return -EINPROGRESS;
+    }
+    hold(names, entry);
+    return 0;
+}
+
 int names_claim(struct names_desk *desk, struct names_entry *entry) {
     struct names *names = desk->names;
     int status = 0;
@@ -158,24 +191,13 @@ int names_claim(struct names_desk *desk, struct names_entry *entry) {
     pthread_mutex_lock(&names->lock);
     entry->desk = desk;
     struct names_entry *holder = find_holder(names, entry);
-    if (holder == NULL || !entry->is_page) {
+    if (holder == NULL) {
         hold(names, entry);
     } else {
-        status = holder->is_page ? wait_for(holder, entry) : -EEXIST;
+        status = entry->is_page ? claim_of_page(holder, entry) : claim_of_native(names, holder, entry);
     }
     pthread_mutex_unlock(&names->lock);
     return status;
-}
-
-/* The holder has left: its newcomer is next, unless somebody older is still there. */
-static void pass_on(struct names *names, struct names_entry *waiter) {
-    bool is_free = find_holder(names, waiter) == NULL;
-    waiter->state = NAMES_AWAY;
-    waiter->other = NULL;
-    if (is_free) {
-        hold(names, waiter);
-    }
-    (void)tell(waiter, is_free ? NAMES_GRANTED : NAMES_TAKEN);
 }
 
 void names_leave(struct names_entry *entry) {
@@ -205,11 +227,25 @@ void names_confirm(struct names_entry *entry) {
     }
     pthread_mutex_lock(&entry->desk->names->lock);
     struct names_entry *waiter = entry->state == NAMES_HOLDING ? entry->other : NULL;
-    if (waiter != NULL && !same_tab(entry, waiter)) {
+    if (waiter != NULL && waiter->is_page && !same_tab(entry, waiter)) {
         waiter->state = NAMES_AWAY;
         waiter->other = NULL;
         entry->other = NULL;
         (void)tell(waiter, NAMES_TAKEN);
     }
     pthread_mutex_unlock(&entry->desk->names->lock);
+}
+
+void names_make_way(struct names_entry *entry) {
+    if (entry->desk == NULL) {
+        return;
+    }
+    struct names *names = entry->desk->names;
+    pthread_mutex_lock(&names->lock);
+    struct names_entry *waiter = entry->state == NAMES_HOLDING ? entry->other : NULL;
+    if (waiter != NULL && !waiter->is_page) {
+        entry->other = NULL;
+        pass_on(names, waiter);
+    }
+    pthread_mutex_unlock(&names->lock);
 }

@@ -1,6 +1,6 @@
-/* The ids of a page's calls. Where the member before it of that name has left calls without their answers, the page's are shifted
- * on their way up, and those of answers back on their way down: see unanswered.h. Ids of handshakes, and those of calls to the page and
- * of its answers, which are their callers', stay. Native peers keep their ids, as they have them at a Python Router. */
+/* The ids of a member's calls. Where the one before it of that name has left calls without their answers, its own are shifted on
+ * their way up, and those of answers back on their way down: see unanswered.h. Ids of handshakes, and those of calls to the member and
+ * of its answers, which are their callers', stay. Of pages and native peers alike: a script that is started anew counts from 1. */
 #include <stdlib.h>
 
 #include "bridge/members/unanswered.h"
@@ -13,11 +13,9 @@ const struct call_caller *session_calls(const struct session *session) {
 }
 
 void session_choose_ids(struct session *session) {
-    if (session->kind == GUARD_BROWSER) {
-        session->id_shift =
-            unanswered_shift(session->bridge->unanswered, session->backend->place, session_name(session),
-                             session->uuid, reactor_now(session->bridge->reactor));
-    }
+    session->id_shift = unanswered_shift(session->bridge->unanswered, session->backend->place,
+                                         session_name(session), session->uuid,
+                                         reactor_now(session->bridge->reactor));
 }
 
 void session_leave_ids(const struct session *session) {

@@ -179,7 +179,7 @@ void session_drop_calls(struct session *session);
 /* The calls of its peer that wait for their answers, whoever keeps account of them. */
 const struct call_caller *session_calls(const struct session *session);
 
-/* Before it attaches, and before it detaches. */
+/* Before it attaches; and before it detaches, or another that is about to evict it attaches. */
 void session_choose_ids(struct session *session);
 void session_leave_ids(const struct session *session);
 

@@ -81,6 +81,10 @@ static void on_word(struct names_entry *entry, enum names_word word) {
     case NAMES_PROVE:
         prove_presence(session);
         break;
+    case NAMES_EVICT:
+        session_leave_ids(session);
+        names_make_way(&session->claim);
+        break;
     }
 }
 
