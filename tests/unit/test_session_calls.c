@@ -598,7 +598,7 @@ int main(void) {
         CASE(calls_that_wait_for_nothing_go_the_same_way),
         CASE(what_was_answered_is_not_left),
         CASE(what_is_left_is_so_for_those_after_the_next_too),
-        CASE(a_native_peer_keeps_its_ids),
+        CASE(a_native_peer_hears_nothing_of_the_one_before_it_either),
         CASE(a_policy_may_say_less),
         CASE(a_call_that_found_no_room_does_not_wait),
         CASE(a_service_is_its_own_only_member),
