@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { launchChromium, makeFolder, openLivePage, startDev } from "./harness.mjs";
+import { launchChromium, makeFolder, openLivePage, openPage, serveFolder, startDev } from "./harness.mjs";
 
 const html = (title, more = "") => `<!doctype html><title>${title}</title>${more}<h1>${title}</h1>`;
 
@@ -62,6 +62,21 @@ describe("pages of daffi-bridge dev follow their files", () => {
     write("app/dist/bundle.js", "window.bundle = 2");
     await page.waitForFunction(() => window.bundle === 2);
     await page.context().close();
+  });
+
+  test("what another site's page loads concerns none of them", async () => {
+    write("own/index.html", html("own", '<link rel="stylesheet" href="own.css">'));
+    write("own/own.css", "h1 { color: rgb(1, 1, 1) }");
+    const page = await openLivePage(browser, `${dev.https}/own/`);
+    await mark(page);
+    const other = await serveFolder(top, { "/page.html": `<!doctype html><img src="${dev.https}/own/worker.png"><script src="${dev.https}/own/worker.py"></script>` });
+    const stranger = await openPage(browser, `${other.url}/page.html`); // which is there when both have been answered
+    for (const name of ["own/worker.png", "own/worker.py"]) write(name, "written");
+    write("own/own.css", "h1 { color: rgb(2, 2, 2) }");
+    await colour(page, "rgb(2, 2, 2)");
+    assert.equal(await isMarked(page), true);
+    for (const one of [page, stranger]) await one.context().close();
+    await other.stop();
   });
 
   test("a stylesheet that changes again before it was there leaves one link", async () => {

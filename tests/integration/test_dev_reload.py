@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import re
 import shutil
 import signal
@@ -136,6 +137,24 @@ def test_what_was_asked_for_is_news_whether_it_was_there_or_not(served, path, na
     assert served.told_of(lambda: served.bring(name, "new")) == "reload"
     assert served.told_of(lambda: served.bring(name, "changed")) == "reload"
     assert served.told_of(file.unlink) == "reload"
+
+
+@pytest.mark.parametrize("site,dest,counts", [("cross-site", "image", False), ("cross-site", "script", False), ("cross-site", "empty", False), ("same-site", "image", False),
+                                              ("cross-site", "document", True), ("cross-site", "iframe", True), ("same-origin", "image", True), ("none", "document", True)])
+def test_what_another_sites_page_loads_is_no_news_but_where_it_leads_to(served, site, dest, counts):
+    """Or any page of the internet could ask for names without end, unseen, and have every change count. It is given nothing, anyhow."""
+    assert served.dev.get("/picture.png", Sec_Fetch_Site=site, Sec_Fetch_Dest=dest)[0] == 404
+    assert served.is_news(lambda: served.bring("picture.png")) == counts
+
+
+def test_names_that_another_site_makes_up_fill_nothing(served):
+    """More than are kept."""
+    connection = http.client.HTTPConnection("127.0.0.1", served.dev.http, timeout=10)
+    for i in range(10_001):
+        connection.request("GET", f"/{i}.png", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"})
+        connection.getresponse().read()
+    connection.close()
+    assert not served.is_news(lambda: served.bring("worker.log"))
 
 
 def test_a_folder_that_comes_or_goes_with_what_was_asked_for_is_news(served):

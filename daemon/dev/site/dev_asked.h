@@ -1,5 +1,6 @@
-/* What browsers have asked for since the start, whether they got it or not: files below the folder that is served, by name. What
- * nobody has asked for concerns no page when it changes: a worker's log, its database. Any thread. */
+/* What browsers have asked for since the start, whether they got it or not, but for what pages of other origins load:
+ * files below the folder that is served, by name. What nobody has asked for concerns no page when it changes: a
+ * worker's log, its database. Any thread. */
 #ifndef DEV_ASKED_H
 #define DEV_ASKED_H
 

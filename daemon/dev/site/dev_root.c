@@ -36,6 +36,7 @@ struct job {
     const struct response_sink *sink;
     struct page_body *ret_body;
     unsigned edition; /* before any file was looked at */
+    bool counts;      /* what it asks for concerns a page when it changes */
 };
 
 /* `text` is ours, and short. */
@@ -62,6 +63,21 @@ static bool navigates(const struct request_head *head) {
     return daffi_span_equal(goal, daffi_span_text("document")) ||
            daffi_span_equal(goal, daffi_span_text("iframe")) ||
            daffi_span_equal(goal, daffi_span_text("frame"));
+}
+
+/* What pages of other origins load, browsers withhold from them (own_fields): it concerns nobody when it changes, and
+ * they might ask for names without end, unseen. Where they lead to, in a window or a frame, is a page that follows the
+ * files as any other. No page can have its browser say otherwise of it.                             (Fetch Metadata) */
+static bool counts(const struct request_head *head) {
+    const struct daffi_span site = request_head_find(head, "Sec-Fetch-Site");
+    return site.data == NULL || daffi_span_equal(site, daffi_span_text("same-origin")) ||
+           daffi_span_equal(site, daffi_span_text("none")) || navigates(head);
+}
+
+static void note(const struct job *job, const char *name) {
+    if (job->counts) {
+        dev_asked_add(job->root->asked, name);
+    }
 }
 
 /* What is put into a page, `attributes` with it; empty where there is no script. */
@@ -106,10 +122,10 @@ static int open_file(const struct job *job, const char *name, struct stat *ret_i
     char real[PATH_MAX];
     bool is_folder = name[0] == '\0' || name[strlen(name) - 1] == '/';
     snprintf(wanted, sizeof wanted, "%s%s", name, is_folder ? "index.html" : "");
-    dev_asked_add(job->root->asked, wanted);
+    note(job, wanted);
     int fd = dev_folder_open_file(job->root->folder, name, ret_info);
     if (fd >= 0 && dev_folder_find_name(job->root->folder, fd, real) == 0 && strcmp(name, real) != 0) {
-        dev_asked_add(job->root->asked, real);
+        note(job, real);
     }
     return fd;
 }
@@ -222,7 +238,7 @@ static int answer_listing(const struct job *job, int fd, const char *name) {
     char *text = NULL;
     size_t length = 0;
     char line[SCRIPT_LINE_MAX];
-    dev_asked_add(job->root->asked, name);
+    note(job, name);
     format_line(job, " data-listing", line);
     if (dev_listing_write(job->root->folder, fd, name, line, &text, &length) < 0) {
         return answer_refusal(job, 503, name, "the folder can't be read now");
@@ -289,8 +305,12 @@ static bool is_bridges_own(struct daffi_span path) {
 
 int dev_root_answer(const struct dev_root *root, const struct request_head *head,
                     const struct response_sink *sink, struct page_body *ret_body) {
-    const struct job job = {root, head, sink, ret_body,
-                            root->edition != NULL ? atomic_load(root->edition) : 0};
+    const struct job job = {.root = root,
+                            .head = head,
+                            .sink = sink,
+                            .ret_body = ret_body,
+                            .edition = root->edition != NULL ? atomic_load(root->edition) : 0,
+                            .counts = counts(head)};
     char name[DEV_PATH_MAX + 1];
     struct stat info;
     if (is_bridges_own(head->path)) {
