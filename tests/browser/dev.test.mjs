@@ -78,6 +78,16 @@ describe("daffi-bridge dev in a browser", () => {
     await said(dev, /^ {9}unhandled rejection: not caught$/m);
   });
 
+  test("so are those of a page that has its addresses mean another site", async () => {
+    write("based.html", '<!doctype html><base href="https://example.invalid/x/"><h1>based</h1>');
+    const based = await openLivePage(browser, `${dev.https}/based.html`);
+    await based.evaluate(() => { Promise.reject(new RangeError("of a page with a base")); });
+    await said(dev, /^ {9}unhandled rejection: of a page with a base$/m);
+    write("based.html", '<!doctype html><base href="https://example.invalid/x/"><h1>based anew</h1>');
+    await based.waitForFunction(() => document.querySelector("h1")?.textContent === "based anew");
+    await based.context().close();
+  });
+
   test("so are those of a page that came over http by this machine's name, as from the LAN", async () => {
     const elsewhere = await launchChromium({ args: [`--host-resolver-rules=MAP ${hostname()} 127.0.0.1`] });
     const guest = await openPage(elsewhere, `${dev.http.replace("localhost", hostname())}/`);

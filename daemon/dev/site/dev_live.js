@@ -1,7 +1,7 @@
 // Of `daffi-bridge dev`: loads this page anew when its files change, takes over changed stylesheets in place, and tells the terminal of errors.
 "use strict";
 (() => {
-  const { protocol, host } = location;
+  const { protocol, host, origin } = location; // addresses are whole: a page's <base> may name another site
   const RETRY_MS = 500;
   const EDITION = document.currentScript.src.replace(/^[^?]*/, ""); // with its question mark
   const REPORT_MAX = 1500; // characters: an address has a bound
@@ -11,8 +11,8 @@
 
   function isLinkTo(path, link) {
     try {
-      const { origin, pathname } = new URL(link.href);
-      return origin === location.origin && decodeURIComponent(pathname) === decodeURIComponent(path);
+      const { origin: site, pathname } = new URL(link.href);
+      return site === origin && decodeURIComponent(pathname) === decodeURIComponent(path);
     } catch {
       return false; // no address, or no text in it
     }
@@ -82,7 +82,7 @@
   function report(kind, error, fallback, place) {
     const stack = String(error?.stack ?? "").split("\n").slice(0, 6).join("\n");
     const text = [`${kind}: ${error?.message ?? fallback ?? error}`, place, stack].filter(Boolean).join("\n").slice(0, REPORT_MAX);
-    fetch(`/_bridge/dev/report?${encodeURIComponent(`${location.pathname}\n${text}`)}`, { keepalive: true, headers: { "Daffi-Dev": "report" } }).catch(() => {});
+    fetch(`${origin}/_bridge/dev/report?${encodeURIComponent(`${location.pathname}\n${text}`)}`, { keepalive: true, headers: { "Daffi-Dev": "report" } }).catch(() => {});
   }
 
   addEventListener("error", ({ error, message, filename, lineno, colno, target }) => {
