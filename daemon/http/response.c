@@ -15,6 +15,7 @@ const char *response_reason(int status) {
     } reasons[] = {
         {101, "Switching Protocols"},
         {200, "OK"},
+        {204, "No Content"},
         {206, "Partial Content"},
         {301, "Moved Permanently"},
         {302, "Found"},

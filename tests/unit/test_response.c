@@ -43,6 +43,10 @@ static void an_answer_is_head_and_body(void **state) {
     response = (struct response){.status = 304, .body = daffi_span_text("same")};
     assert_int_equal(response_write(&response, &sink), 0);
     assert_string_equal(out.bytes, "HTTP/1.1 304 Not Modified\r\nX-Content-Type-Options: nosniff\r\n\r\n");
+    sink_clear(&out);
+    response = (struct response){.status = 204};
+    assert_int_equal(response_write(&response, &sink), 0);
+    assert_string_equal(out.bytes, "HTTP/1.1 204 No Content\r\nX-Content-Type-Options: nosniff\r\n\r\n");
 }
 
 static void a_head_that_does_not_fit_is_not_written(void **state) {
