@@ -126,9 +126,10 @@ static void that_it_is_cut_later_is_told_once(void **state) {
 }
 
 /* One that comes with a folder that may not be read, and with others behind it. */
-static void come_with_a_locked_one(struct fixture *fixture) {
+static void come_with_a_locked_one(struct fixture *fixture, unsigned left) {
     locked = "/pkg/locked/";
     fixture_watch(fixture);
+    watches_left = left;
     make("../beside/pkg");
     make("../beside/pkg/locked");
     make("../beside/pkg/open");
@@ -140,17 +141,32 @@ static void come_with_a_locked_one(struct fixture *fixture) {
 
 static void how_many_are_watched_is_told_when_all_have_been_tried(void **state) {
     struct fixture *fixture = *state;
-    come_with_a_locked_one(fixture);
+    come_with_a_locked_one(fixture, 100);
     assert_int_equal(fixture->cut_at, 4);
     assert_string_equal(fixture->why, "Permission denied");
 }
 
 static void a_bound_is_told_before_a_folder_that_may_not_be_read(void **state) {
     struct fixture *fixture = *state;
-    watches_left = 4; /* the root, the one above it, and two of three */
-    come_with_a_locked_one(fixture);
+    come_with_a_locked_one(fixture, 2); /* of three */
     assert_int_equal(fixture->cut_at, 3);
     assert_non_null(strstr(fixture->why, "max_user_watches"));
+}
+
+static void a_bound_is_told_behind_a_folder_that_may_not_be_read(void **state) {
+    struct fixture *fixture = *state;
+    come_with_a_locked_one(fixture, 100);
+    watches_left = 1;
+    make("one");
+    make("two");
+    make("three");
+    hear(fixture, "three");
+    assert_int_equal(fixture->cuts, 2);
+    assert_int_equal(fixture->cut_at, 5);
+    assert_non_null(strstr(fixture->why, "max_user_watches"));
+    make("pkg/open/locked");
+    hear(fixture, "pkg/open/locked");
+    assert_int_equal(fixture->cuts, 2);
 }
 
 /* The same bound as that of DEV_WATCH_FOLDERS_MAX, which takes a disk seconds to come to. */
@@ -205,6 +221,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(how_many_are_watched_is_told_when_all_have_been_tried, set_up,
                                         fixture_tear_down),
         cmocka_unit_test_setup_teardown(a_bound_is_told_before_a_folder_that_may_not_be_read, set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_bound_is_told_behind_a_folder_that_may_not_be_read, set_up,
                                         fixture_tear_down),
         cmocka_unit_test_setup_teardown(folders_that_are_too_deep_are_told, set_up, fixture_tear_down),
         cmocka_unit_test(each_bound_of_the_system_is_called_by_its_name),

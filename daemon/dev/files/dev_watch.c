@@ -27,9 +27,10 @@ struct dev_watch {
     void *owner;
     struct folder *folders; /* by wd */
     size_t count, capacity;
-    int cut;                       /* why not all are watched, as -errno; 0: they are */
-    dev_watch_cut_callback on_cut; /* NULL once it has been called */
-    int above;                     /* the watch of the folder that the root is in, or -1 */
+    int cut;      /* why not all are watched, as -errno; 0: they are */
+    int cut_told; /* what of that has been told */
+    dev_watch_cut_callback on_cut;
+    int above; /* the watch of the folder that the root is in, or -1 */
     char root[PATH_MAX];
 };
 
@@ -66,10 +67,9 @@ static void cut(struct dev_watch *watch, int status) {
 
 /* When a walk is over, as folders may have been watched behind one that could not be. */
 static void tell_cut(struct dev_watch *watch) {
-    dev_watch_cut_callback on_cut = watch->on_cut;
-    if (watch->cut != 0 && on_cut != NULL) {
-        watch->on_cut = NULL;
-        on_cut(watch->owner, dev_watch_explain(watch->cut));
+    if (watch->cut != watch->cut_told && watch->on_cut != NULL) {
+        watch->cut_told = watch->cut;
+        watch->on_cut(watch->owner, dev_watch_explain(watch->cut));
     }
 }
 

@@ -26,7 +26,7 @@ const char *dev_watch_explain(int status);
 typedef void (*dev_watch_cut_callback)(void *owner, const char *why);
 
 /* Has `on_cut` called with the owner of on_change, once: now where the watch is cut already, or when it comes to
- * that. */
+ * that. Once more where a bound is met behind folders that may not be read. */
 void dev_watch_on_cut(struct dev_watch *watch, dev_watch_cut_callback on_cut);
 
 /* Folders that are watched. */
