@@ -237,6 +237,14 @@ static void on_cut(void *owner, const char *why) {
               dev_watch_count(dev->watch), why);
 }
 
+static void on_presence(void *owner, bool is_there) {
+    const struct dev *dev = owner;
+    log_write(CONFIG_LOG_WARNING,
+              is_there ? "%s is there again, and served"
+                       : "%s is no longer there: nothing of it is served until a folder is there again",
+              dev_root_path(dev->root));
+}
+
 static void on_workers_ended(void *owner) {
     const struct dev *dev = owner;
     (void)eventfd_write(dev->stopped, 1);
@@ -269,6 +277,7 @@ static int watch_files(struct dev *dev, const struct dev_setup *setup) {
                   dev_watch_explain(status));
     } else {
         dev_watch_on_cut(dev->watch, on_cut);
+        dev_watch_on_presence(dev->watch, on_presence);
     }
     return 0;
 }

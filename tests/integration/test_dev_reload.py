@@ -105,7 +105,7 @@ def test_a_folder_that_is_made_anew_is_served_and_watched(house, tmp_path):
     changes(lambda: (tmp_path / "made").rename(site))
     assert dev.get("/")[2] == b"second"
     changes(lambda: (site / "index.html").write_text("third"))
-    site.rename(tmp_path / "old")
+    changes(lambda: site.rename(tmp_path / "old"))
     assert dev.get("/")[0] == 404 and dev.get("/index.html")[0] == 404
     changes(site.mkdir)
     changes(lambda: (site / "index.html").write_text("fourth"))
@@ -113,6 +113,27 @@ def test_a_folder_that_is_made_anew_is_served_and_watched(house, tmp_path):
     shutil.rmtree(site)
     site.symlink_to("old")  # a stranger to what was named at the start
     assert dev.get("/index.html")[0] == 404
+
+
+def test_a_folder_that_has_gone_is_said_to_be_once_and_found_again(house, tmp_path):
+    """With what it is in, too. Not that a build tool is about to make it anew."""
+    site = tmp_path / "project" / "site"
+    site.mkdir(parents=True)
+    dev = house.keep(Dev(site, tmp_path / "data"))
+    with stopped(dev):
+        site.rmdir()
+        site.mkdir()
+    gone, back = f"{site} is no longer there: nothing of it is served until a folder is there again", f"{site} is there again, and served"
+    for folder, count in ((site, 1), (site.parent, 2)):
+        said = len(dev.lines)
+        folder.rename(tmp_path / "elsewhere")
+        assert dev.get("/")[0] == 404
+        dev.wait_for(f"{re.escape(gone)}$", after=said)
+        (tmp_path / "elsewhere").rename(folder)
+        dev.wait_for(f"{re.escape(back)}$", after=said)
+        assert (dev.log().count(gone), dev.log().count(back)) == (count, count)
+        (site / "index.html").write_text(PAGE)
+        assert dev.get("/")[0] == 200
 
 
 @pytest.mark.parametrize("name", ["worker.log", "app.db", "app.sqlite", "app.db-journal", "app.db-wal", "worker.pyc", "worker.py", "page.html~", ".page.html.swp", "4913",

@@ -124,7 +124,8 @@ def test_that_not_all_folders_are_watched_is_said(house, folder, tmp_path):
     for name in ("src", "deep/1/2/3/4/5/6/7"):
         (folder / name).mkdir(parents=True)
     command = ["--", sys.executable, str(folder / "worker.py")]
-    dev = house.keep(Dev(folder / "pages", tmp_path, *command, before=limited(watches=7)))  # 2 of pages, 5 of the worker
+    of_pages = 1 + len((folder / "pages").parents)
+    dev = house.keep(Dev(folder / "pages", tmp_path, *command, before=limited(watches=of_pages + 5)))
     dev.wait_for(r"^worker\.py is started anew only when files in 5 folders of \S+/ change, not in all: .*; see fs\.inotify\.max_user_watches$")
     dev.wait_for(r"^worker\.py \| worker 1 \d+$")
     assert "pages are not loaded anew" not in dev.log()
@@ -135,6 +136,18 @@ def test_that_not_all_folders_are_watched_is_said(house, folder, tmp_path):
 
 
 @can_be_limited
+def test_that_its_folder_has_gone_is_said_and_it_is_started_when_that_is_back(house, folder, tmp_path):
+    (folder / "code").mkdir()
+    (folder / "code" / "worker.sh").write_text("echo started; read nothing")
+    dev = start(house, folder, tmp_path, ["sh", str(folder / "code" / "worker.sh")])
+    dev.wait_for(r"^worker\.sh \| started$")
+    (folder / "code").rename(folder / "elsewhere")
+    dev.wait_for(rf"^worker\.sh is not started anew when its files change: {re.escape(str(folder))}/code/? is no longer there$")
+    said = len(dev.lines)
+    (folder / "elsewhere").rename(folder / "code")
+    dev.wait_for(r"^worker\.sh \| started$", after=said)
+
+
 def test_that_nothing_is_watched_is_said(house, folder, tmp_path):
     command = ["--", sys.executable, str(folder / "worker.py")]
     for instances, said in ((1, rf"^worker\.py is not started anew when its files change: {folder}/: .*; see fs\.inotify\.max_user_instances$"),

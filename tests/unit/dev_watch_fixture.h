@@ -29,6 +29,7 @@ struct fixture {
     unsigned cuts;
     size_t cut_at;
     char why[128];
+    char presence[16]; /* of the root: '-' when it was told to have gone, '+' when it was told to be back */
 };
 
 static void write_file(const char *name) {
@@ -70,9 +71,16 @@ static void fixture_on_cut(void *owner, const char *why) {
     snprintf(fixture->why, sizeof fixture->why, "%s", why);
 }
 
+static void fixture_on_presence(void *owner, bool is_there) {
+    struct fixture *fixture = owner;
+    const size_t used = strlen(fixture->presence);
+    snprintf(fixture->presence + used, sizeof fixture->presence - used, "%c", is_there ? '+' : '-');
+}
+
 static void fixture_watch(struct fixture *fixture) {
     assert_int_equal(dev_watch_new(fixture->reactor, ".", fixture_on_change, fixture, &fixture->watch), 0);
     dev_watch_on_cut(fixture->watch, fixture_on_cut);
+    dev_watch_on_presence(fixture->watch, fixture_on_presence);
 }
 
 static int fixture_set_up(void **state) {

@@ -190,6 +190,84 @@ static void each_bound_of_the_system_is_called_by_its_name(void **state) {
     assert_string_equal(dev_watch_explain(-ENOENT), "No such file or directory");
 }
 
+/* -- the root itself -- */
+
+static void hear_presence(struct fixture *fixture, const char *presence) {
+    while (strcmp(fixture->presence, presence) != 0) {
+        assert_int_equal(reactor_turn(fixture->reactor, PATIENCE_MS), 0);
+    }
+}
+
+/* Whoever is there once is told of, and what is elsewhere is no longer watched. */
+static void that_the_root_is_moved_away_and_comes_back_is_told(void **state) {
+    struct fixture *fixture = *state;
+    make("pkg");
+    fixture_watch(fixture);
+    assert_int_equal(rename("../root", "../beside/root"), 0);
+    hear(fixture, "");
+    hear_presence(fixture, "-");
+    assert_int_equal(dev_watch_count(fixture->watch), 0);
+    write_file("elsewhere");
+    write_file("pkg/elsewhere");
+    make("../../root");
+    hear_presence(fixture, "-+");
+    write_file("../../root/last");
+    hear(fixture, "last");
+    assert_null(strstr(fixture->heard, "elsewhere"));
+    assert_int_equal(dev_watch_count(fixture->watch), 1);
+}
+
+static void that_the_root_is_removed_is_told(void **state) {
+    struct fixture *fixture = *state;
+    fixture_watch(fixture);
+    assert_int_equal(rmdir("../root"), 0);
+    hear_presence(fixture, "-");
+    make("../root");
+    hear_presence(fixture, "-+");
+    assert_int_equal(rmdir("../root"), 0);
+    hear_presence(fixture, "-+-");
+}
+
+/* As build tools do. */
+static void a_root_that_is_made_anew_has_not_gone(void **state) {
+    struct fixture *fixture = *state;
+    make("sub");
+    fixture_watch(fixture);
+    assert_int_equal(rename("../root", "../beside/root"), 0);
+    hear(fixture, "");
+    assert_int_equal(dev_watch_count(fixture->watch), 0);
+    assert_int_equal(rename("sub", "../../root"), 0); /* which was watched as another one */
+    while (dev_watch_count(fixture->watch) == 0) {
+        assert_int_equal(reactor_turn(fixture->reactor, PATIENCE_MS), 0);
+    }
+    write_file("../../root/last");
+    hear(fixture, "last");
+    assert_int_equal(dev_watch_count(fixture->watch), 1);
+    assert_int_equal(rename("../../root", "../again"), 0);
+    hear_presence(fixture, "-");
+}
+
+static void a_root_that_goes_with_the_folders_above_it_is_told_and_found_again(void **state) {
+    struct fixture *fixture = *state;
+    make("above");
+    make("above/it");
+    make("above/it/root");
+    assert_int_equal(chdir("above/it/root"), 0);
+    fixture_watch(fixture);
+    assert_int_equal(rename("../../../above", "../../../moved"), 0);
+    hear_presence(fixture, "-");
+    make("../../../above");
+    make("../../../above/its-neighbour");
+    make("../../../above/it");
+    make("../../../above/it/root");
+    hear_presence(fixture, "-+");
+    write_file("../../../above/it/root/last");
+    hear(fixture, "last");
+    assert_int_equal(rmdir("../../../moved/it/root"), 0); /* which was it once */
+    assert_int_equal(rename("../../../above/it", "../../../above/beside"), 0);
+    hear_presence(fixture, "-+-");
+}
+
 static void virtual_environments_are_left_out(void **state) {
     struct fixture *fixture = *state;
     write_file("pyvenv.cfg"); /* the root is one that was named */
@@ -226,6 +304,12 @@ int main(void) {
                                         fixture_tear_down),
         cmocka_unit_test_setup_teardown(folders_that_are_too_deep_are_told, set_up, fixture_tear_down),
         cmocka_unit_test(each_bound_of_the_system_is_called_by_its_name),
+        cmocka_unit_test_setup_teardown(that_the_root_is_moved_away_and_comes_back_is_told, set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(that_the_root_is_removed_is_told, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_root_that_is_made_anew_has_not_gone, set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_root_that_goes_with_the_folders_above_it_is_told_and_found_again,
+                                        set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(virtual_environments_are_left_out, set_up, fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

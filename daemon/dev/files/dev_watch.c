@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EVENTS_BYTES = 16384, DEPTH_MAX = 32 };
+enum { EVENTS_BYTES = 16384, DEPTH_MAX = 32, ABOVE_MAX = 32 };
 
 /* A folder by its watch descriptor. */
 struct folder {
     int wd;
     char *name; /* relative, with a slash at its end; "" for the root */
+};
+
+/* A folder that leads to the root. */
+struct above {
+    int wd;      /* or -1 */
+    size_t next; /* where in the root's path the name of the one below begins */
 };
 
 struct dev_watch {
@@ -30,7 +37,11 @@ struct dev_watch {
     int cut;      /* why not all are watched, as -errno; 0: they are */
     int cut_told; /* what of that has been told */
     dev_watch_cut_callback on_cut;
-    int above; /* the watch of the folder that the root is in, or -1 */
+    struct above above[ABOVE_MAX]; /* the nearest first */
+    size_t above_count;
+    struct timer gone; /* set while the root has gone and that is not told */
+    bool is_gone, is_gone_told;
+    dev_watch_presence_callback on_presence;
     char root[PATH_MAX];
 };
 
@@ -134,6 +145,21 @@ static void forget(struct dev_watch *watch, int wd) {
     watch->count--;
 }
 
+static void forget_all(struct dev_watch *watch) {
+    for (size_t i = 0; i < watch->count; i++) {
+        (void)inotify_rm_watch(watch->source.fd, watch->folders[i].wd);
+        free(watch->folders[i].name);
+    }
+    watch->count = 0;
+}
+
+/* Its watch descriptor, the same one where it is watched already; or -1 and errno. */
+static int watch_folder(const struct dev_watch *watch, const char *path) {
+    return inotify_add_watch(watch->source.fd, path,
+                             IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
+                                 IN_ATTRIB | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK);
+}
+
 /* Folders that are still to be watched, by name: a level after the other, so that one that is deep, and holds more than can be
  * watched, is not in the way of its neighbours. */
 struct queue {
@@ -210,9 +236,7 @@ static int add_folder(struct dev_watch *watch, struct queue *queue, const char *
         cut(watch, -E2BIG);
         return 0;
     }
-    int wd = inotify_add_watch(watch->source.fd, path,
-                               IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
-                                   IN_ATTRIB | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK);
+    int wd = watch_folder(watch, path);
     if (wd < 0) {
         int status = -errno;
         if (status == -ENOSPC || status == -EACCES) {
@@ -250,37 +274,89 @@ static void drop_tree(struct dev_watch *watch, const char *name) {
     }
 }
 
-/* Where the root comes back when it has been removed, as build tools do. The root of all stays. */
+/* -- the root itself -- */
+
+/* It goes with any of the folders above it, and comes back with them. Those that have been one of them remain watched, and are not
+ * listened to. */
 static void add_above(struct dev_watch *watch) {
     char path[PATH_MAX];
-    const char *slash = strrchr(watch->root, '/');
-    if (slash[1] == '\0') {
+    size_t length = strlen(watch->root);
+    memcpy(path, watch->root, length + 1);
+    for (watch->above_count = 0; length > 1 && watch->above_count < ABOVE_MAX; watch->above_count++) {
+        while (path[length - 1] != '/') {
+            length--;
+        }
+        path[length] = '\0';
+        watch->above[watch->above_count] = (struct above){
+            .wd = inotify_add_watch(watch->source.fd, path,
+                                    IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ONLYDIR |
+                                        IN_EXCL_UNLINK),
+            .next = length,
+        };
+        length--;
+    }
+}
+
+static void tell_presence(struct dev_watch *watch) {
+    timer_clear(reactor_timers(watch->reactor), &watch->gone);
+    if (watch->is_gone != watch->is_gone_told && watch->on_presence != NULL) {
+        watch->is_gone_told = watch->is_gone;
+        watch->on_presence(watch->owner, !watch->is_gone);
+    }
+}
+
+static void on_gone(struct timer *timer, uint64_t now) {
+    (void)now;
+    tell_presence((struct dev_watch *)(void *)((char *)timer - offsetof(struct dev_watch, gone)));
+}
+
+/* Its path may lead to another folder by now, or to none. */
+static void look_for_root(struct dev_watch *watch) {
+    struct stat info;
+    add_above(watch); /* first: what comes later is told of */
+    const bool is_there = lstat(watch->root, &info) == 0 && S_ISDIR(info.st_mode);
+    const struct folder *known = is_there ? folder_of(watch, watch_folder(watch, watch->root)) : NULL;
+    if (is_there ? known != NULL && known->name[0] == '\0' : watch->is_gone) {
         return;
     }
-    snprintf(path, sizeof path, "%.*s/", (int)(slash - watch->root), watch->root);
-    watch->above =
-        inotify_add_watch(watch->source.fd, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR | IN_EXCL_UNLINK);
+    forget_all(watch);
+    (void)add_tree(watch, "", false);
+    watch->is_gone = !is_there;
+    watch->on_change(watch->owner, "");
+    if (is_there || timer_set(reactor_timers(watch->reactor), &watch->gone,
+                              reactor_now(watch->reactor) + DEV_WATCH_GONE_MS) < 0) {
+        tell_presence(watch);
+    }
+}
+
+/* Whether it is an event of a folder above. */
+static bool hear_above(struct dev_watch *watch, const struct inotify_event *event) {
+    for (size_t i = 0; i < watch->above_count; i++) {
+        if (watch->above[i].wd == event->wd) {
+            const char *name = watch->root + watch->above[i].next;
+            const size_t length = strcspn(name, "/");
+            if (event->len > length && strncmp(event->name, name, length) == 0 &&
+                event->name[length] == '\0') {
+                look_for_root(watch);
+            }
+            return true;
+        }
+    }
+    return false;
 }
 
 /* -- what happens -- */
-
-static void hear_above(struct dev_watch *watch, const struct inotify_event *event) {
-    if (event->len > 0 && strcmp(event->name, strrchr(watch->root, '/') + 1) == 0) {
-        (void)add_tree(watch, "", false);
-        watch->on_change(watch->owner, "");
-    }
-}
 
 static void hear(struct dev_watch *watch, const struct inotify_event *event) {
     char name[2 * PATH_MAX];
     const struct folder *folder = folder_of(watch, event->wd);
     if ((event->mask & IN_Q_OVERFLOW) != 0) {
+        look_for_root(watch);
         (void)add_tree(watch, "", false); /* folders may have come that nobody has told of */
         watch->on_change(watch->owner, "");
         return;
     }
-    if (event->wd == watch->above) {
-        hear_above(watch, event);
+    if (hear_above(watch, event)) {
         return;
     }
     if ((event->mask & IN_IGNORED) != 0) {
@@ -332,7 +408,7 @@ int dev_watch_new(struct reactor *reactor, const char *path, dev_watch_callback 
     watch->owner = owner;
     watch->source.on_ready = on_ready;
     watch->source.fd = -1;
-    watch->above = -1;
+    watch->gone.on_due = on_gone;
     int status = realpath(path, watch->root) == NULL ? -errno : 0;
     if (status == 0) {
         watch->source.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -358,6 +434,7 @@ void dev_watch_free(struct dev_watch *watch) {
         (void)reactor_watch(watch->reactor, &watch->source, 0);
         close(watch->source.fd);
     }
+    timer_clear(reactor_timers(watch->reactor), &watch->gone);
     for (size_t i = 0; i < watch->count; i++) {
         free(watch->folders[i].name);
     }
@@ -372,4 +449,8 @@ size_t dev_watch_count(const struct dev_watch *watch) {
 void dev_watch_on_cut(struct dev_watch *watch, dev_watch_cut_callback on_cut) {
     watch->on_cut = on_cut;
     tell_cut(watch);
+}
+
+void dev_watch_on_presence(struct dev_watch *watch, dev_watch_presence_callback on_presence) {
+    watch->on_presence = on_presence;
 }

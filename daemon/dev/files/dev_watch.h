@@ -5,9 +5,14 @@
 #ifndef DEV_WATCH_H
 #define DEV_WATCH_H
 
+#include <stdbool.h>
+
 #include "net/reactor.h"
 
-enum { DEV_WATCH_FOLDERS_MAX = 8192 };
+enum {
+    DEV_WATCH_FOLDERS_MAX = 8192,
+    DEV_WATCH_GONE_MS = 1000, /* build tools are quicker to put another folder in its place */
+};
 
 struct dev_watch;
 
@@ -28,6 +33,13 @@ typedef void (*dev_watch_cut_callback)(void *owner, const char *why);
 /* Has `on_cut` called with the owner of on_change, once: now where the watch is cut already, or when it comes to
  * that. Once more where a bound is met behind folders that may not be read. */
 void dev_watch_on_cut(struct dev_watch *watch, dev_watch_cut_callback on_cut);
+
+/* The folder itself has been moved away or removed, or one above it, DEV_WATCH_GONE_MS ago; later: one is there
+ * again, and watched. */
+typedef void (*dev_watch_presence_callback)(void *owner, bool is_there);
+
+/* Has it called with the owner of on_change. */
+void dev_watch_on_presence(struct dev_watch *watch, dev_watch_presence_callback on_presence);
 
 /* Folders that are watched. */
 size_t dev_watch_count(const struct dev_watch *watch);

@@ -245,6 +245,14 @@ static void on_cut(void *owner, const char *why) {
          dev_watch_count(worker->watch), worker->command.folder, why);
 }
 
+static void on_presence(void *owner, bool is_there) {
+    const struct dev_worker *worker = owner;
+    if (!is_there) { /* when it comes back, the worker is started anew, which is told */
+        tell(worker, "is not started anew when its files change: %.100s is no longer there",
+             worker->command.folder);
+    }
+}
+
 void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *setup) {
     *worker = (struct dev_worker){.setup = *setup,
                                   .process = {.ended = -1, .output = -1},
@@ -259,6 +267,7 @@ void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *s
              dev_watch_explain(status));
     } else {
         dev_watch_on_cut(worker->watch, on_cut);
+        dev_watch_on_presence(worker->watch, on_presence);
     }
     start(worker);
 }
