@@ -1,4 +1,5 @@
-/* `daffi-bridge dev`: the folder, the certificate, the configuration, and what goes on beside the server.  (docs/development.md)
+/* `daffi-bridge dev`: the folder, the certificate, the configuration, and what goes on beside the server.
+ *                                                                                               (docs/development.md)
  * main.c makes it, gives the server its configuration and its pages, and starts it when the server listens. */
 #ifndef DEV_H
 #define DEV_H
@@ -15,8 +16,8 @@ enum {
 
 struct dev;
 
-/* Opens the folder, finds or makes the certificate, chooses ports. `options` is borrowed as long as it lives, argv with it.
- * 0, or -errno and one line in `ret_error`. */
+/* Opens the folder, finds or makes the certificate, chooses ports. `options` is borrowed as long as it lives, argv
+ * with it. 0, or -errno and one line in `ret_error`. */
 int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_error[CONFIG_ERROR_MAX]);
 void dev_free(struct dev *dev); /* NULL-safe; after the server has stopped */
 
@@ -32,12 +33,12 @@ struct dev_setup {
     void *owner;
 };
 
-/* Once the server listens: greets, and starts what goes on beside it, on a thread of its own: watching files, workers. 0, or -errno
- * and one line. */
+/* Once the server listens: greets, and starts what goes on beside it, on a thread of its own: watching files,
+ * workers. 0, or -errno and one line. */
 int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CONFIG_ERROR_MAX]);
 
-/* Ends watching and workers, and returns when they have ended, or can't be: at once where one more SIGINT or SIGTERM comes, which are to
- * be blocked. Before the server stops; the terminal is written to until dev_free. */
+/* Ends watching and workers, and returns when they have ended, or can't be: at once where one more SIGINT or SIGTERM
+ * comes, which are to be blocked. Before the server stops; the terminal is written to until dev_free. */
 void dev_stop(struct dev *dev);
 
 #endif

@@ -10,8 +10,8 @@
 enum {
     DEV_LISTENER_HTTPS,
     DEV_LISTENER_HTTP,
-    DEV_LISTENER_LOCAL, /* http on 127.0.0.1, where `--host` is an address of the LAN alone: Python peers, whose messages may
-                           hold PICKLE, come in from the loopback only */
+    DEV_LISTENER_LOCAL, /* http on 127.0.0.1, where `--host` is an address of the LAN alone: Python peers, whose
+                           messages may hold PICKLE, come in from the loopback only */
     DEV_LISTENERS_MAX,
 };
 

@@ -18,8 +18,8 @@ struct dev_host {
         [DEV_HOST_MAX]; /* "127.0.0.1", "fd00::2", "0.0.0.0"; "*": all of IPv6 and of IPv4 (listener.h) */
 };
 
-/* An address or a name; of a name's addresses the first one of IPv4, as the listener has it. `::` is all of IPv4, too, as people
- * expect of it. 0, or -EADDRNOTAVAIL where it is neither. */
+/* An address or a name; of a name's addresses the first one of IPv4, as the listener has it. `::` is all of IPv4,
+ * too, as people expect of it. 0, or -EADDRNOTAVAIL where it is neither. */
 int dev_host_read(const char *text, struct dev_host *ret_host);
 
 #endif

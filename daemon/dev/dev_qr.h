@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Two modules to a character, dark on light whatever the terminal's colours; without colours the light ones are what is written, as
- * most terminals are dark. Nothing where it can't be made. */
+/* Two modules to a character, dark on light whatever the terminal's colours; without colours the light ones are what
+ * is written, as most terminals are dark. Nothing where it can't be made. */
 void dev_qr_write(FILE *out, const char *text, bool has_colours);
 
 #endif

@@ -14,8 +14,8 @@ struct dev_asked;
 struct dev_asked *dev_asked_new(void);
 void dev_asked_free(struct dev_asked *asked); /* NULL-safe */
 
-/* A file, as dev_path_decode names it; with a slash at its end ("" for the folder itself) a list of what is in a folder. Before the
- * file is looked at: what changes later is then told. */
+/* A file, as dev_path_decode names it; with a slash at its end ("" for the folder itself) a list of what is in a
+ * folder. Before the file is looked at: what changes later is then told. */
 void dev_asked_add(struct dev_asked *asked, const char *name);
 
 enum dev_asked_match {

@@ -1,9 +1,9 @@
-/* Live reload: pages learn of changed files that some page has asked for, stylesheets without being loaded anew, all else by it.
- * A small script that each HTML page gets holds a WebSocket to DEV_LIVE_PATH; what it is told is a word: "reload", or "css /PATH" of one
- * stylesheet. Both begin another edition of the files, the number of times that pages have been told before: a page says of which it
- * is, and one that was on its way when files changed is told "stale" as it comes. "listing" concerns those that show what is in a
- * folder, and no edition.
- *                                                                         (dev_live.js; docs/development.md) */
+/* Live reload: pages learn of changed files that some page has asked for, stylesheets without being loaded anew, all
+ * else by it. A small script that each HTML page gets holds a WebSocket to DEV_LIVE_PATH; what it is told is a word:
+ * "reload", or "css /PATH" of one stylesheet. Both begin another edition of the files, the number of times that
+ * pages have been told before: a page says of which it is, and one that was on its way when files changed is told
+ * "stale" as it comes. "listing" concerns those that show what is in a folder, and no edition.
+ *                                                                                 (dev_live.js; docs/development.md) */
 #ifndef DEV_LIVE_H
 #define DEV_LIVE_H
 

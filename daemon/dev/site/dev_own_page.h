@@ -14,8 +14,8 @@
 /* The head and the heading of the page for `name` (of dev_path_decode). */
 void dev_own_page_begin(FILE *out, const char *name);
 
-/* Says `text` instead of a page called `name`, with `line` behind it, so that the page comes by itself once it is there. 0 and
- * *ret_text, the caller's to free; or -ENOMEM. */
+/* Says `text` instead of a page called `name`, with `line` behind it, so that the page comes by itself once it is
+ * there. 0 and *ret_text, the caller's to free; or -ENOMEM. */
 int dev_own_page_refuse(const char *name, int status, const char *text, const char *line, char **ret_text,
                         size_t *ret_length);
 

@@ -1,4 +1,5 @@
-/* All that `daffi-bridge dev` serves: the developer's folder, and the page's side of live reload and of error reports. */
+/* All that `daffi-bridge dev` serves: the developer's folder, and the page's side of live reload and of error
+ * reports. */
 #ifndef DEV_SITE_H
 #define DEV_SITE_H
 

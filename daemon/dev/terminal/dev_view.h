@@ -1,5 +1,5 @@
-/* A call as a line on the terminal: who called what of whom, in which serde, how long it took, how much came back, or what the error
- * says.                                                                                    (docs/development.md) */
+/* A call as a line on the terminal: who called what of whom, in which serde, how long it took, how much came back,
+ * or what the error says.                                                                      (docs/development.md) */
 #ifndef DEV_VIEW_H
 #define DEV_VIEW_H
 

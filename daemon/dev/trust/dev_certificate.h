@@ -15,7 +15,8 @@ struct dev_certificate_names {
     size_t count;
 };
 
-/* An authority called `title`, which may speak for `names`, localhost, *.local and private addresses alone. NULL on failure. */
+/* An authority called `title`, which may speak for `names`, localhost, *.local and private addresses alone. NULL on
+ * failure. */
 X509 *dev_certificate_authority(EVP_PKEY *key, const char *title, struct dev_certificate_names names,
                                 time_t now, int days);
 
@@ -29,7 +30,8 @@ bool dev_certificate_permits(X509 *authority, const char *name);
 X509 *dev_certificate_leaf(EVP_PKEY *key, struct dev_certificate_names names, X509 *authority,
                            EVP_PKEY *authority_key, time_t now, int days);
 
-/* Whether `leaf` is one of `authority` with this key, names each of `names`, and holds for at least `days` from `now` on. */
+/* Whether `leaf` is one of `authority` with this key, names each of `names`, and holds for at least `days` from
+ * `now` on. */
 bool dev_certificate_is_good(X509 *leaf, EVP_PKEY *key, X509 *authority, struct dev_certificate_names names,
                              time_t now, int days);
 

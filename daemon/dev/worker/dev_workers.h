@@ -17,8 +17,8 @@ void dev_workers_free(struct dev_workers *workers); /* NULL-safe; after on_ended
 /* On the reactor's thread. */
 void dev_workers_start(struct dev_workers *workers, struct reactor *reactor);
 
-/* Has all end, at once; on_ended is called when all have, or can't be ended: in DEV_WORKER_END_MS and DEV_WORKER_KILL_MS at the
- * latest. */
+/* Has all end, at once; on_ended is called when all have, or can't be ended: in DEV_WORKER_END_MS and
+ * DEV_WORKER_KILL_MS at the latest. */
 void dev_workers_stop(struct dev_workers *workers, void (*on_ended)(void *owner), void *owner);
 
 /* After dev_workers_stop: those that have not ended are killed, and on_ended is called now. */
