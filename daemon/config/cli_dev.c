@@ -22,7 +22,7 @@ enum option {
 
 static const struct cli_option rows[OPTION_COUNT] = {
     [OPTION_HOST] = {"--host", NULL, "ADDRESS",
-                     "listen there instead of on 127.0.0.1; 0.0.0.0 is the whole LAN"},
+                     "listen there instead of on localhost; 0.0.0.0 is the whole LAN"},
     [OPTION_PORT] = {"--port", "-p", "N", "first port to try for https (8443); 0 takes any"},
     [OPTION_HTTP_PORT] = {"--http-port", NULL, "N",
                           "first port to try for http and Python peers (8080); 0 takes any"},

@@ -187,12 +187,15 @@ static const char *describe_moves(const struct dev *dev, char out[160]) {
     return out[0] != '\0' ? out : NULL;
 }
 
-_Static_assert((int)DEV_SOCKETS_MAX == (int)DEV_LISTENERS_MAX, "each listener has a socket");
+_Static_assert((int)DEV_SOCKETS_MAX == (int)DEV_LISTENERS_NAMED, "each listener that is named has a socket");
+
+static bool has_local(const struct dev *dev) {
+    return dev->host.reach == DEV_HOST_LAN;
+}
 
 /* The address that Python peers come in at. */
-static const char *address_of_workers(const struct dev_setup *setup) {
-    return setup->sockets[setup->sockets_count > DEV_LISTENER_LOCAL ? DEV_LISTENER_LOCAL : DEV_LISTENER_HTTP]
-        ->address;
+static const char *address_of_workers(const struct dev *dev, const struct dev_setup *setup) {
+    return setup->sockets[has_local(dev) ? DEV_LISTENER_LOCAL : DEV_LISTENER_HTTP]->address;
 }
 
 static void greet(const struct dev *dev, const struct dev_setup *setup) {
@@ -201,7 +204,7 @@ static void greet(const struct dev *dev, const struct dev_setup *setup) {
         .folder = dev_root_path(dev->root),
         .https = setup->sockets[DEV_LISTENER_HTTPS]->address,
         .http = setup->sockets[DEV_LISTENER_HTTP]->address,
-        .local = setup->sockets_count > DEV_LISTENER_LOCAL ? address_of_workers(setup) : NULL,
+        .local = has_local(dev) ? address_of_workers(dev, setup) : NULL,
         .moved_from = describe_moves(dev, moved),
         .authority = dev->leaf.authority,
         .is_new_authority = dev->leaf.is_new_authority,
@@ -283,7 +286,7 @@ static int watch_files(struct dev *dev, const struct dev_setup *setup) {
 }
 
 int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CONFIG_ERROR_MAX]) {
-    if (setup->sockets_count <= DEV_LISTENER_HTTP) {
+    if (setup->sockets_count <= (has_local(dev) ? DEV_LISTENER_LOCAL : DEV_LISTENER_HTTP)) {
         return config_refuse(ret_error, "the listeners are not there");
     }
     int status = watch_files(dev, setup); /* first: who reads the greeting may change files at once */
@@ -292,7 +295,7 @@ int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CON
         open_page(setup);
     }
     if (status == 0) {
-        status = dev_workers_new(dev->options, address_of_workers(setup), &dev->terminal, &dev->workers);
+        status = dev_workers_new(dev->options, address_of_workers(dev, setup), &dev->terminal, &dev->workers);
     }
     if (status == 0) {
         status = dev_terminal_start(&dev->terminal);

@@ -26,7 +26,7 @@ const struct config *dev_config(const struct dev *dev);
 const struct page_source *dev_pages(const struct dev *dev);
 
 struct dev_setup {
-    const struct listener_socket *const *sockets; /* that the server listens on, as dev_config.h has them */
+    const struct listener_socket *const *sockets; /* the first that the server listens on (dev_config.h) */
     size_t sockets_count;
     void (*tell_pages)(void *owner,
                        const char *word); /* to those that listen on dev_pages' listen_path; any thread */

@@ -30,16 +30,34 @@ static int add_listener(struct config *config, const char *scheme, const char *h
     return url->host != NULL ? 0 : -ENOMEM;
 }
 
+/* In the order of dev_config.h. */
 static int add_listeners(struct config *config, const struct dev_config_setup *setup, char *ret_error) {
-    const struct dev_host *host = setup->host;
-    int status = add_listener(config, "https", host->address, setup->ports->https, ret_error);
-    if (status == 0) {
-        status = add_listener(config, "http", host->address, setup->ports->http, ret_error);
+    const char *https[DEV_HOST_ADDRESSES_MAX];
+    const char *http[DEV_HOST_ADDRESSES_MAX];
+    const size_t https_count = dev_host_addresses(setup->host, false, https);
+    const size_t http_count = dev_host_addresses(setup->host, true, http);
+    int status = add_listener(config, "https", https[0], setup->ports->https, ret_error);
+    for (size_t i = 0; i < http_count && status == 0; i++) {
+        status = add_listener(config, "http", http[i], setup->ports->http, ret_error);
     }
-    if (status == 0 && host->reach == DEV_HOST_LAN) {
-        status = add_listener(config, "http", "127.0.0.1", setup->ports->http, ret_error);
+    for (size_t i = 1; i < https_count && status == 0; i++) {
+        status = add_listener(config, "https", https[i], setup->ports->https, ret_error);
     }
     return status;
+}
+
+static int add_certificate(struct config *config, const struct dev_config_setup *setup) {
+    for (size_t i = 0; i < config->listeners_count; i++) {
+        struct config_listener *listener = &config->listeners[i];
+        if (listener->url.scheme == CONFIG_HTTPS) {
+            listener->cert = strdup(setup->cert);
+            listener->key = strdup(setup->key);
+            if (listener->cert == NULL || listener->key == NULL) {
+                return -ENOMEM;
+            }
+        }
+    }
+    return 0;
 }
 
 static int add_hosts(struct config *config, const struct dev_names *names) {
@@ -55,9 +73,6 @@ static int add_hosts(struct config *config, const struct dev_names *names) {
 
 static int fill(struct config *config, const struct dev_config_setup *setup) {
     const struct dev_options *options = setup->options;
-    struct config_listener *secure = &config->listeners[DEV_LISTENER_HTTPS];
-    secure->cert = strdup(setup->cert);
-    secure->key = strdup(setup->key);
     config->playground = true;
     config->development = true;
     config->policy.expose_shared = true;
@@ -65,7 +80,7 @@ static int fill(struct config *config, const struct dev_config_setup *setup) {
     config->log_access = options->quiet ? CONFIG_LOG_ACCESS_NONE : CONFIG_LOG_ACCESS_CALLS;
     config->timeouts.drain = DRAIN_MS;
     config->limits.connections_per_address = config->limits.connections; /* all of them are the developer's */
-    if (secure->cert == NULL || secure->key == NULL || config_patterns_add(&config->policy.expose, "*") < 0) {
+    if (add_certificate(config, setup) < 0 || config_patterns_add(&config->policy.expose, "*") < 0) {
         return -ENOMEM;
     }
     return add_hosts(config, setup->names);

@@ -6,13 +6,12 @@
 #include "dev/dev_names.h"
 #include "dev/dev_ports.h"
 
-/* Its listeners, in order. */
+/* Its first listeners, on the addresses of dev_host.h; the others are behind them. */
 enum {
     DEV_LISTENER_HTTPS,
     DEV_LISTENER_HTTP,
-    DEV_LISTENER_LOCAL, /* http on 127.0.0.1, where `--host` is an address of the LAN alone: Python peers, whose
-                           messages may hold PICKLE, come in from the loopback only */
-    DEV_LISTENERS_MAX,
+    DEV_LISTENER_LOCAL, /* http on 127.0.0.1, where `--host` is an address of the LAN alone */
+    DEV_LISTENERS_NAMED,
 };
 
 struct dev_config_setup {

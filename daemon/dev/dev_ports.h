@@ -13,11 +13,10 @@ struct dev_ports {
     int https_obstacle, http_obstacle;
 };
 
-/* Looks for free ports on the address, from those that the options name on: -EADDRINUSE or -EACCES and one line
- * where none is, or where none but the one is to do; -EADDRNOTAVAIL where the address is not this machine's. Free is
- * one that nobody else holds on any address that is going to be listened on, or that a browser may try for what is
- * printed: `localhost` is ::1 as well. Port 0 stays 0. They are free at this moment: the listener says if one is
- * taken after all. */
+/* Looks for free ports on the addresses of `host`, from those that the options name on: -EADDRINUSE or -EACCES and
+ * one line where none is, or where none but the one is to do; -EADDRNOTAVAIL where the address is not this machine's.
+ * Free is one that nobody holds on any of the addresses (dev_host.h). For port 0 any. They are free at this moment:
+ * the listener says if one is taken after all. */
 int dev_ports_choose(const struct dev_options *options, const struct dev_host *host,
                      struct dev_ports *ret_ports, char ret_error[CONFIG_ERROR_MAX]);
 

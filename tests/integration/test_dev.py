@@ -14,6 +14,7 @@ import pytest
 from development import Dev
 from page import Page
 from processes import BUILD, free_port
+from websockets.sync.client import connect
 
 PAGE = b"<!doctype html><title>t</title><body><h1>hello</h1></body>"
 
@@ -325,6 +326,17 @@ def test_an_address_of_ipv6_with_brackets_or_without(house, folder, tmp_path, ho
     connection.request("GET", "/index.html")
     assert connection.getresponse().status == 200
     connection.close()
+
+
+def test_localhost_is_both_addresses_of_the_loopback(dev):
+    """Under the same ports. Whoever comes by either is no stranger."""
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    for host, authority in (("::1", f"[::1]:{dev.http}"), ("::1", f"localhost:{dev.http}"), ("127.0.0.1", f"localhost:{dev.http}")):
+        with socket.create_connection((host, dev.http), timeout=10) as own, \
+                connect(f"ws://{authority}/_bridge/dev/live?stale", origin=f"http://{authority}", sock=own) as page:
+            assert page.recv(10) == "stale"
+    assert dev.get_securely("/index.html", "::1")[0] == 200
 
 
 def test_the_browser_is_opened_when_that_is_wanted(house, folder, tmp_path):

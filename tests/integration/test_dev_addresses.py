@@ -65,8 +65,18 @@ def test_each_address_that_is_printed_works_and_workers_come_in(house, folder, t
     dev = house.keep(Dev(folder, tmp_path, *options, "--", sys.executable, str(tmp_path / "worker.py"), before=networked()))
     assert {re.match(r"https?://(.*):\d+/", url)[1] for url in dev.urls} == HOSTS[host]
     for url in dev.urls:
-        assert visit(dev, url) == "200", url
+        for families in (["-4"], ["-6"]) if "//localhost:" in url else ([],):
+            assert visit(dev, url, *families) == "200", (url, families)
     dev.wait_for(r"^worker\.py \| joined by \S+$")
+
+
+@can_be_networked
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "10.9.8.7"])
+def test_where_there_is_no_ipv6_nothing_is_said_of_it(house, folder, tmp_path, host):
+    dev = house.keep(Dev(folder, tmp_path, "--host", host, before=networked(LAN.replace("ip addr add fd09::7/64 dev lan nodad; ", "ip -6 addr del ::1/128 dev lo; "))))
+    for url in dev.urls:
+        assert visit(dev, url) == "200", url
+    assert "::1" not in dev.log()
 
 
 @can_be_networked
@@ -227,6 +237,7 @@ def test_a_port_that_is_taken_where_a_browser_may_go_for_localhost(house, folder
     for host in ("127.0.0.1", "0.0.0.0"):
         dev = house.keep(Dev(folder, tmp_path, "--host", host, "--port", str(taken), "--http-port", "0", ports=False))
         assert f"  Port {taken} is taken: {dev.https} it is.\n" in dev.log()
+        assert f"port {taken} of {host} is taken" in refused(folder, tmp_path, "--host", host, "--port", str(taken), "--strict-port")
     held[0].close()
 
 
