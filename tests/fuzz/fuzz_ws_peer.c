@@ -89,7 +89,8 @@ static int backend_send(struct attachment *attachment, struct daffi_span head, s
     return house.congested ? -EBUSY : 0;
 }
 
-static void backend_detach(struct attachment *attachment) {
+static void backend_detach(struct attachment *attachment, enum backend_leaving how) {
+    (void)how;
     require(attachment == &house.attachment && house.session != NULL);
     house.session = NULL;
 }

@@ -95,12 +95,16 @@ void session_on_backend_news(struct session *session, struct daffi_span bytes, s
     assert_int_equal(bytes.length, 0);
 }
 
-static void session_detach(struct session *session) {
+static void session_leave(struct session *session, enum backend_leaving how) {
     struct attachment *attachment = session->attachment;
     session->attachment = NULL;
     if (attachment != NULL) {
-        session->backend->operations->detach(attachment);
+        session->backend->operations->detach(attachment, how);
     }
+}
+
+static void session_detach(struct session *session) {
+    session_leave(session, BACKEND_DISCONNECTED);
 }
 
 void session_on_backend_lost(struct session *session, uint16_t code, const char *reason) {

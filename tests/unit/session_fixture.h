@@ -157,10 +157,11 @@ static inline int backend_send(struct attachment *attachment, struct daffi_span 
     return house->send_result;
 }
 
-static inline void backend_detach(struct attachment *attachment) {
+static inline void backend_detach(struct attachment *attachment, enum backend_leaving how) {
     assert_ptr_equal(attachment, &house->attachment);
     assert_true(house->attached);
     house->attached = false;
+    (void)how;
 }
 
 static inline bool backend_is_congested(const struct attachment *attachment) {

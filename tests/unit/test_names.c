@@ -26,7 +26,7 @@ static void on_word(struct names_entry *entry, enum names_word word) {
     struct guest *guest = (struct guest *)(void *)((char *)entry - offsetof(struct guest, entry));
     assert_int_equal(guest->heard & word, 0);
     guest->heard |= word;
-    if (word == NAMES_YIELD) {
+    if (word == NAMES_YIELD || word == NAMES_EVICT) {
         names_leave(entry);
     }
 }
@@ -154,23 +154,18 @@ static struct guest *native_new(void) {
     return guest;
 }
 
-static void a_native_peer_pushes_aside_and_no_page_does(void **state) {
+static void a_native_peer_gets_the_name_and_no_page_does(void **state) {
     (void)state;
     struct guest *page = guest_new("a", TAB), *native = native_new(), *other = guest_new("a", TAB);
     assert_int_equal(claim(page, 0), 0);
     assert_int_equal(claim(native, 1), -EINPROGRESS);
     turn();
     assert_int_equal(page->heard, NAMES_EVICT);
-    names_make_way(&page->entry);
-    turn();
-    assert_int_equal(native->heard, NAMES_GRANTED);
+    assert_int_equal(native->heard, NAMES_GRANTED); /* when the page had left */
     assert_int_equal(claim(other, 0), -EEXIST);
-    names_leave(&native->entry); /* its attachment failed: the page is still there */
-    assert_int_equal(claim(other, 0), -EINPROGRESS);
-    go(page);
-    turn();
-    assert_int_equal(other->heard, NAMES_GRANTED);
     go(native);
+    assert_int_equal(claim(other, 0), 0);
+    go(page);
     go(other);
 }
 
@@ -185,31 +180,38 @@ static void a_native_peer_comes_before_pages_that_wait(void **state) {
     names_confirm(&holder->entry); /* it makes no difference that it is there */
     turn();
     assert_int_equal(page->heard, NAMES_TAKEN);
-    assert_int_equal(native->heard, 0);
-    go(holder); /* which is as good as making way */
-    turn();
     assert_int_equal(native->heard, NAMES_GRANTED);
+    go(holder);
     go(page);
     go(own);
     go(native);
 }
 
-static void native_peers_that_come_at_once_have_the_name_in_their_order(void **state) {
+static void of_native_peers_that_come_at_once_the_last_has_the_name(void **state) {
     (void)state;
     struct guest *holder = native_new(), *second = native_new(), *last = native_new();
-    names_make_way(&holder->entry); /* away: nothing */
     assert_int_equal(claim(holder, 0), 0);
-    names_make_way(&holder->entry); /* nobody waits: nothing */
     assert_int_equal(claim(second, 1), -EINPROGRESS);
     assert_int_equal(claim(last, 0), -EINPROGRESS);
     turn();
-    assert_int_equal(second->heard, NAMES_GRANTED | NAMES_EVICT);
-    assert_int_equal(last->heard, 0);
-    names_make_way(&holder->entry); /* nobody waits any more */
-    names_make_way(&second->entry);
-    turn();
+    assert_int_equal(holder->heard, NAMES_EVICT);
+    assert_int_equal(second->heard, NAMES_REPLACED);
     assert_int_equal(last->heard, NAMES_GRANTED);
     go(holder);
+    go(second);
+    go(last);
+}
+
+static void a_holder_that_has_just_been_granted_hears_that_first(void **state) {
+    (void)state;
+    struct guest *holder = native_new(), *second = native_new(), *last = native_new();
+    assert_int_equal(claim(holder, 0), 0);
+    assert_int_equal(claim(second, 1), -EINPROGRESS);
+    go(holder);
+    assert_int_equal(claim(last, 0), -EINPROGRESS);
+    turn();
+    assert_int_equal(second->heard, NAMES_GRANTED | NAMES_EVICT);
+    assert_int_equal(last->heard, NAMES_GRANTED);
     go(second);
     go(last);
 }
@@ -222,9 +224,10 @@ int main(void) {
         TEST(who_does_not_loses_it),
         TEST(a_tab_takes_its_own_name_over),
         TEST(a_tab_comes_before_a_stranger_who_waits),
-        TEST(a_native_peer_pushes_aside_and_no_page_does),
+        TEST(a_native_peer_gets_the_name_and_no_page_does),
         TEST(a_native_peer_comes_before_pages_that_wait),
-        TEST(native_peers_that_come_at_once_have_the_name_in_their_order),
+        TEST(of_native_peers_that_come_at_once_the_last_has_the_name),
+        TEST(a_holder_that_has_just_been_granted_hears_that_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

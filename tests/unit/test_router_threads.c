@@ -111,7 +111,7 @@ static void act(void *argument) {
         if (actor->session.attachment == NULL) {
             come(actor);
         } else if (draw(floor, 24) == 0) {
-            session_detach(&actor->session);
+            session_leave(&actor->session, draw(floor, 2) == 0 ? BACKEND_EVICTED : BACKEND_DISCONNECTED);
         } else if (!actor->open) {
             continue;
         } else if (draw(floor, 24) == 0) {

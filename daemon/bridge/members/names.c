@@ -13,7 +13,7 @@ enum { BUCKETS = 4096 };
 struct names {
     pthread_mutex_t lock;
     uint64_t seed;
-    struct names_entry *buckets[BUCKETS]; /* holders by name, the newest first */
+    struct names_entry *buckets[BUCKETS]; /* holders by name */
 };
 
 int names_new(struct names **ret_names) {
@@ -50,7 +50,6 @@ static struct names_entry **bucket_of(struct names *names, const struct names_en
     return &names->buckets[name_hash(names->seed + entry->place, daffi_span_text(entry->name)) % BUCKETS];
 }
 
-/* The newest: one that a native peer has pushed aside may still be there, and has the name back if it outlives it. */
 static struct names_entry *find_holder(struct names *names, const struct names_entry *entry) {
     struct names_entry *holder = *bucket_of(names, entry);
     while (holder != NULL && (holder->place != entry->place || strcmp(holder->name, entry->name) != 0)) {
@@ -129,6 +128,10 @@ static bool same_tab(const struct names_entry *a, const struct names_entry *b) {
     return a->tab[0] != '\0' && b->tab[0] != '\0' && CRYPTO_memcmp(a->tab, b->tab, NAMES_TAB_BYTES) == 0;
 }
 
+static bool is_same(const struct names_entry *former, const struct names_entry *entry) {
+    return former->is_page ? same_tab(former, entry) : !entry->is_page;
+}
+
 /* In place of the one that waits, if there is one. */
 static int wait_for(struct names_entry *holder, struct names_entry *entry, enum names_word word) {
     struct names_entry *former = holder->other;
@@ -138,7 +141,7 @@ static int wait_for(struct names_entry *holder, struct names_entry *entry, enum 
     if (former != NULL) {
         former->state = NAMES_AWAY;
         former->other = NULL;
-        (void)tell(former, same_tab(former, entry) ? NAMES_REPLACED : NAMES_TAKEN);
+        (void)tell(former, is_same(former, entry) ? NAMES_REPLACED : NAMES_TAKEN);
     }
     entry->state = NAMES_WAITING;
     entry->other = holder;
@@ -156,32 +159,6 @@ static int claim_of_page(struct names_entry *holder, struct names_entry *entry) 
     return wait_for(holder, entry, yields ? NAMES_YIELD : NAMES_PROVE);
 }
 
-/* The holder has left: its newcomer is next; a page unless somebody older is still there. */
-static void pass_on(struct names *names, struct names_entry *waiter) {
-    bool is_free = !waiter->is_page || find_holder(names, waiter) == NULL;
-    waiter->state = NAMES_AWAY;
-    waiter->other = NULL;
-    if (is_free) {
-        hold(names, waiter);
-    }
-    (void)tell(waiter, is_free ? NAMES_GRANTED : NAMES_TAKEN);
-}
-
-/* It gets the name in any case. Where another native peer waits, that one is next, and this one waits for it. */
-static int claim_of_native(struct names *names, struct names_entry *holder, struct names_entry *entry) {
-    struct names_entry *former = holder->other;
-    if (former != NULL && !former->is_page) {
-        holder->other = NULL;
-        pass_on(names, former);
-        holder = former;
-    }
-    if (wait_for(holder, entry, NAMES_EVICT) == -EINPROGRESS) {
-        return -EINPROGRESS;
-    }
-    hold(names, entry);
-    return 0;
-}
-
 int names_claim(struct names_desk *desk, struct names_entry *entry) {
     struct names *names = desk->names;
     int status = 0;
@@ -194,10 +171,17 @@ int names_claim(struct names_desk *desk, struct names_entry *entry) {
     if (holder == NULL) {
         hold(names, entry);
     } else {
-        status = entry->is_page ? claim_of_page(holder, entry) : claim_of_native(names, holder, entry);
+        status = entry->is_page ? claim_of_page(holder, entry) : wait_for(holder, entry, NAMES_EVICT);
     }
     pthread_mutex_unlock(&names->lock);
     return status;
+}
+
+/* The holder has left: its newcomer is next. */
+static void pass_on(struct names *names, struct names_entry *waiter) {
+    waiter->other = NULL;
+    hold(names, waiter);
+    (void)tell(waiter, NAMES_GRANTED);
 }
 
 void names_leave(struct names_entry *entry) {
@@ -234,18 +218,4 @@ void names_confirm(struct names_entry *entry) {
         (void)tell(waiter, NAMES_TAKEN);
     }
     pthread_mutex_unlock(&entry->desk->names->lock);
-}
-
-void names_make_way(struct names_entry *entry) {
-    if (entry->desk == NULL) {
-        return;
-    }
-    struct names *names = entry->desk->names;
-    pthread_mutex_lock(&names->lock);
-    struct names_entry *waiter = entry->state == NAMES_HOLDING ? entry->other : NULL;
-    if (waiter != NULL && !waiter->is_page) {
-        entry->other = NULL;
-        pass_on(names, waiter);
-    }
-    pthread_mutex_unlock(&names->lock);
 }

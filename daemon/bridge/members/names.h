@@ -5,8 +5,8 @@
  * for a held name is refused, save where
  *  - the holder is a page of the same tab: it is told to YIELD, and the newcomer waits for its end;
  *  - the holder is a page that does not prove to be there: it is told to PROVE it, and the newcomer waits for either.
- * A native peer always gets the name, as between native peers: its backend evicts the holder, which is told before, to put in
- * order what it leaves.
+ * A native peer always gets the name, as at a real Router: the holder is told that it is EVICTed, and the newcomer waits for its
+ * end, so that nothing which the former has begun is finished behind its back.
  * One newcomer waits for a name at a time. The table is under a lock that is taken at joins and leaves alone; what concerns
  * a session of another reactor is posted to it. Entries are their sessions': the table is bounded as these are. */
 #ifndef NAMES_H
@@ -30,10 +30,10 @@ struct names_desk {
 enum names_word {
     NAMES_GRANTED = 1, /* to the newcomer: it holds the name now */
     NAMES_TAKEN = 2, /* to the newcomer: the holder is there, or somebody else has come first; it has left */
-    NAMES_REPLACED = 4, /* to the newcomer: its tab has asked once more; it has left */
-    NAMES_YIELD = 8,    /* to the holder: its tab asks anew */
+    NAMES_REPLACED = 4, /* to the newcomer: its tab, or a native peer, has asked once more; it has left */
+    NAMES_YIELD = 8,    /* to the holder: its tab asks anew; it is to end */
     NAMES_PROVE = 16,   /* to the holder: names_confirm, or end */
-    NAMES_EVICT = 32,   /* to the holder: a native peer is next: names_make_way */
+    NAMES_EVICT = 32,   /* to the holder: a native peer asks; it is to end */
 };
 
 enum names_state { NAMES_AWAY, NAMES_WAITING, NAMES_HOLDING };
@@ -68,8 +68,5 @@ void names_leave(struct names_entry *entry);
 
 /* The holder is there: whoever waits for its end because it had to be proved is told that the name is TAKEN. */
 void names_confirm(struct names_entry *entry);
-
-/* The native peer that waits for it gets the name, which the holder has until its end beside it. Nothing where none waits. */
-void names_make_way(struct names_entry *entry);
 
 #endif

@@ -8,7 +8,7 @@
 #include "bridge/router/router_branch.h"
 #include "ops/log.h"
 
-enum { CALM_MS = 1000, CLOSE_POLICY = 1008, CLOSE_TRY_LATER = 1013, QUOTED_MAX = 128 };
+enum { CALM_MS = 1000, CLOSE_POLICY = 1008, CLOSE_TRY_LATER = 1013 };
 enum { PORTION_MEMBERS_A_MS = 50, PORTION_MS_MAX = 100 };
 
 struct router {
@@ -106,16 +106,6 @@ static void take_change(struct router_branch *branch, struct router_letter *lett
     router_news_flush(branch);
 }
 
-static void close_evicted(struct attachment *member) {
-    if (member->session != NULL) {
-        char name[QUOTED_MAX];
-        log_peer(CONFIG_LOG_WARNING, "router: \"%s\" is evicted: another has come with its name",
-                 log_quote(name, sizeof name, member->name.data, member->name.length));
-        session_close(member->session, CLOSE_POLICY,
-                      "evicted: another native peer has connected with this name");
-    }
-}
-
 static void take_leave(struct router_branch *branch, struct attachment *member) {
     struct router_seat *seat = &member->shares[branch->place].seat;
     if (seat->calls.calls != NULL) {
@@ -126,8 +116,6 @@ static void take_leave(struct router_branch *branch, struct attachment *member) 
     note_news(branch);
     router_news_add(branch, &member->leaves[member->leaving]);
     if (member->home == branch) {
-        router_news_tell(branch, member);
-        close_evicted(member);
         unlink_member(branch, member);
     }
     router_member_drop(member);
@@ -277,11 +265,11 @@ static int router_rejoin(struct attachment *member, const struct daffi_handshake
     return 0;
 }
 
-static void router_detach(struct attachment *member) {
+static void router_detach(struct attachment *member, enum backend_leaving how) {
     struct router_branch *branch = member->home;
     member->session = NULL;
     call_table_drop_caller(&branch->calls, &member->calls);
-    router_directory_leave(branch->router->directory, member, branch->place);
+    router_directory_leave(branch->router->directory, member, how, branch->place);
     router_member_drop(member);
 }
 

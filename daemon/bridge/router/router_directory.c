@@ -58,12 +58,12 @@ static struct attachment **bucket_of(struct router_directory *directory, const s
     return &directory->buckets[member->hash % BUCKETS];
 }
 
-static struct attachment *find_holder(struct router_directory *directory, const struct attachment *member) {
-    struct attachment *holder = *bucket_of(directory, member);
+static bool is_taken(struct router_directory *directory, const struct attachment *member) {
+    const struct attachment *holder = *bucket_of(directory, member);
     while (holder != NULL && !daffi_span_equal(holder->name, member->name)) {
         holder = holder->same_bucket;
     }
-    return holder;
+    return holder != NULL;
 }
 
 static struct router_letter *letter_for(struct attachment *member, size_t branch,
@@ -127,13 +127,14 @@ static uint8_t *append(uint8_t *out, struct daffi_span bytes) {
     return out + bytes.length;
 }
 
-/* All but `holder`, whose place the last one is about to take, then the newcomer: the same one, where it changes. */
-static int write_welcome(const struct router_directory *directory, const struct attachment *holder,
-                         struct attachment *newcomer, uint16_t uuid) {
-    const struct daffi_span entry = newcomer->exposure->entry;
+/* All others, then itself. */
+static int write_welcome(const struct router_directory *directory, struct attachment *member, uint16_t uuid) {
+    const struct daffi_span entry = member->exposure->entry;
+    const bool is_there =
+        member->place != ROUTER_NOWHERE; /* it changes: the last one stands in its place in the list */
     size_t length = directory->opening.length + directory->entries_bytes + entry.length +
-                    directory->ending.length - (holder == NULL ? 0 : holder->exposure->entry.length + 1);
-    size_t head_max = DAFFI_HEADER_BYTES + newcomer->name.length + 2;
+                    directory->ending.length - (is_there ? entry.length + 1 : 0);
+    size_t head_max = DAFFI_HEADER_BYTES + member->name.length + 2;
     uint8_t *memory = malloc(head_max + length);
     if (memory == NULL) {
         return -ENOMEM;
@@ -143,7 +144,7 @@ static int write_welcome(const struct router_directory *directory, const struct 
         .flag = DAFFI_HANDSHAKE,
         .decoder = DAFFI_JSON,
         .return_result = true,
-        .transmitter = newcomer->name,
+        .transmitter = member->name,
         .payload = daffi_span_of(memory + head_max, length),
     };
     int head = daffi_message_encode_head(&message, memory, head_max);
@@ -152,32 +153,25 @@ static int write_welcome(const struct router_directory *directory, const struct 
         return head;
     }
     uint8_t *out = append(memory + head, directory->opening);
-    size_t others = directory->count - (holder == NULL ? 0 : 1);
+    size_t others = directory->count - (is_there ? 1 : 0);
     for (size_t i = 0; i < others; i++) {
-        const struct attachment *member = directory->members[i];
-        out = append(out, (member == holder ? directory->members[others] : member)->exposure->entry);
+        const struct attachment *other = directory->members[i];
+        out = append(out, (other == member ? directory->members[others] : other)->exposure->entry);
         *out++ = ',';
     }
     out = append(out, entry);
     append(out, directory->ending);
-    newcomer->welcome = (struct own_message){.head = daffi_span_of(memory, (size_t)head),
-                                             .payload = daffi_span_of(memory + head, length),
-                                             .memory = memory};
+    member->welcome = (struct own_message){.head = daffi_span_of(memory, (size_t)head),
+                                           .payload = daffi_span_of(memory + head, length),
+                                           .memory = memory};
     return 0;
-}
-
-static void evict(struct router_directory *directory, struct attachment *holder, size_t home) {
-    take_out(directory, holder);
-    holder->leaving = ROUTER_EVICTED;
-    put_letters(directory, holder, home, ROUTER_LETTER_LEAVE);
 }
 
 int router_directory_join(struct router_directory *directory, struct attachment *member, size_t home,
                           uint16_t uuid) {
     pthread_mutex_lock(&directory->lock);
-    struct attachment *holder = find_holder(directory, member);
     int status = 0;
-    if (holder != NULL && member->kind == GUARD_BROWSER) {
+    if (is_taken(directory, member)) {
         status = -EEXIST;
     } else if (directory->count >= DAFFI_MEMBERS_MAX) {
         status = -ENOSPC;
@@ -185,12 +179,9 @@ int router_directory_join(struct router_directory *directory, struct attachment 
         status = reserve(directory);
     }
     if (status == 0) {
-        status = write_welcome(directory, holder, member, uuid);
+        status = write_welcome(directory, member, uuid);
     }
     if (status == 0) {
-        if (holder != NULL) {
-            evict(directory, holder, home);
-        }
         /* Before anybody can read it: one reference for each branch, until it has been told of the end. */
         for (size_t i = 0; i < directory->branches; i++) {
             router_member_hold(member);
@@ -217,7 +208,7 @@ int router_directory_change(struct router_directory *directory, struct attachmen
     int status = -EPIPE;
     if (member->place != ROUTER_NOWHERE) {
         swap_exposure(directory, member, &exposure);
-        status = write_welcome(directory, member, member, uuid);
+        status = write_welcome(directory, member, uuid);
         if (status < 0) {
             swap_exposure(directory, member, &exposure);
         } else {
@@ -245,11 +236,12 @@ bool router_directory_serves(struct router_directory *directory, struct daffi_sp
     return serves;
 }
 
-void router_directory_leave(struct router_directory *directory, struct attachment *member, size_t home) {
+void router_directory_leave(struct router_directory *directory, struct attachment *member,
+                            enum backend_leaving how, size_t home) {
     pthread_mutex_lock(&directory->lock);
     if (member->place != ROUTER_NOWHERE) {
         take_out(directory, member);
-        member->leaving = ROUTER_DISCONNECTED;
+        member->leaving = how;
         put_letters(directory, member, home, ROUTER_LETTER_LEAVE);
     }
     pthread_mutex_unlock(&directory->lock);

@@ -13,9 +13,9 @@ int router_directory_new(struct router_mailbox *const *mailboxes, size_t branche
                          struct router_directory **ret_directory);
 void router_directory_free(struct router_directory *directory); /* NULL-safe; all members must have left */
 
-/* Makes it a member, the last in order; a holder of its name is evicted for a native peer. Its welcome, the answer to the
- * handshake `uuid`, tells of all members as of now, itself included. `home` is its branch's place among the mailboxes.
- * 0; -EEXIST: a page, whose name is taken; -ENOSPC: too many members; -EMSGSIZE: the list of all is too long for the
+/* Makes it a member, the last in order. Its welcome, the answer to the handshake `uuid`, tells of all members as of now, itself
+ * included. `home` is its branch's place among the mailboxes.
+ * 0; -EEXIST: its name is taken (whose name is whose is settled before: names.h); -ENOSPC: too many members; -EMSGSIZE: the list of all is too long for the
  * wire; -ENOMEM. On failure nobody was told anything. */
 int router_directory_join(struct router_directory *directory, struct attachment *member, size_t home,
                           uint16_t uuid);
@@ -31,6 +31,7 @@ bool router_directory_serves(struct router_directory *directory, struct daffi_sp
                              struct daffi_span except, char *ret_name);
 
 /* Nothing where it is no member any more. */
-void router_directory_leave(struct router_directory *directory, struct attachment *member, size_t home);
+void router_directory_leave(struct router_directory *directory, struct attachment *member,
+                            enum backend_leaving how, size_t home);
 
 #endif

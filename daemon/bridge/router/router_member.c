@@ -13,11 +13,11 @@ static int write_news(struct attachment *made) {
     int status = own_message_event(&envelope, &event, &made->connected);
     event.type = DAFFI_EVENT_DISCONNECTED;
     if (status == 0) {
-        status = own_message_event(&envelope, &event, &made->leaves[ROUTER_DISCONNECTED]);
+        status = own_message_event(&envelope, &event, &made->leaves[BACKEND_DISCONNECTED]);
     }
     event.type = DAFFI_EVENT_EVICTED;
     if (status == 0) {
-        status = own_message_event(&envelope, &event, &made->leaves[ROUTER_EVICTED]);
+        status = own_message_event(&envelope, &event, &made->leaves[BACKEND_EVICTED]);
     }
     return status;
 }
@@ -69,8 +69,8 @@ void router_member_drop(struct attachment *member) {
         return;
     }
     own_message_clear(&member->connected);
-    own_message_clear(&member->leaves[ROUTER_DISCONNECTED]);
-    own_message_clear(&member->leaves[ROUTER_EVICTED]);
+    own_message_clear(&member->leaves[BACKEND_DISCONNECTED]);
+    own_message_clear(&member->leaves[BACKEND_EVICTED]);
     own_message_clear(&member->welcome);
     for (size_t i = 0; i < member->branches; i++) {
         router_exposure_drop(member->shares[i].seat.exposure, 1);

@@ -11,10 +11,10 @@
 #include "bridge/router/router_news.h"
 #include "bridge/session/call_table.h"
 #include "bridge/session/own_message.h"
+#include "bridge/session/session.h"
 
 struct router_branch;
 
-enum router_leaving { ROUTER_DISCONNECTED, ROUTER_EVICTED };
 enum { ROUTER_NOWHERE = -1 };
 
 /* A member as one branch knows it: that branch's thread alone. */
@@ -37,7 +37,7 @@ struct attachment {
     struct router_branch *home;
     enum guard_kind kind;
     struct daffi_span name;
-    struct own_message connected, leaves[2]; /* EVENTS; the latter by enum router_leaving */
+    struct own_message connected, leaves[2]; /* EVENTS; the latter by enum backend_leaving */
     uint64_t hash;                           /* of the name */
     /* the home branch's thread */
     struct session *session;            /* NULL once detached */
@@ -50,7 +50,7 @@ struct attachment {
     struct router_exposure *exposure;
     ptrdiff_t place; /* in the directory; ROUTER_NOWHERE */
     struct attachment *same_bucket;
-    enum router_leaving leaving; /* read by branches once they have the letter */
+    enum backend_leaving leaving; /* read by branches once they have the letter */
     struct router_share shares[];
 };
 

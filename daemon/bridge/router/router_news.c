@@ -6,7 +6,8 @@
 
 enum { NEWS_BYTES_MIN = 4096, NEWS_BYTES_MAX = 65536 };
 
-void router_news_tell(struct router_branch *branch, struct attachment *member) {
+/* Its part of them. */
+static void tell(struct router_branch *branch, struct attachment *member) {
     const struct router_news *news = &branch->news;
     const struct router_news_mark told = member->told;
     member->told = (struct router_news_mark){news->length, news->count};
@@ -22,7 +23,7 @@ void router_news_flush(struct router_branch *branch) {
         return;
     }
     for (struct attachment *member = branch->first; member != NULL; member = member->next) {
-        router_news_tell(branch, member);
+        tell(branch, member);
         member->told = (struct router_news_mark){0};
     }
     branch->news.length = branch->news.count = 0;

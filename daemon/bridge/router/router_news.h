@@ -22,9 +22,6 @@ struct router_news_mark {
 /* For all members that are linked now. Nothing where there is no message. */
 void router_news_add(struct router_branch *branch, const struct own_message *message);
 
-/* Only the part of one member, which goes: it is told now. */
-void router_news_tell(struct router_branch *branch, struct attachment *member);
-
 /* Tells all of them; to be done before anything else is said to a member. */
 void router_news_flush(struct router_branch *branch);
 

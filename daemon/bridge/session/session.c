@@ -32,7 +32,8 @@ static void detach(struct session *session) {
     if (session->attachment != NULL) {
         struct attachment *attachment = session->attachment;
         session->attachment = NULL;
-        session->backend->operations->detach(attachment);
+        session->backend->operations->detach(attachment,
+                                             session->is_evicted ? BACKEND_EVICTED : BACKEND_DISCONNECTED);
     }
     names_leave(&session->claim); /* when the backend knows: whoever is next is not to meet the former */
     daffi_handshake_free(session->handshake);

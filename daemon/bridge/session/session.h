@@ -89,6 +89,7 @@ void session_on_closed(struct session *session, const char *detail);
 /* How a session reaches the rest of the world: upstream.c, router.c. Upward calls come by session_on_backend_...,
  * never from within a downward call. */
 struct attachment;
+enum backend_leaving { BACKEND_DISCONNECTED, BACKEND_EVICTED };
 struct backend_operations {
     /* Joins as the handshake's only member; the peer's call id stays. What the other side answers comes by
      * session_on_backend_message. 0 and *ret_attachment, or -errno (then nothing comes). */
@@ -97,8 +98,8 @@ struct backend_operations {
     /* Queues one whole checked message. 0, or -EBUSY (its caller is answered `busy`), or another -errno: it is being
      * lost, session_on_backend_lost comes. */
     int (*send)(struct attachment *attachment, struct daffi_span head, struct daffi_span payload);
-    void (*detach)(
-        struct attachment *attachment); /* what is queued still goes; no upward call comes after it */
+    /* What is queued still goes; no upward call comes after it. Others are told how it left, where the backend tells them. */
+    void (*detach)(struct attachment *attachment, enum backend_leaving how);
     bool (*is_congested)(const struct attachment *attachment);
     /* The page exposes other functions from now on: the handshake is its new one, its answer comes by
      * session_on_backend_message or _welcome. *ret_attachment, which may be the same one, takes the place of `attachment` at

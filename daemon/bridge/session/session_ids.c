@@ -13,9 +13,9 @@ const struct call_caller *session_calls(const struct session *session) {
 }
 
 void session_choose_ids(struct session *session) {
-    session->id_shift = unanswered_shift(session->bridge->unanswered, session->backend->place,
-                                         session_name(session), session->uuid,
-                                         reactor_now(session->bridge->reactor));
+    session->id_shift =
+        unanswered_shift(session->bridge->unanswered, session->backend->place, session_name(session),
+                         session->uuid, reactor_now(session->bridge->reactor));
 }
 
 void session_leave_ids(const struct session *session) {

@@ -39,6 +39,7 @@ struct session {
     bool wants_offer;
     bool paused;       /* the peer is not read: see update_reading */
     bool is_let_in;    /* by the backend, which has not said that it is a member no more */
+    bool is_evicted;   /* by a native peer, which has its name now */
     uint16_t uuid;     /* of the peer's handshake */
     uint16_t id_shift; /* of the ids of its calls on their way up: session_ids.c */
     char *name;        /* of its member; NULL until then */
@@ -179,7 +180,7 @@ void session_drop_calls(struct session *session);
 /* The calls of its peer that wait for their answers, whoever keeps account of them. */
 const struct call_caller *session_calls(const struct session *session);
 
-/* Before it attaches; and before it detaches, or another that is about to evict it attaches. */
+/* Before it attaches, and before it detaches. */
 void session_choose_ids(struct session *session);
 void session_leave_ids(const struct session *session);
 

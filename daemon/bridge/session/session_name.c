@@ -11,21 +11,22 @@ enum {
 };
 
 static const char TAKEN[] = "the name is taken: a member that is called so is connected";
+static const char ASKED_ANEW[] = "the name has been asked for once more meanwhile";
 
 static struct session *session_of(struct names_entry *entry) {
     return (struct session *)(void *)((char *)entry - offsetof(struct session, claim));
 }
 
-static void yield_name(struct session *session) {
+static void yield_name(struct session *session, const char *reason) {
     if (session->state == SESSION_OPEN) {
         struct daffi_event event = {.type = DAFFI_EVENT_EVICTED};
         const struct daffi_message envelope = {0};
         struct own_message own = {0};
         snprintf(event.member, sizeof event.member, "%s", session->name);
         session_send_own(session, own_message_event(&envelope, &event, &own), &own);
-        session_close(session, CLOSE_POLICY, "a newer connection of the same tab has taken the name over");
+        session_close(session, CLOSE_POLICY, reason);
     } else if (session->state == SESSION_ATTACHING) {
-        session_refuse(session, CLOSE_POLICY, "a newer connection of the same tab has taken the name over");
+        session_refuse(session, CLOSE_POLICY, reason);
     }
 }
 
@@ -71,19 +72,19 @@ static void on_word(struct names_entry *entry, enum names_word word) {
     case NAMES_TAKEN:
     case NAMES_REPLACED:
         if (session->state == SESSION_CLAIMING) {
-            session_refuse(session, CLOSE_POLICY,
-                           word == NAMES_TAKEN ? TAKEN : "the same tab has asked for the name once more");
+            session_refuse(session, CLOSE_POLICY, word == NAMES_TAKEN ? TAKEN : ASKED_ANEW);
         }
         break;
     case NAMES_YIELD:
-        yield_name(session);
+        yield_name(session, "a newer connection of the same tab has taken the name over");
         break;
     case NAMES_PROVE:
         prove_presence(session);
         break;
     case NAMES_EVICT:
-        session_leave_ids(session);
-        names_make_way(&session->claim);
+        session->is_evicted = true;
+        LOG_SESSION(session, CONFIG_LOG_WARNING, "evicted", "a native peer has connected with its name");
+        yield_name(session, "evicted: another native peer has connected with this name");
         break;
     }
 }

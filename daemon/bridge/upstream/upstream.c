@@ -1,6 +1,7 @@
 #include "bridge/upstream/upstream.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "ops/log.h"
 
 enum {
+    NAME_QUOTED_MAX = 128,
     CLOSE_INTERNAL = 1011,
     CLOSE_UPSTREAM_LOST = 1012,
     CLOSE_TRY_LATER = 1013,
@@ -103,7 +105,8 @@ void upstream_let_go(struct attachment *attachment) {
     }
 }
 
-static void upstream_detach(struct attachment *attachment) {
+static void upstream_detach(struct attachment *attachment, enum backend_leaving how) {
+    (void)how;
     if (attachment->predecessor != NULL) {
         attachment->predecessor->successor = NULL; /* it may outlive this one, for the answers it is owed */
         upstream_let_go(attachment->predecessor);
@@ -350,6 +353,11 @@ static int wait_turn(struct attachment *attachment) {
         return start_connecting(attachment);
     }
     attachment->state = ATTACHMENT_WAITING;
+    char name[NAME_QUOTED_MAX];
+    const struct daffi_span waits = session_name(attachment->session);
+    log_peer(CONFIG_LOG_DEBUG, "upstream %s: \"%s\" waits for its turn to connect, %" PRIu64 " ms",
+             attachment->upstream->config->name, log_quote(name, sizeof name, waits.data, waits.length),
+             wait);
     return timer_set(reactor_timers(bridge->reactor), &attachment->timer, now + wait);
 }
 
