@@ -242,10 +242,13 @@ static void on_cut(void *owner, const char *why) {
 
 static void on_presence(void *owner, bool is_there) {
     const struct dev *dev = owner;
-    log_write(CONFIG_LOG_WARNING,
-              is_there ? "%s is there again, and served"
-                       : "%s is no longer there: nothing of it is served until a folder is there again",
-              dev_root_path(dev->root));
+    const char *path = dev_root_path(dev->root);
+    if (is_there) {
+        log_write(CONFIG_LOG_WARNING, "%s is there again, and served", path);
+    } else {
+        log_write(CONFIG_LOG_WARNING,
+                  "%s is no longer there: nothing of it is served until a folder is there again", path);
+    }
 }
 
 static void on_workers_ended(void *owner) {

@@ -1,7 +1,6 @@
 #include "bridge/upstream/upstream.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -355,9 +354,9 @@ static int wait_turn(struct attachment *attachment) {
     attachment->state = ATTACHMENT_WAITING;
     char name[NAME_QUOTED_MAX];
     const struct daffi_span waits = session_name(attachment->session);
-    log_peer(CONFIG_LOG_DEBUG, "upstream %s: \"%s\" waits for its turn to connect, %" PRIu64 " ms",
+    log_peer(CONFIG_LOG_DEBUG, "upstream %s: \"%s\" waits for its turn to connect, %u ms",
              attachment->upstream->config->name, log_quote(name, sizeof name, waits.data, waits.length),
-             wait);
+             (unsigned)wait);
     return timer_set(reactor_timers(bridge->reactor), &attachment->timer, now + wait);
 }
 
