@@ -169,7 +169,7 @@ static int move_to_block(struct buffer_pool *pool, struct buffer *buffer, size_t
 
 int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more) {
     size_t length = buffer_length(buffer);
-    if (more <= buffer_free_space(buffer) && buffer->block) {
+    if (buffer_has_room(buffer, more)) {
         return 0;
     }
     if (more > SIZE_MAX / 4 - length) {

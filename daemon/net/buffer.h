@@ -52,16 +52,21 @@ static inline uint8_t *buffer_bytes(const struct buffer *buffer) {
     return buffer->block + buffer->begin;
 }
 
-/* Makes room for `more` bytes behind the end, moving or growing what is there. Returns 0; -ENOBUFS when the
- * budget is used up; -ENOMEM. On failure nothing changed. */
-int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more);
-/* The same, out of what is above the limit. */
-int buffer_reserve_above(struct buffer_pool *pool, struct buffer *buffer, size_t more);
 static inline uint8_t *buffer_space(const struct buffer *buffer) {
     return buffer->block + buffer->end;
 }
 static inline size_t buffer_free_space(const struct buffer *buffer) {
     return buffer->capacity - buffer->end;
+}
+
+/* Makes room for `more` bytes behind the end, moving or growing what is there. Returns 0; -ENOBUFS when the
+ * budget is used up; -ENOMEM. On failure nothing changed. */
+int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more);
+/* The same, out of what is above the limit. */
+int buffer_reserve_above(struct buffer_pool *pool, struct buffer *buffer, size_t more);
+/* There is room already. */
+static inline bool buffer_has_room(const struct buffer *buffer, size_t more) {
+    return buffer->block != NULL && more <= buffer_free_space(buffer);
 }
 
 /* Copies bytes to the end, where room was made for them. */

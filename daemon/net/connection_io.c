@@ -47,7 +47,7 @@ void connection_fail(struct connection *connection, int reason) {
 
 size_t connection_queued(const struct connection *connection) {
     size_t length = buffer_length(&connection->out);
-    return connection->stream ? length + stream_unsent(connection->stream) : length;
+    return connection->stream ? length + connection->stream->unsent : length;
 }
 
 size_t connection_unacknowledged(const struct connection *connection) {
@@ -60,7 +60,7 @@ size_t connection_unacknowledged(const struct connection *connection) {
 
 /* What it keeps of the memory budget. */
 static size_t held(const struct connection *connection) {
-    size_t unsent = connection->stream ? stream_unsent(connection->stream) : 0;
+    size_t unsent = connection->stream ? connection->stream->unsent : 0;
     return connection->in.capacity + connection->out.capacity + unsent;
 }
 
@@ -300,7 +300,7 @@ static size_t length_of(const struct stream_piece *pieces, size_t count) {
 /* Sends what is queued and, behind it, `behind` (NULL: nothing). How much of `behind` was taken, or -EPIPE: it is being aborted. */
 static ssize_t send_queued(struct connection *connection, const struct stream_piece *behind) {
     size_t queued = buffer_length(&connection->out);
-    size_t unsent = stream_unsent(connection->stream);
+    size_t unsent = connection->stream->unsent;
     size_t length = queued + (behind ? behind->length : 0);
     if (length == 0 && unsent == 0) {
         return 0;
@@ -326,20 +326,30 @@ static ssize_t send_queued(struct connection *connection, const struct stream_pi
         buffer_consume(reactor_pool(connection->reactor), &connection->out, of_queued);
         connection->lent -= of_queued < connection->lent ? of_queued : connection->lent;
     }
-    bool blocked = taken < length || stream_unsent(connection->stream) > 0;
+    bool blocked = taken < length || connection->stream->unsent > 0;
     connection->write_wants = blocked ? connection->stream->wants : 0;
-    watch_progress(connection, taken > 0 || stream_unsent(connection->stream) < unsent);
+    watch_progress(connection, taken > 0 || connection->stream->unsent < unsent);
     return (ssize_t)(taken - of_queued);
+}
+
+/* Room in the queue. 0; -ENOBUFS or -ENOMEM: it is being aborted. */
+static int make_queue_room(struct connection *connection, size_t length) {
+    int r = reserve(connection, &connection->out, length);
+    if (r < 0) {
+        connection_abort(connection, r,
+                         r == -ENOBUFS ? "no memory is left for its queue (memory_bytes)" : NULL);
+    }
+    return r;
 }
 
 /* Copies to the queue. 0; -ENOBUFS or -ENOMEM: it is being aborted. */
 static int queue_pieces(struct connection *connection, const struct stream_piece *pieces, size_t count) {
     size_t length = length_of(pieces, count);
-    int r = length > 0 ? reserve(connection, &connection->out, length) : 0;
-    if (r < 0) {
-        connection_abort(connection, r,
-                         r == -ENOBUFS ? "no memory is left for its queue (memory_bytes)" : NULL);
-        return r;
+    if (length > 0 && !buffer_has_room(&connection->out, length)) {
+        int r = make_queue_room(connection, length);
+        if (r < 0) {
+            return r;
+        }
     }
     for (size_t i = 0; i < count; i++) {
         buffer_put(&connection->out, pieces[i].bytes, pieces[i].length);
@@ -365,6 +375,15 @@ static int send_straight(struct connection *connection, const struct stream_piec
     return queue_pieces(connection, &rest, 1);
 }
 
+/* `total` bytes would be too many. */
+static int refuse_queue(struct connection *connection, size_t total) {
+    char detail[DETAIL_MAX];
+    snprintf(detail, sizeof detail, "%zu bytes would wait for it, %zu may (queue_bytes)", total,
+             connection->limits.queue_bytes);
+    connection_abort(connection, -ENOBUFS, detail);
+    return -ENOBUFS;
+}
+
 int connection_write_pieces(struct connection *connection, const struct stream_piece *pieces, size_t count) {
     if (connection_is_closing(connection)) {
         return -EPIPE;
@@ -373,13 +392,9 @@ int connection_write_pieces(struct connection *connection, const struct stream_p
     if (length == 0) {
         return 0;
     }
-    char detail[DETAIL_MAX];
     size_t total = connection_queued(connection) + length;
     if (total > connection->limits.queue_bytes) {
-        snprintf(detail, sizeof detail, "%zu bytes would wait for it, %zu may (queue_bytes)", total,
-                 connection->limits.queue_bytes);
-        connection_abort(connection, -ENOBUFS, detail);
-        return -ENOBUFS;
+        return refuse_queue(connection, total);
     }
     while (pieces[count - 1].length == 0) {
         count--;
