@@ -342,9 +342,9 @@ static int make_queue_room(struct connection *connection, size_t length) {
     return r;
 }
 
-/* Copies to the queue. 0; -ENOBUFS or -ENOMEM: it is being aborted. */
-static int queue_pieces(struct connection *connection, const struct stream_piece *pieces, size_t count) {
-    size_t length = length_of(pieces, count);
+/* Copies to the queue what has that length in all. 0; -ENOBUFS or -ENOMEM: it is being aborted. */
+static int queue_pieces(struct connection *connection, const struct stream_piece *pieces, size_t count,
+                        size_t length) {
     if (length > 0 && !buffer_has_room(&connection->out, length)) {
         int r = make_queue_room(connection, length);
         if (r < 0) {
@@ -372,7 +372,7 @@ static int send_straight(struct connection *connection, const struct stream_piec
         return (int)taken;
     }
     const struct stream_piece rest = {(const uint8_t *)piece->bytes + taken, piece->length - (size_t)taken};
-    return queue_pieces(connection, &rest, 1);
+    return queue_pieces(connection, &rest, 1, rest.length);
 }
 
 /* `total` bytes would be too many. */
@@ -401,7 +401,8 @@ int connection_write_pieces(struct connection *connection, const struct stream_p
     }
     const struct stream_piece *last = &pieces[count - 1];
     bool straight = goes_straight(connection, last);
-    int r = queue_pieces(connection, pieces, straight ? count - 1 : count);
+    int r = straight ? queue_pieces(connection, pieces, count - 1, length - last->length)
+                     : queue_pieces(connection, pieces, count, length);
     if (r == 0 && straight) {
         r = send_straight(connection, last);
     }
