@@ -63,7 +63,8 @@ static uint64_t bars_of(uint64_t word) {
 
 /* Where the bars of transmitter|receiver|function are, a word at a time: each message that passes is taken apart here. A
  * header stands before it, so that the last word may begin before the metadata; what is none of it is shifted out. */
-static int find_bars(struct daffi_span metadata, size_t ret_bars[BARS], struct daffi_fault *ret_fault) {
+static inline int find_bars(struct daffi_span metadata, size_t ret_bars[BARS],
+                            struct daffi_fault *ret_fault) {
     static const char form[] = "metadata has to be transmitter|receiver|function, with exactly two bars";
     uint64_t all = 0;
     size_t bars = 0;

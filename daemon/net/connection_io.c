@@ -401,8 +401,11 @@ int connection_write_pieces(struct connection *connection, const struct stream_p
     }
     const struct stream_piece *last = &pieces[count - 1];
     bool straight = goes_straight(connection, last);
-    int r = straight ? queue_pieces(connection, pieces, count - 1, length - last->length)
-                     : queue_pieces(connection, pieces, count, length);
+    if (straight) {
+        count--;
+        length -= last->length;
+    }
+    int r = queue_pieces(connection, pieces, count, length);
     if (r == 0 && straight) {
         r = send_straight(connection, last);
     }

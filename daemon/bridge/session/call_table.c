@@ -121,24 +121,33 @@ static struct call *new_call(struct call_table *table) {
 
 /* -- what is called -- */
 
+static struct call *find_in(struct call *bucket, const struct call_caller *caller, uint16_t uuid) {
+    struct call *call = bucket;
+    while (call != NULL && (call->caller != caller || call->uuid != uuid)) {
+        call = call->next;
+    }
+    return call;
+}
+
 int call_table_open(struct call_table *table, struct call_caller *caller, uint16_t uuid,
                     struct call_worker *worker, size_t limit, uint64_t now_us) {
-    struct call *same = call_table_find(table, caller, uuid);
+    if (table->count >= table->capacity && grow(table) < 0) {
+        return -ENOMEM;
+    }
+    struct call **bucket = &table->buckets[bucket_of(table, caller, uuid)];
+    struct call *same = find_in(*bucket, caller, uuid);
     if (same != NULL) {
         call_table_drop(table, same);
     }
     if (caller->count >= limit) {
         return -EBUSY;
     }
-    if (table->count >= table->capacity && grow(table) < 0) {
-        return -ENOMEM;
-    }
     struct call *call = new_call(table);
     if (call == NULL) {
         return -ENOMEM;
     }
     *call = (struct call){.caller = caller, .since_us = now_us, .uuid = uuid};
-    put(&table->buckets[bucket_of(table, caller, uuid)], call);
+    put(bucket, call);
     table->count++;
     count_waiting(table, 1);
     link_worker(call, worker);
@@ -148,11 +157,8 @@ int call_table_open(struct call_table *table, struct call_caller *caller, uint16
 
 struct call *call_table_find(const struct call_table *table, const struct call_caller *caller,
                              uint16_t uuid) {
-    struct call *call = table->capacity == 0 ? NULL : table->buckets[bucket_of(table, caller, uuid)];
-    while (call != NULL && (call->caller != caller || call->uuid != uuid)) {
-        call = call->next;
-    }
-    return call;
+    return table->capacity == 0 ? NULL
+                                : find_in(table->buckets[bucket_of(table, caller, uuid)], caller, uuid);
 }
 
 struct call *call_table_stale(const struct call_caller *caller, size_t limit, uint64_t now_us) {
