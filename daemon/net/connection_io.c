@@ -208,30 +208,35 @@ static int make_read_room(struct connection *connection) {
     return reserve(connection, in, room);
 }
 
-/* One read. Bytes; 0 at the end; -EAGAIN; -errno. *ret_full: there may be more. */
-static ssize_t read_some(struct connection *connection, bool *ret_full) {
-    uint8_t waste[DISCARD_SIZE];
-    bool discard = connection->state != CONNECTION_OPEN;
-    uint8_t *room = waste;
-    size_t capacity = sizeof waste;
-    if (!discard) {
-        int r = make_read_room(connection);
-        if (r < 0) {
-            return r;
-        }
-        room = buffer_space(&connection->in);
-        capacity = buffer_free_space(&connection->in);
-    }
+/* One read to `room`. Bytes; 0 at the end; -EAGAIN; -errno. *ret_full: there may be more. */
+static ssize_t read_to(struct connection *connection, uint8_t *room, size_t capacity, bool *ret_full) {
     ssize_t n = stream_read(connection->stream, room, capacity);
     if (n > 0) {
         connection->bytes_read += (size_t)n;
         add_to_meter(connection->read_meter, (size_t)n);
         connection->read_at = reactor_now(connection->reactor);
-        if (!discard) {
-            connection->in.end += (size_t)n;
-        }
     }
     *ret_full = n > 0 && ((size_t)n == capacity || stream_pending(connection->stream) > 0);
+    return n;
+}
+
+/* As read_to. */
+static ssize_t discard_some(struct connection *connection, bool *ret_full) {
+    uint8_t waste[DISCARD_SIZE];
+    return read_to(connection, waste, sizeof waste, ret_full);
+}
+
+/* As read_to, for the handler. */
+static ssize_t read_some(struct connection *connection, bool *ret_full) {
+    int r = make_read_room(connection);
+    if (r < 0) {
+        return r;
+    }
+    struct buffer *in = &connection->in;
+    ssize_t n = read_to(connection, buffer_space(in), buffer_free_space(in), ret_full);
+    if (n > 0) {
+        in->end += (size_t)n;
+    }
     return n;
 }
 
@@ -239,7 +244,8 @@ void connection_read(struct connection *connection) {
     size_t turn = 0;
     while (connection_may_read(connection)) {
         bool full = false;
-        ssize_t n = read_some(connection, &full);
+        ssize_t n = connection->state == CONNECTION_OPEN ? read_some(connection, &full)
+                                                         : discard_some(connection, &full);
         if (n > 0) {
             turn += (size_t)n;
             connection_deliver(connection);

@@ -43,7 +43,8 @@ struct stream {
     int fd;
     uint32_t wants; /* EPOLLIN or EPOLLOUT: what the last -EAGAIN, short write or unsent rest waits for */
     bool truncated; /* the peer's end came without TLS's goodbye (close_notify) */
-    size_t unsent;  /* sealed bytes taken by write that are still to be sent: asked for with each message, so no call */
+    size_t
+        unsent; /* sealed bytes taken by write that are still to be sent: asked for with each message, so no call */
 };
 
 static inline int stream_handshake(struct stream *s) {
