@@ -23,7 +23,7 @@ struct reactor;
 /* Past the limit the connection that holds most is closed. Until its blocks are back, and for what is small, there is
  * an eighth of the limit above it. */
 struct memory_budget {
-    atomic_size_t used;  /* bytes in blocks that hold data */
+    atomic_size_t used;  /* bytes in blocks that hold data, or did in this turn */
     atomic_size_t limit; /* bytes; past it buffer_reserve refuses with -ENOBUFS */
     _Atomic(struct reactor *) sharers[BUDGET_SHARERS_MAX]; /* reactor.c's */
 };
@@ -32,6 +32,10 @@ struct buffer_pool;
 int buffer_pool_new(struct memory_budget *budget, struct buffer_pool **ret_pool); /* 0 or -ENOMEM */
 struct memory_budget *buffer_pool_budget(struct buffer_pool *pool);
 void buffer_pool_free(struct buffer_pool *pool); /* NULL-safe; all buffers must have been cleared */
+
+/* Tells the budget of the blocks that came back, at the end of each turn of the reactor: it is one number that all threads change,
+ * and each change of it waits for the other processors. Until then what came back is there for this pool alone. */
+void buffer_pool_settle(struct buffer_pool *pool);
 
 /* Gives back to the system the free blocks that were not wanted since the last call. False when none is kept now. */
 bool buffer_pool_trim(struct buffer_pool *pool);

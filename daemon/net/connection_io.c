@@ -103,6 +103,7 @@ static size_t shed_fullest(struct reactor *reactor, size_t least) {
 static void shed_for_sharer(void *argument) {
     struct reactor *reactor = argument;
     const struct memory_budget *budget = buffer_pool_budget(reactor_pool(reactor));
+    buffer_pool_settle(reactor_pool(reactor));
     size_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
     if (used - returning(reactor) > budget->limit - budget->limit / 8) {
         (void)shed_fullest(reactor, SMALL);
