@@ -7,6 +7,7 @@
  */
 #include "daffi/message.h"
 
+#include <endian.h>
 #include <errno.h>
 
 #include "daffi/utf8.h"
@@ -15,14 +16,15 @@ enum {
     IS_BYTES = 0x40,
     RETURN_RESULT = 0x80,
     ONE_PART_LITTLE_ENDIAN = 0x81,
+    FLAG_AT = 16, /* bits, from the header's first */
+    FLAG_BITS = 0x0F,
+    DECODER_AT = 20,
+    DECODER_BITS = 0x03,
+    PAIR_AT = 24,
     LENGTH_BITS = 25,
     PAIR_BYTES = 5, /* msg_len and metadata_len share five bytes */
     BARS = 2,
-    WORD_BYTES = 8,
-};
-
-struct lengths {
-    size_t metadata, payload;
+    WORD_BYTES = sizeof(uint64_t),
 };
 
 static int fault_at(struct daffi_fault *ret_fault, const char *text, size_t offset) {
@@ -30,46 +32,26 @@ static int fault_at(struct daffi_fault *ret_fault, const char *text, size_t offs
     return -EPROTO;
 }
 
-/* Reads a header that is known to be whole. */
-static int decode_header(const uint8_t *header, struct daffi_message *ret_message,
-                         struct lengths *ret_lengths, struct daffi_fault *ret_fault) {
-    uint64_t pair = 0;
-    for (int i = PAIR_BYTES - 1; i >= 0; i--)
-        pair = pair << 8 | header[3 + i];
-    const size_t length = (size_t)(pair & DAFFI_LENGTH_MAX);
-    const size_t metadata_length = (size_t)(pair >> LENGTH_BITS);
+/* Eight bytes, the first one lowest: one load. Of shifts and ors compilers don't always make one. */
+static uint64_t word_at(const uint8_t *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return le64toh(word);
+}
 
-    if ((header[2] & 0x0F) > DAFFI_EVENTS)
+/* What is wrong with a header that is known to be whole; 0: nothing. `word` is its first eight bytes. */
+static int check_header(uint64_t word, uint8_t parts, size_t metadata_length, size_t length,
+                        struct daffi_fault *ret_fault) {
+    if ((word >> FLAG_AT & FLAG_BITS) > DAFFI_EVENTS)
         return fault_at(ret_fault, "unknown message flag; 0 (HANDSHAKE) to 4 (EVENTS) are accepted", 2);
     if (metadata_length > length)
         return fault_at(ret_fault, "metadata_len is greater than msg_len, which counts metadata and payload",
                         6);
-    if ((header[8] & 0x7F) != 1)
+    if ((parts & 0x7F) != 1)
         return fault_at(ret_fault, "msg_parts is not 1; a message has to come in one part", 8);
-    if (header[8] != ONE_PART_LITTLE_ENDIAN)
+    if (parts != ONE_PART_LITTLE_ENDIAN)
         return fault_at(ret_fault, "the sender is big-endian; little-endian messages are accepted", 8);
-
-    *ret_message = (struct daffi_message){
-        .uuid = (uint16_t)(header[0] | header[1] << 8),
-        .flag = (enum daffi_flag)(header[2] & 0x0F),
-        .decoder = (enum daffi_decoder)(header[2] >> 4 & 0x03),
-        .is_bytes = (header[2] & IS_BYTES) != 0,
-        .return_result = (header[2] & RETURN_RESULT) != 0,
-    };
-    *ret_lengths = (struct lengths){metadata_length, length - metadata_length};
     return 0;
-}
-
-/* Up to eight bytes, the first one lowest; 0 where there are none. Compilers make one load of it. */
-static uint64_t word_at(const uint8_t *at, size_t length) {
-    uint64_t word = 0;
-    if (length >= WORD_BYTES)
-        for (unsigned i = 0; i < WORD_BYTES; i++)
-            word |= (uint64_t)at[i] << 8 * i;
-    else
-        for (unsigned i = 0; i < length; i++)
-            word |= (uint64_t)at[i] << 8 * i;
-    return word;
 }
 
 /* The highest bit of each byte that is a bar. Nothing is carried from one byte to the next. */
@@ -79,58 +61,71 @@ static uint64_t bars_of(uint64_t word) {
     return ~(((x & low) + low) | x | low);
 }
 
-/* Splits transmitter|receiver|function, a word at a time: each message that passes is taken apart here. */
-static int decode_metadata(struct daffi_span metadata, struct daffi_message *message,
-                           struct daffi_fault *ret_fault) {
-    struct daffi_span *const parts[] = {&message->transmitter, &message->receiver, &message->function};
+/* Where the bars of transmitter|receiver|function are, a word at a time: each message that passes is taken apart here. A
+ * header stands before it, so that the last word may begin before the metadata; what is none of it is shifted out. */
+static inline int find_bars(struct daffi_span metadata, size_t ret_bars[BARS],
+                            struct daffi_fault *ret_fault) {
     static const char form[] = "metadata has to be transmitter|receiver|function, with exactly two bars";
     uint64_t all = 0;
     size_t bars = 0;
-    size_t begin = 0;
     for (size_t at = 0; at < metadata.length; at += WORD_BYTES) {
-        const uint64_t word = word_at(metadata.data + at, metadata.length - at);
+        const size_t left = metadata.length - at;
+        const uint64_t word = left >= WORD_BYTES ? word_at(metadata.data + at)
+                                                 : word_at(metadata.data + metadata.length - WORD_BYTES) >>
+                                                       8 * (WORD_BYTES - left);
         all |= word;
         for (uint64_t found = bars_of(word); found != 0; found &= found - 1) {
             const size_t bar = at + (size_t)__builtin_ctzll(found) / 8;
             if (bars == BARS)
                 return fault_at(ret_fault, form, DAFFI_HEADER_BYTES + bar);
-            *parts[bars++] = daffi_span_of(metadata.data + begin, bar - begin);
-            begin = bar + 1;
+            ret_bars[bars++] = bar;
         }
     }
     if (bars < BARS)
         return fault_at(ret_fault, form, DAFFI_HEADER_BYTES + metadata.length);
-    *parts[BARS] = daffi_span_of(metadata.data + begin, metadata.length - begin);
-    struct daffi_fault not_utf8;
-    if ((all & UINT64_C(0x8080808080808080)) != 0 && daffi_utf8_check(metadata, &not_utf8) < 0)
-        return fault_at(ret_fault, "metadata is not UTF-8 (RFC 3629)", DAFFI_HEADER_BYTES + not_utf8.offset);
+    if ((all & UINT64_C(0x8080808080808080)) != 0 && daffi_utf8_check(metadata, ret_fault) < 0)
+        return fault_at(ret_fault, "metadata is not UTF-8 (RFC 3629)",
+                        DAFFI_HEADER_BYTES + ret_fault->offset);
     return 0;
 }
 
 /* `payload_too`: whether the payload has to be there. */
-static int decode(struct daffi_span in, bool payload_too, struct daffi_message *ret_message, size_t *ret_size,
-                  struct daffi_fault *ret_fault) {
+static inline int decode(struct daffi_span in, bool payload_too, struct daffi_message *ret_message,
+                         size_t *ret_size, struct daffi_fault *ret_fault) {
     if (in.length < DAFFI_HEADER_BYTES) {
         *ret_size = DAFFI_HEADER_BYTES;
         return -EAGAIN;
     }
-    struct daffi_message message;
-    struct lengths lengths;
-    int r = decode_header(in.data, &message, &lengths, ret_fault);
+    const uint64_t word = word_at(in.data);
+    const size_t length = (size_t)(word >> PAIR_AT & DAFFI_LENGTH_MAX);
+    const size_t metadata_length = (size_t)(word >> (PAIR_AT + LENGTH_BITS));
+    int r = check_header(word, in.data[WORD_BYTES], metadata_length, length, ret_fault);
     if (r < 0)
         return r;
-    const size_t head = DAFFI_HEADER_BYTES + lengths.metadata;
-    const size_t size = head + lengths.payload;
+    const size_t head = DAFFI_HEADER_BYTES + metadata_length;
+    const size_t size = DAFFI_HEADER_BYTES + length;
     if (in.length < (payload_too ? size : head)) {
         *ret_size = size;
         return -EAGAIN;
     }
-    r = decode_metadata(daffi_span_of(in.data + DAFFI_HEADER_BYTES, lengths.metadata), &message, ret_fault);
+    const struct daffi_span metadata = daffi_span_of(in.data + DAFFI_HEADER_BYTES, metadata_length);
+    size_t bars[BARS];
+    r = find_bars(metadata, bars, ret_fault);
     if (r < 0)
         return r;
-    if (payload_too)
-        message.payload = daffi_span_of(in.data + head, lengths.payload);
-    *ret_message = message;
+    const size_t receiver = bars[0] + 1;
+    const size_t function = bars[1] + 1;
+    *ret_message = (struct daffi_message){
+        .uuid = (uint16_t)word,
+        .flag = (enum daffi_flag)(word >> FLAG_AT & FLAG_BITS),
+        .decoder = (enum daffi_decoder)(word >> DECODER_AT & DECODER_BITS),
+        .is_bytes = (in.data[2] & IS_BYTES) != 0,
+        .return_result = (in.data[2] & RETURN_RESULT) != 0,
+        .transmitter = daffi_span_of(metadata.data, bars[0]),
+        .receiver = daffi_span_of(metadata.data + receiver, bars[1] - receiver),
+        .function = daffi_span_of(metadata.data + function, metadata_length - function),
+        .payload = payload_too ? daffi_span_of(in.data + head, size - head) : daffi_span_of(NULL, 0),
+    };
     *ret_size = size;
     return 0;
 }

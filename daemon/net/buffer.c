@@ -29,7 +29,8 @@ struct free_block {
 
 struct buffer_pool {
     struct memory_budget *budget;
-    size_t above; /* bytes past the budget's limit that may be taken: see buffer_reserve_above */
+    size_t returned; /* bytes given back that the budget still counts: see buffer_pool_settle */
+    size_t above;    /* bytes past the budget's limit that may be taken: see buffer_reserve_above */
     struct free_block *free[POOL_SIZES];
     size_t kept_bytes;
     size_t lent_bytes; /* of blocks in buffers */
@@ -91,6 +92,7 @@ void buffer_pool_free(struct buffer_pool *pool) {
     if (!pool) {
         return;
     }
+    buffer_pool_settle(pool);
     for (size_t place = 0; place < POOL_SIZES; place++) {
         while (pool->free[place]) {
             unmap_kept(pool, place);
@@ -113,29 +115,52 @@ bool buffer_pool_trim(struct buffer_pool *pool) {
     return buffer_pool_keeps(pool);
 }
 
+void buffer_pool_settle(struct buffer_pool *pool) {
+    if (pool->returned > 0) {
+        atomic_fetch_sub_explicit(&pool->budget->used, pool->returned, memory_order_relaxed);
+        pool->returned = 0;
+    }
+}
+
+/* Has the budget count `bytes` of this pool: what it still counts of those that came back, and more where these do not do. 0
+ * or -ENOBUFS. */
+static int charge(struct buffer_pool *pool, size_t bytes) {
+    if (bytes <= pool->returned) {
+        pool->returned -= bytes;
+        return 0;
+    }
+    size_t more = bytes - pool->returned;
+    size_t used = atomic_fetch_add_explicit(&pool->budget->used, more, memory_order_relaxed);
+    if (used + more > pool->budget->limit + pool->above) {
+        atomic_fetch_sub_explicit(&pool->budget->used, more, memory_order_relaxed);
+        return -ENOBUFS;
+    }
+    pool->returned = 0;
+    return 0;
+}
+
 /* 0, -ENOBUFS, -ENOMEM. */
 static int take_block(struct buffer_pool *pool, size_t capacity, uint8_t **ret_block) {
-    size_t used = atomic_fetch_add_explicit(&pool->budget->used, capacity, memory_order_relaxed);
-    int error = used + capacity > pool->budget->limit + pool->above ? -ENOBUFS : 0;
-    if (!error) {
-        size_t place = size_place(capacity);
-        void *block = place < POOL_SIZES ? take_kept(pool, place) : NULL;
-        if (!block) {
-            block = map_block(capacity);
-        }
-        if (block) {
-            pool->lent_bytes += capacity;
-            *ret_block = block;
-            return 0;
-        }
-        error = -ENOMEM;
+    int r = charge(pool, capacity);
+    if (r < 0) {
+        return r;
     }
-    atomic_fetch_sub_explicit(&pool->budget->used, capacity, memory_order_relaxed);
-    return error;
+    size_t place = size_place(capacity);
+    void *block = place < POOL_SIZES ? take_kept(pool, place) : NULL;
+    if (!block) {
+        block = map_block(capacity);
+    }
+    if (!block) {
+        pool->returned += capacity;
+        return -ENOMEM;
+    }
+    pool->lent_bytes += capacity;
+    *ret_block = block;
+    return 0;
 }
 
 static void give_block(struct buffer_pool *pool, uint8_t *memory, size_t capacity) {
-    atomic_fetch_sub_explicit(&pool->budget->used, capacity, memory_order_relaxed);
+    pool->returned += capacity;
     pool->lent_bytes -= capacity;
     size_t place = size_place(capacity);
     if (place < POOL_SIZES && pool->kept_bytes + capacity <= POOL_KEEP) {
@@ -169,7 +194,7 @@ static int move_to_block(struct buffer_pool *pool, struct buffer *buffer, size_t
 
 int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more) {
     size_t length = buffer_length(buffer);
-    if (more <= buffer_free_space(buffer) && buffer->block) {
+    if (buffer_has_room(buffer, more)) {
         return 0;
     }
     if (more > SIZE_MAX / 4 - length) {

@@ -23,7 +23,7 @@ struct reactor;
 /* Past the limit the connection that holds most is closed. Until its blocks are back, and for what is small, there is
  * an eighth of the limit above it. */
 struct memory_budget {
-    atomic_size_t used;  /* bytes in blocks that hold data */
+    atomic_size_t used;  /* bytes in blocks that hold data, or did in this turn */
     atomic_size_t limit; /* bytes; past it buffer_reserve refuses with -ENOBUFS */
     _Atomic(struct reactor *) sharers[BUDGET_SHARERS_MAX]; /* reactor.c's */
 };
@@ -32,6 +32,10 @@ struct buffer_pool;
 int buffer_pool_new(struct memory_budget *budget, struct buffer_pool **ret_pool); /* 0 or -ENOMEM */
 struct memory_budget *buffer_pool_budget(struct buffer_pool *pool);
 void buffer_pool_free(struct buffer_pool *pool); /* NULL-safe; all buffers must have been cleared */
+
+/* Tells the budget of the blocks that came back, at the end of each turn of the reactor: it is one number that all threads change,
+ * and each change of it waits for the other processors. Until then what came back is there for this pool alone. */
+void buffer_pool_settle(struct buffer_pool *pool);
 
 /* Gives back to the system the free blocks that were not wanted since the last call. False when none is kept now. */
 bool buffer_pool_trim(struct buffer_pool *pool);
@@ -52,16 +56,21 @@ static inline uint8_t *buffer_bytes(const struct buffer *buffer) {
     return buffer->block + buffer->begin;
 }
 
-/* Makes room for `more` bytes behind the end, moving or growing what is there. Returns 0; -ENOBUFS when the
- * budget is used up; -ENOMEM. On failure nothing changed. */
-int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more);
-/* The same, out of what is above the limit. */
-int buffer_reserve_above(struct buffer_pool *pool, struct buffer *buffer, size_t more);
 static inline uint8_t *buffer_space(const struct buffer *buffer) {
     return buffer->block + buffer->end;
 }
 static inline size_t buffer_free_space(const struct buffer *buffer) {
     return buffer->capacity - buffer->end;
+}
+
+/* Makes room for `more` bytes behind the end, moving or growing what is there. Returns 0; -ENOBUFS when the
+ * budget is used up; -ENOMEM. On failure nothing changed. */
+int buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t more);
+/* The same, out of what is above the limit. */
+int buffer_reserve_above(struct buffer_pool *pool, struct buffer *buffer, size_t more);
+/* There is room already. */
+static inline bool buffer_has_room(const struct buffer *buffer, size_t more) {
+    return buffer->block != NULL && more <= buffer_free_space(buffer);
 }
 
 /* Copies bytes to the end, where room was made for them. */

@@ -47,7 +47,7 @@ void connection_fail(struct connection *connection, int reason) {
 
 size_t connection_queued(const struct connection *connection) {
     size_t length = buffer_length(&connection->out);
-    return connection->stream ? length + stream_unsent(connection->stream) : length;
+    return connection->stream ? length + connection->stream->unsent : length;
 }
 
 size_t connection_unacknowledged(const struct connection *connection) {
@@ -60,7 +60,7 @@ size_t connection_unacknowledged(const struct connection *connection) {
 
 /* What it keeps of the memory budget. */
 static size_t held(const struct connection *connection) {
-    size_t unsent = connection->stream ? stream_unsent(connection->stream) : 0;
+    size_t unsent = connection->stream ? connection->stream->unsent : 0;
     return connection->in.capacity + connection->out.capacity + unsent;
 }
 
@@ -103,6 +103,7 @@ static size_t shed_fullest(struct reactor *reactor, size_t least) {
 static void shed_for_sharer(void *argument) {
     struct reactor *reactor = argument;
     const struct memory_budget *budget = buffer_pool_budget(reactor_pool(reactor));
+    buffer_pool_settle(reactor_pool(reactor));
     size_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
     if (used - returning(reactor) > budget->limit - budget->limit / 8) {
         (void)shed_fullest(reactor, SMALL);
@@ -208,30 +209,35 @@ static int make_read_room(struct connection *connection) {
     return reserve(connection, in, room);
 }
 
-/* One read. Bytes; 0 at the end; -EAGAIN; -errno. *ret_full: there may be more. */
-static ssize_t read_some(struct connection *connection, bool *ret_full) {
-    uint8_t waste[DISCARD_SIZE];
-    bool discard = connection->state != CONNECTION_OPEN;
-    uint8_t *room = waste;
-    size_t capacity = sizeof waste;
-    if (!discard) {
-        int r = make_read_room(connection);
-        if (r < 0) {
-            return r;
-        }
-        room = buffer_space(&connection->in);
-        capacity = buffer_free_space(&connection->in);
-    }
+/* One read to `room`. Bytes; 0 at the end; -EAGAIN; -errno. *ret_full: there may be more. */
+static ssize_t read_to(struct connection *connection, uint8_t *room, size_t capacity, bool *ret_full) {
     ssize_t n = stream_read(connection->stream, room, capacity);
     if (n > 0) {
         connection->bytes_read += (size_t)n;
         add_to_meter(connection->read_meter, (size_t)n);
         connection->read_at = reactor_now(connection->reactor);
-        if (!discard) {
-            connection->in.end += (size_t)n;
-        }
     }
     *ret_full = n > 0 && ((size_t)n == capacity || stream_pending(connection->stream) > 0);
+    return n;
+}
+
+/* As read_to. */
+static ssize_t discard_some(struct connection *connection, bool *ret_full) {
+    uint8_t waste[DISCARD_SIZE];
+    return read_to(connection, waste, sizeof waste, ret_full);
+}
+
+/* As read_to, for the handler. */
+static ssize_t read_some(struct connection *connection, bool *ret_full) {
+    int r = make_read_room(connection);
+    if (r < 0) {
+        return r;
+    }
+    struct buffer *in = &connection->in;
+    ssize_t n = read_to(connection, buffer_space(in), buffer_free_space(in), ret_full);
+    if (n > 0) {
+        in->end += (size_t)n;
+    }
     return n;
 }
 
@@ -239,7 +245,8 @@ void connection_read(struct connection *connection) {
     size_t turn = 0;
     while (connection_may_read(connection)) {
         bool full = false;
-        ssize_t n = read_some(connection, &full);
+        ssize_t n = connection->state == CONNECTION_OPEN ? read_some(connection, &full)
+                                                         : discard_some(connection, &full);
         if (n > 0) {
             turn += (size_t)n;
             connection_deliver(connection);
@@ -300,7 +307,7 @@ static size_t length_of(const struct stream_piece *pieces, size_t count) {
 /* Sends what is queued and, behind it, `behind` (NULL: nothing). How much of `behind` was taken, or -EPIPE: it is being aborted. */
 static ssize_t send_queued(struct connection *connection, const struct stream_piece *behind) {
     size_t queued = buffer_length(&connection->out);
-    size_t unsent = stream_unsent(connection->stream);
+    size_t unsent = connection->stream->unsent;
     size_t length = queued + (behind ? behind->length : 0);
     if (length == 0 && unsent == 0) {
         return 0;
@@ -326,20 +333,30 @@ static ssize_t send_queued(struct connection *connection, const struct stream_pi
         buffer_consume(reactor_pool(connection->reactor), &connection->out, of_queued);
         connection->lent -= of_queued < connection->lent ? of_queued : connection->lent;
     }
-    bool blocked = taken < length || stream_unsent(connection->stream) > 0;
+    bool blocked = taken < length || connection->stream->unsent > 0;
     connection->write_wants = blocked ? connection->stream->wants : 0;
-    watch_progress(connection, taken > 0 || stream_unsent(connection->stream) < unsent);
+    watch_progress(connection, taken > 0 || connection->stream->unsent < unsent);
     return (ssize_t)(taken - of_queued);
 }
 
-/* Copies to the queue. 0; -ENOBUFS or -ENOMEM: it is being aborted. */
-static int queue_pieces(struct connection *connection, const struct stream_piece *pieces, size_t count) {
-    size_t length = length_of(pieces, count);
-    int r = length > 0 ? reserve(connection, &connection->out, length) : 0;
+/* Room in the queue. 0; -ENOBUFS or -ENOMEM: it is being aborted. */
+static int make_queue_room(struct connection *connection, size_t length) {
+    int r = reserve(connection, &connection->out, length);
     if (r < 0) {
         connection_abort(connection, r,
                          r == -ENOBUFS ? "no memory is left for its queue (memory_bytes)" : NULL);
-        return r;
+    }
+    return r;
+}
+
+/* Copies to the queue what has that length in all. 0; -ENOBUFS or -ENOMEM: it is being aborted. */
+static int queue_pieces(struct connection *connection, const struct stream_piece *pieces, size_t count,
+                        size_t length) {
+    if (length > 0 && !buffer_has_room(&connection->out, length)) {
+        int r = make_queue_room(connection, length);
+        if (r < 0) {
+            return r;
+        }
     }
     for (size_t i = 0; i < count; i++) {
         buffer_put(&connection->out, pieces[i].bytes, pieces[i].length);
@@ -362,7 +379,16 @@ static int send_straight(struct connection *connection, const struct stream_piec
         return (int)taken;
     }
     const struct stream_piece rest = {(const uint8_t *)piece->bytes + taken, piece->length - (size_t)taken};
-    return queue_pieces(connection, &rest, 1);
+    return queue_pieces(connection, &rest, 1, rest.length);
+}
+
+/* `total` bytes would be too many. */
+static int refuse_queue(struct connection *connection, size_t total) {
+    char detail[DETAIL_MAX];
+    snprintf(detail, sizeof detail, "%zu bytes would wait for it, %zu may (queue_bytes)", total,
+             connection->limits.queue_bytes);
+    connection_abort(connection, -ENOBUFS, detail);
+    return -ENOBUFS;
 }
 
 int connection_write_pieces(struct connection *connection, const struct stream_piece *pieces, size_t count) {
@@ -373,20 +399,20 @@ int connection_write_pieces(struct connection *connection, const struct stream_p
     if (length == 0) {
         return 0;
     }
-    char detail[DETAIL_MAX];
     size_t total = connection_queued(connection) + length;
     if (total > connection->limits.queue_bytes) {
-        snprintf(detail, sizeof detail, "%zu bytes would wait for it, %zu may (queue_bytes)", total,
-                 connection->limits.queue_bytes);
-        connection_abort(connection, -ENOBUFS, detail);
-        return -ENOBUFS;
+        return refuse_queue(connection, total);
     }
     while (pieces[count - 1].length == 0) {
         count--;
     }
     const struct stream_piece *last = &pieces[count - 1];
     bool straight = goes_straight(connection, last);
-    int r = queue_pieces(connection, pieces, straight ? count - 1 : count);
+    if (straight) {
+        count--;
+        length -= last->length;
+    }
+    int r = queue_pieces(connection, pieces, count, length);
     if (r == 0 && straight) {
         r = send_straight(connection, last);
     }

@@ -218,6 +218,7 @@ int reactor_turn(struct reactor *reactor, int wait_ms) {
     }
     timers_run(reactor->timers, reactor->now);
     end_turn(reactor);
+    buffer_pool_settle(reactor->pool);
     if (reactor->trim.place == 0 && buffer_pool_keeps(reactor->pool)) {
         trim_later(reactor);
     }

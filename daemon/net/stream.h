@@ -26,14 +26,12 @@ struct stream_operations {
      * say that there is no more now, unless stream_pending says so. */
     ssize_t (*read)(struct stream *stream, void *out, size_t capacity);
     /* Bytes taken of the pieces (at most STREAM_PIECES_MAX, none of them empty), one behind the other, some of which may still be unsent: see
-     * stream_unsent. Fewer than there are say that it would block; -EAGAIN; -errno. None at all sends what is unsent: 0 or
+     * `unsent`. Fewer than there are say that it would block; -EAGAIN; -errno. None at all sends what is unsent: 0 or
      * -EAGAIN or -errno. */
     ssize_t (*write)(struct stream *stream, const struct stream_piece *pieces, size_t count);
     int (*shutdown)(struct stream *stream); /* says goodbye (close_notify, FIN): 0, -EAGAIN, -errno */
     /* > 0: a read now gets something that epoll won't tell of. */
     size_t (*pending)(const struct stream *stream);
-    /* Sealed bytes taken by write that are still to be sent. */
-    size_t (*unsent)(const struct stream *stream);
     /* A sentence on the last -EPROTO, never NULL. */
     const char *(*error)(const struct stream *stream);
     /* Closes the descriptor and frees the stream; never blocks. */
@@ -45,6 +43,8 @@ struct stream {
     int fd;
     uint32_t wants; /* EPOLLIN or EPOLLOUT: what the last -EAGAIN, short write or unsent rest waits for */
     bool truncated; /* the peer's end came without TLS's goodbye (close_notify) */
+    size_t
+        unsent; /* sealed bytes taken by write that are still to be sent: asked for with each message, so no call */
 };
 
 static inline int stream_handshake(struct stream *s) {
@@ -64,9 +64,6 @@ static inline int stream_shutdown(struct stream *s) {
 }
 static inline size_t stream_pending(const struct stream *s) {
     return s->operations->pending(s);
-}
-static inline size_t stream_unsent(const struct stream *s) {
-    return s->operations->unsent(s);
 }
 static inline const char *stream_error(const struct stream *s) {
     return s->operations->error(s);

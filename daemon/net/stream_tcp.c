@@ -68,7 +68,6 @@ static const struct stream_operations tcp_operations = {
     .write = tcp_write,
     .shutdown = tcp_shutdown,
     .pending = tcp_nothing,
-    .unsent = tcp_nothing,
     .error = tcp_error,
     .close = tcp_close,
 };

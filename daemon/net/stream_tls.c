@@ -40,6 +40,13 @@ static const struct stream_tls *tls_of_const(const struct stream *stream) {
     return (const struct stream_tls *)stream;
 }
 
+/* As tls_wire_send: nothing else changes what is unsent. */
+static int send_sealed(struct stream_tls *tls) {
+    int r = tls_wire_send(&tls->wire);
+    tls->stream.unsent = tls_wire_unsent(&tls->wire);
+    return r;
+}
+
 /* --- failing ---------------------------------------------------------------------------------------------- */
 
 static void set_error(struct stream_tls *tls, const char *text) {
@@ -108,7 +115,7 @@ static void forget_errors(void) {
 /* After a failed call: sends the alert that may be sealed, and says what went wrong. */
 static int tls_fail(struct stream_tls *tls) {
     tls->state = TLS_FAILED;
-    (void)tls_wire_send(&tls->wire);
+    (void)send_sealed(tls);
     if (tls->wire.error) {
         ERR_clear_error();
         return -tls->wire.error;
@@ -119,7 +126,7 @@ static int tls_fail(struct stream_tls *tls) {
 
 /* Sends what a read made TLS answer. 0, or -errno as a read returns it. */
 static int send_answer(struct stream_tls *tls) {
-    int sent = tls_wire_sealed() > 0 ? tls_wire_send(&tls->wire) : 0;
+    int sent = tls_wire_sealed() > 0 ? send_sealed(tls) : 0;
     if (sent == -ENOBUFS) {
         set_error(tls, "TLS failed: the peer asks for new keys on and on, and reads none of the answers");
         return -EPROTO;
@@ -144,7 +151,7 @@ static int tls_handshake(struct stream *stream) {
         forget_errors();
         int r = SSL_do_handshake(tls->ssl);
         if (r == 1) {
-            int sent = tls_wire_send(&tls->wire);
+            int sent = send_sealed(tls);
             if (sent < 0 && sent != -EAGAIN) {
                 tls->state = TLS_FAILED;
                 return sent;
@@ -157,7 +164,7 @@ static int tls_handshake(struct stream *stream) {
         if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
             return tls_fail(tls);
         }
-        int sent = tls_wire_send(&tls->wire);
+        int sent = send_sealed(tls);
         if (sent < 0 && sent != -EAGAIN) {
             tls->state = TLS_FAILED;
             return sent;
@@ -238,7 +245,7 @@ static ssize_t tls_read(struct stream *stream, void *out, size_t capacity) {
 /* Seals as much of the piece as the socket has room for; what fits into the sealing buffer stays there. Bytes taken; -errno. */
 static ssize_t seal_piece(struct stream_tls *tls, const struct stream_piece *piece) {
     size_t taken = 0;
-    while (taken < piece->length && tls_wire_unsent(&tls->wire) == 0) {
+    while (taken < piece->length && tls->stream.unsent == 0) {
         forget_errors();
         size_t n = 0;
         int r = SSL_write_ex(tls->ssl, (const uint8_t *)piece->bytes + taken, piece->length - taken, &n);
@@ -248,7 +255,7 @@ static ssize_t seal_piece(struct stream_tls *tls, const struct stream_piece *pie
             return tls_fail(tls);
         }
         if (r != 1 || !tls_wire_has_room()) {
-            int sent = tls_wire_send(&tls->wire);
+            int sent = send_sealed(tls);
             if (sent < 0 && sent != -EAGAIN) {
                 return sent;
             }
@@ -260,7 +267,7 @@ static ssize_t seal_piece(struct stream_tls *tls, const struct stream_piece *pie
 static ssize_t tls_write(struct stream *stream, const struct stream_piece *pieces, size_t count) {
     struct stream_tls *tls = tls_of(stream);
     stream->wants = EPOLLOUT;
-    int sent = tls_wire_send(&tls->wire);
+    int sent = send_sealed(tls);
     if (sent < 0) {
         return sent;
     }
@@ -278,7 +285,7 @@ static ssize_t tls_write(struct stream *stream, const struct stream_piece *piece
             break;
         }
     }
-    sent = tls_wire_sealed() > 0 ? tls_wire_send(&tls->wire) : 0;
+    sent = tls_wire_sealed() > 0 ? send_sealed(tls) : 0;
     return sent < 0 && sent != -EAGAIN ? sent : (ssize_t)taken;
 }
 
@@ -293,7 +300,7 @@ static int tls_shutdown(struct stream *stream) {
         }
     }
     stream->wants = EPOLLOUT;
-    int sent = tls_wire_send(&tls->wire);
+    int sent = send_sealed(tls);
     if (sent < 0) {
         return sent;
     }
@@ -302,11 +309,6 @@ static int tls_shutdown(struct stream *stream) {
 
 static size_t tls_pending(const struct stream *stream) {
     return tls_of_const(stream)->more ? 1 : 0;
-}
-
-static size_t tls_unsent(const struct stream *stream) {
-    const struct stream_tls *tls = tls_of_const(stream);
-    return tls_wire_unsent(&tls->wire);
 }
 
 static const char *tls_error(const struct stream *stream) {
@@ -336,7 +338,6 @@ static const struct stream_operations tls_operations = {
     .write = tls_write,
     .shutdown = tls_shutdown,
     .pending = tls_pending,
-    .unsent = tls_unsent,
     .error = tls_error,
     .close = tls_close,
 };

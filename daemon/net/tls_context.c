@@ -23,8 +23,9 @@ static const char ciphers_tls13[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static const char groups[] = "X25519:P-256:P-384";
 
-/* Several records in one read; freed whenever it is empty (SSL_MODE_RELEASE_BUFFERS). */
-enum { READ_AHEAD = 4 * (SSL3_RT_MAX_PLAIN_LENGTH + 512) };
+/* Two large records in one read, or many small ones; freed whenever it is empty (SSL_MODE_RELEASE_BUFFERS). Not more: with each record
+ * OpenSSL moves all that it has read behind it to the front. */
+enum { READ_AHEAD = 2 * (SSL3_RT_MAX_PLAIN_LENGTH + 512) };
 
 const char *tls_error_reason(void) {
     unsigned long code = ERR_get_error();

@@ -1,5 +1,6 @@
 #include "ws/ws_frame.h"
 
+#include <endian.h>
 #include <errno.h>
 
 enum {
@@ -94,12 +95,14 @@ size_t ws_frame_encode(const struct ws_frame_header *header, uint8_t out[WS_HEAD
 }
 
 void ws_unmask(uint8_t *bytes, size_t length, const uint8_t mask[4], size_t offset) {
-    uint8_t turned[8];
-    for (size_t i = 0; i < sizeof turned; i++) {
-        turned[i] = mask[(offset + i) & 3];
-    }
-    uint64_t key;
-    memcpy(&key, turned, sizeof key);
+    /* As a number whose lowest byte is for the first of `bytes`: turned, and twice. */
+    uint32_t four;
+    memcpy(&four, mask, sizeof four);
+    const unsigned turn = 8 * (unsigned)(offset & 3);
+    four = le32toh(four);
+    four = four >> turn | four << (-turn & 31);
+    uint64_t turned = four | (uint64_t)four << 32;
+    const uint64_t key = htole64(turned);
     size_t i = 0;
     for (; length - i >= sizeof key; i += sizeof key) {
         uint64_t word; /* by memcpy: `bytes` may start anywhere */
@@ -107,7 +110,7 @@ void ws_unmask(uint8_t *bytes, size_t length, const uint8_t mask[4], size_t offs
         word ^= key;
         memcpy(bytes + i, &word, sizeof word);
     }
-    for (; i < length; i++) {
-        bytes[i] ^= turned[i & 7];
+    for (; i < length; i++, turned >>= 8) {
+        bytes[i] ^= (uint8_t)turned;
     }
 }

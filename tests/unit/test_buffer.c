@@ -21,9 +21,15 @@ static int setup(void **state) {
     return buffer_pool_new(&budget, &pool);
 }
 
+/* At the end of a turn. */
+static size_t used(void) {
+    buffer_pool_settle(pool);
+    return atomic_load(&budget.used);
+}
+
 static int teardown(void **state) {
     (void)state;
-    assert_int_equal(atomic_load(&budget.used), 0);
+    assert_int_equal(used(), 0);
     buffer_pool_free(pool);
     return 0;
 }
@@ -36,12 +42,12 @@ static void test_empty_holds_nothing(void **state) {
     assert_int_equal(buffer_append(pool, &buffer, "", 0), 0);
     assert_null(buffer.block);
     assert_int_equal(buffer_append(pool, &buffer, "abc", 3), 0);
-    assert_int_equal(atomic_load(&budget.used), BUFFER_BLOCK_MIN);
+    assert_int_equal(used(), BUFFER_BLOCK_MIN);
     buffer_consume(pool, &buffer, 1);
     assert_memory_equal(buffer_bytes(&buffer), "bc", 2);
     buffer_consume(pool, &buffer, 2);
     assert_null(buffer.block);
-    assert_int_equal(atomic_load(&budget.used), 0);
+    assert_int_equal(used(), 0);
     buffer_pool_free(NULL);
 }
 
@@ -53,7 +59,7 @@ static void test_grows_by_doubling(void **state) {
     assert_int_equal(buffer.capacity, 8 * BUFFER_BLOCK_MIN);
     assert_true(buffer_free_space(&buffer) >= 100000);
     assert_memory_equal(buffer_bytes(&buffer), "head", 4);
-    assert_int_equal(atomic_load(&budget.used), 8 * BUFFER_BLOCK_MIN);
+    assert_int_equal(used(), 8 * BUFFER_BLOCK_MIN);
     buffer_shrink(pool, &buffer);
     assert_int_equal(buffer.capacity, BUFFER_BLOCK_MIN);
     assert_memory_equal(buffer_bytes(&buffer), "head", 4);
@@ -61,6 +67,24 @@ static void test_grows_by_doubling(void **state) {
     assert_int_equal(buffer_reserve(pool, &buffer, 1), 0);
     buffer_shrink(pool, &buffer);
     assert_null(buffer.block);
+}
+
+static void test_what_came_back_is_told_at_the_end_of_the_turn(void **state) {
+    (void)state;
+    struct buffer a = {0}, b = {0};
+    budget.limit = 3 * (size_t)BUFFER_BLOCK_MIN;
+    assert_int_equal(buffer_reserve(pool, &a, 2 * (size_t)BUFFER_BLOCK_MIN), 0);
+    buffer_clear(pool, &a);
+    assert_int_equal(atomic_load(&budget.used), 2 * (size_t)BUFFER_BLOCK_MIN);
+    atomic_fetch_add(&budget.used, BUFFER_BLOCK_MIN); /* another's: all is used up, but for what came back */
+    assert_int_equal(buffer_reserve(pool, &a, 1), 0);
+    assert_int_equal(buffer_reserve(pool, &b, 2 * (size_t)BUFFER_BLOCK_MIN), -ENOBUFS);
+    assert_int_equal(buffer_reserve(pool, &b, 1), 0);
+    assert_int_equal(used(), budget.limit);
+    buffer_clear(pool, &a);
+    buffer_clear(pool, &b);
+    assert_int_equal(used(), BUFFER_BLOCK_MIN);
+    atomic_fetch_sub(&budget.used, BUFFER_BLOCK_MIN);
 }
 
 static void test_budget(void **state) {
@@ -71,7 +95,7 @@ static void test_budget(void **state) {
     assert_int_equal(buffer_reserve(pool, &b, 2 * (size_t)BUFFER_BLOCK_MIN), 0);
     assert_int_equal(buffer_reserve(pool, &a, BUFFER_BLOCK_MIN), -ENOBUFS);
     assert_memory_equal(buffer_bytes(&a), "a", 1);
-    assert_int_equal(atomic_load(&budget.used), 3 * (size_t)BUFFER_BLOCK_MIN);
+    assert_int_equal(used(), 3 * (size_t)BUFFER_BLOCK_MIN);
     buffer_clear(pool, &b);
     budget.limit = 4 * (size_t)BUFFER_BLOCK_MIN;
     assert_int_equal(buffer_reserve(pool, &a, BUFFER_BLOCK_MIN), 0);
@@ -164,6 +188,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_empty_holds_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_grows_by_doubling, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_came_back_is_told_at_the_end_of_the_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
         cmocka_unit_test_setup_teardown(test_steady_queue_moves_seldom, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_trim_takes_what_was_not_wanted, setup, teardown),

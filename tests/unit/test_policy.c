@@ -253,13 +253,24 @@ static void the_smallest_numbers_hold(void **state) {
 
 static void no_more_parts_than_there_is_room_for(void **state) {
     (void)state;
-    static const struct config_policy part;
+    static const struct config_policy part = {.calls_in_flight = 1};
     struct policy policy = {0};
     for (int i = 0; i < 9; i++) {
         policy_add(&policy, &part);
     }
     assert_int_equal(policy.count, POLICY_PARTS_MAX);
     assert_true(policy_shows_all(&policy));
+}
+
+static void what_says_nothing_is_left_out(void **state) {
+    (void)state;
+    static const struct config_policy nothing;
+    static const struct config_policy last = {.bytes_burst = 1}; /* whatever it is that is said */
+    struct policy policy = {0};
+    policy_add(&policy, &nothing);
+    assert_int_equal(policy.count, 0);
+    policy_add(&policy, &last);
+    assert_int_equal(policy.count, 1);
 }
 
 static int forget(void **state) {
@@ -277,6 +288,7 @@ int main(void) {
         cmocka_unit_test(names_of_pages_are_by_all_lists_and_never_our_own),
         cmocka_unit_test(the_smallest_numbers_hold),
         cmocka_unit_test(no_more_parts_than_there_is_room_for),
+        cmocka_unit_test(what_says_nothing_is_left_out),
     };
     return cmocka_run_group_tests_name("policy", tests, fixture_begin, forget);
 }

@@ -13,8 +13,18 @@ _Static_assert((int)CONFIG_RAW == (int)DAFFI_OPAQUE && (int)CONFIG_JSON == (int)
 
 enum { ALL_SERDES = (1U << CONFIG_SERDES_END) - 1, USUAL_SERDES = ALL_SERDES & ~(1U << CONFIG_PICKLE) };
 
+/* By its bytes: so it holds for whatever a policy may come to say. */
+static bool says_nothing(const struct config_policy *part) {
+    const unsigned char *bytes = (const unsigned char *)part;
+    size_t zeros = 0;
+    while (zeros < sizeof *part && bytes[zeros] == 0) {
+        zeros++;
+    }
+    return zeros == sizeof *part;
+}
+
 void policy_add(struct policy *policy, const struct config_policy *part) {
-    if (policy->count < POLICY_PARTS_MAX) {
+    if (policy->count < POLICY_PARTS_MAX && !says_nothing(part)) {
         policy->parts[policy->count++] = part;
     }
 }

@@ -20,7 +20,7 @@ struct policy {
     size_t count;
 };
 
-/* At most POLICY_PARTS_MAX times. */
+/* At most POLICY_PARTS_MAX times. One that says nothing, as most do, is left out: each call is held against all. */
 void policy_add(struct policy *policy, const struct config_policy *part);
 
 enum policy_verdict {

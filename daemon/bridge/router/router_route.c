@@ -149,10 +149,15 @@ enum { ALWAYS_ROOM = 65536 }; /* bytes of calls that a member may have waiting w
 /* Calls are lent to their receiver's queue, and do not count when memory_bytes is used up and who holds most is closed: so
  * a quarter of that is not for them, be the queue moved to a block of twice the size. */
 static bool is_memory_short(const struct attachment *to, size_t waiting) {
-    const struct memory_budget *budget = buffer_pool_budget(reactor_pool(to->home->bridge->reactor));
+    if (waiting <= ALWAYS_ROOM) {
+        return false;
+    }
+    struct buffer_pool *pool = reactor_pool(to->home->bridge->reactor);
+    const struct memory_budget *budget = buffer_pool_budget(pool);
+    buffer_pool_settle(pool);
     size_t limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
     size_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
-    return waiting > ALWAYS_ROOM && used + 2 * waiting > limit - limit / 4;
+    return used + 2 * waiting > limit - limit / 4;
 }
 
 static bool is_full(const struct attachment *to, size_t size) {

@@ -11,6 +11,22 @@ static size_t bucket_of(const struct call_table *table, const struct call_caller
     return (size_t)(hash >> 32) & (table->capacity - 1);
 }
 
+static void put(struct call **bucket, struct call *call) {
+    call->next = *bucket;
+    call->link = bucket;
+    if (call->next != NULL) {
+        call->next->link = &call->next;
+    }
+    *bucket = call;
+}
+
+static void take_out(struct call *call) {
+    *call->link = call->next;
+    if (call->next != NULL) {
+        call->next->link = call->link;
+    }
+}
+
 /* Without memory the buckets just get fuller. */
 static int grow(struct call_table *table) {
     size_t capacity = table->capacity == 0 ? CAPACITY_MIN : table->capacity * 2;
@@ -25,25 +41,12 @@ static int grow(struct call_table *table) {
     for (size_t i = 0; i < old_capacity; i++) {
         while (old[i] != NULL) {
             struct call *call = old[i];
-            old[i] = call->next;
-            size_t bucket = bucket_of(table, call->caller, call->uuid);
-            call->next = buckets[bucket];
-            buckets[bucket] = call;
+            take_out(call);
+            put(&buckets[bucket_of(table, call->caller, call->uuid)], call);
         }
     }
     free(old);
     return 0;
-}
-
-static struct call **find(const struct call_table *table, const struct call_caller *caller, uint16_t uuid) {
-    if (table->capacity == 0) {
-        return NULL;
-    }
-    struct call **at = &table->buckets[bucket_of(table, caller, uuid)];
-    while (*at != NULL && ((*at)->caller != caller || (*at)->uuid != uuid)) {
-        at = &(*at)->next;
-    }
-    return *at == NULL ? NULL : at;
 }
 
 /* -- the lists of both ends -- */
@@ -106,9 +109,66 @@ static void count_waiting(struct call_table *table, uint64_t change) {
     }
 }
 
-static void drop_at(struct call_table *table, struct call **at) {
-    struct call *call = *at;
-    *at = call->next;
+static struct call *new_call(struct call_table *table) {
+    struct call *call = table->free;
+    if (call == NULL) {
+        return malloc(sizeof *call);
+    }
+    table->free = call->next;
+    table->free_count--;
+    return call;
+}
+
+/* -- what is called -- */
+
+static struct call *find_in(struct call *bucket, const struct call_caller *caller, uint16_t uuid) {
+    struct call *call = bucket;
+    while (call != NULL && (call->caller != caller || call->uuid != uuid)) {
+        call = call->next;
+    }
+    return call;
+}
+
+int call_table_open(struct call_table *table, struct call_caller *caller, uint16_t uuid,
+                    struct call_worker *worker, size_t limit, uint64_t now_us) {
+    if (table->count >= table->capacity && grow(table) < 0) {
+        return -ENOMEM;
+    }
+    struct call **bucket = &table->buckets[bucket_of(table, caller, uuid)];
+    struct call *same = find_in(*bucket, caller, uuid);
+    if (same != NULL) {
+        call_table_drop(table, same);
+    }
+    if (caller->count >= limit) {
+        return -EBUSY;
+    }
+    struct call *call = new_call(table);
+    if (call == NULL) {
+        return -ENOMEM;
+    }
+    *call = (struct call){.caller = caller, .since_us = now_us, .uuid = uuid};
+    put(bucket, call);
+    table->count++;
+    count_waiting(table, 1);
+    link_worker(call, worker);
+    link_caller(call);
+    return 0;
+}
+
+struct call *call_table_find(const struct call_table *table, const struct call_caller *caller,
+                             uint16_t uuid) {
+    return table->capacity == 0 ? NULL
+                                : find_in(table->buckets[bucket_of(table, caller, uuid)], caller, uuid);
+}
+
+struct call *call_table_stale(const struct call_caller *caller, size_t limit, uint64_t now_us) {
+    bool is_stale =
+        caller->count >= limit && caller->oldest != NULL && now_us - caller->oldest->since_us >= STALE_US;
+    return is_stale ? caller->oldest : NULL;
+}
+
+void call_table_drop(struct call_table *table, struct call *call) {
+    take_out(call);
     table->count--;
     count_waiting(table, UINT64_MAX);
     unlink_worker(call);
@@ -122,63 +182,10 @@ static void drop_at(struct call_table *table, struct call **at) {
     }
 }
 
-static struct call *new_call(struct call_table *table) {
-    struct call *call = table->free;
-    if (call == NULL) {
-        return malloc(sizeof *call);
-    }
-    table->free = call->next;
-    table->free_count--;
-    return call;
-}
-
-/* -- what is called -- */
-
-int call_table_open(struct call_table *table, struct call_caller *caller, uint16_t uuid,
-                    struct call_worker *worker, size_t limit, uint64_t now_us) {
-    struct call **same = find(table, caller, uuid);
-    if (same != NULL) {
-        drop_at(table, same);
-    }
-    if (caller->count >= limit) {
-        return -EBUSY;
-    }
-    if (table->count >= table->capacity && grow(table) < 0) {
-        return -ENOMEM;
-    }
-    struct call *call = new_call(table);
-    if (call == NULL) {
-        return -ENOMEM;
-    }
-    struct call **bucket = &table->buckets[bucket_of(table, caller, uuid)];
-    *call = (struct call){.next = *bucket, .caller = caller, .since_us = now_us, .uuid = uuid};
-    *bucket = call;
-    table->count++;
-    count_waiting(table, 1);
-    link_worker(call, worker);
-    link_caller(call);
-    return 0;
-}
-
-struct call *call_table_find(const struct call_table *table, const struct call_caller *caller,
-                             uint16_t uuid) {
-    struct call **at = find(table, caller, uuid);
-    return at == NULL ? NULL : *at;
-}
-
-struct call *call_table_stale(const struct call_caller *caller, size_t limit, uint64_t now_us) {
-    bool is_stale =
-        caller->count >= limit && caller->oldest != NULL && now_us - caller->oldest->since_us >= STALE_US;
-    return is_stale ? caller->oldest : NULL;
-}
-
-void call_table_drop(struct call_table *table, struct call *call) {
-    drop_at(table, find(table, call->caller, call->uuid));
-}
-
 void call_table_drop_caller(struct call_table *table, struct call_caller *caller) {
-    while (caller->oldest != NULL) {
-        call_table_drop(table, caller->oldest);
+    for (struct call *call = caller->oldest, *next; call != NULL; call = next) {
+        next = call->of_caller_next;
+        call_table_drop(table, call);
     }
 }
 

@@ -20,7 +20,8 @@ struct call_worker {
 };
 
 struct call {
-    struct call *next; /* of the same bucket, or of the free ones */
+    struct call *next;  /* of the same bucket, or of the free ones */
+    struct call **link; /* what points to it in its bucket */
     struct call_caller *caller;
     struct call_worker *worker; /* NULL: nobody knows it yet */
     struct call *of_worker_next, *of_worker_previous;

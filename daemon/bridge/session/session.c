@@ -10,7 +10,7 @@ static struct session *session_of_deadline(struct timer *timer) {
 }
 
 struct daffi_span session_name(const struct session *session) {
-    return session->name == NULL ? daffi_span_of(NULL, 0) : daffi_span_text(session->name);
+    return daffi_span_of(session->name, session->name_length);
 }
 
 struct guard_session session_guarded(const struct session *session) {
@@ -321,6 +321,7 @@ static void take_first_message(struct session *session, const struct daffi_messa
         handshake == NULL ? message->transmitter : daffi_span_text(handshake->members[0].name);
     if (daffi_name_check(name, &ignored) == 0) {
         session->name = daffi_span_copy(name);
+        session->name_length = session->name == NULL ? 0 : name.length;
     }
     if (wrong != NULL) {
         session_refuse(session, CLOSE_POLICY, wrong);

@@ -169,25 +169,26 @@ static bool refuse_call(struct session *session, const struct daffi_message *req
     return false;
 }
 
-/* Whose call it is, where that is known: a native peer's functions are its own affair. */
-static struct call_worker *find_worker(struct session *session, const struct daffi_message *request) {
-    if (session->server == DAFFI_TYPE_ROUTER && daffi_span_equal(request->receiver, session_name(session))) {
-        bool takes = session->kind == GUARD_NATIVE || session_exposes(session, request->function);
-        return takes ? &session->self : NULL;
-    }
-    struct roster_entry *entry = session_find_member(session, request->receiver);
+/* Whose call it is, where that is known. */
+static struct call_worker *worker_of(struct roster_entry *entry, const struct daffi_message *request) {
     return entry != NULL && roster_entry_exposes(entry, request->function) ? &entry->calls : NULL;
+}
+
+/* Of one that calls itself. A native peer's functions are its own affair. */
+static struct call_worker *own_worker(struct session *session, const struct daffi_message *request) {
+    bool takes = session->kind == GUARD_NATIVE || session_exposes(session, request->function);
+    return takes ? &session->self : NULL;
 }
 
 bool session_open_call(struct session *session, const struct daffi_message *request) {
     if (session->backend->answers || !request->return_result) {
         return true;
     }
-    const struct roster_entry *entry = session_find_member(session, request->receiver);
-    struct call_worker *worker = find_worker(session, request);
-    bool is_known = worker != NULL;
     bool is_router = session->server == DAFFI_TYPE_ROUTER;
     bool is_self = is_router && daffi_span_equal(request->receiver, session_name(session));
+    struct roster_entry *entry = is_self ? NULL : session_find_member(session, request->receiver);
+    struct call_worker *worker = is_self ? own_worker(session, request) : worker_of(entry, request);
+    bool is_known = worker != NULL;
     if (!is_known && (is_router ? is_self || is_no_name(request) : entry != NULL)) {
         return refuse_call(session, request, DAFFI_ERROR_NO_SUCH_METHOD, NO_SUCH_METHOD);
     }

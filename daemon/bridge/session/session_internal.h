@@ -43,6 +43,7 @@ struct session {
     uint16_t uuid;     /* of the peer's handshake */
     uint16_t id_shift; /* of the ids of its calls on their way up: session_ids.c */
     char *name;        /* of its member; NULL until then */
+    size_t name_length;
     struct names_entry claim;
     struct daffi_handshake *handshake; /* of its peer, until the backend has it */
     struct timer deadline;
