@@ -11,7 +11,7 @@ import { startKeys } from "./keys.js";
 import { MemberList } from "./members.js";
 import { startMessages } from "./messages.js";
 import { plainName } from "./plain.js";
-import { addResult, clearResults } from "./results.js";
+import { addResult, beginResult, clearResults } from "./results.js";
 import { startSaved } from "./saved.js";
 import { Session } from "./session.js";
 import { startTabs } from "./tabs.js";
@@ -45,24 +45,25 @@ const session = new Session({
   onframe: messages.hear,
 });
 
-/** Makes the call of a draft, shows what comes of it, and remembers it. */
+/** Makes the call of a draft, shows that it is under way and what comes of it, and remembers it. */
 async function call(draft) {
-  const started = performance.now();
+  const canceller = new AbortController();
+  const settle = beginResult(titleOf(draft), () => canceller.abort());
   let outcome = "good";
   let text;
   try {
     const { style, functionName, options, args, keywords } = readCall(draft);
     if (!session.connection) throw new Error("there is no connection: press Connect");
     const values = keywords ? [...args, globalThis.DaffiClient.kwargs(keywords)] : args;
-    const result = await session.connection[style](options)[functionName](...values);
+    const result = await session.connection[style]({ ...options, signal: canceller.signal })[functionName](...values);
     text = style === "rpc_nowait" ? "sent; no answer is waited for" : describe(result);
   } catch (error) {
     outcome = "bad";
     const where = error.remoteType ? ` (${error.remoteModule}.${error.remoteType} of ${error.member})` : "";
     text = `${error.code ? `${error.code}: ` : ""}${error.message}${where}`;
+    if (canceller.signal.aborted) text = "cancelled: its answer is not waited for any more; who was called is not told, and may still be at it";
   }
-  const ms = performance.now() - started;
-  addResult(titleOf(draft), ms, outcome, text);
+  const ms = settle(outcome, text);
   history.add(draft, outcome, ms, text);
 }
 
@@ -84,18 +85,18 @@ const history = startHistory({ fill, call: callAgain, save });
 
 /** Functions of this page: what others say to it is shown among the results. */
 async function offer() {
-  const started = performance.now();
+  const settle = beginResult("expose({ say })", null);
   try {
     await session.client.expose({
       say(text) {
-        addResult(`say(${describe(text, 200)})`, 0, "good", "called by another member, shown here");
+        addResult(`say(${describe(text, 200)})`, "good", "called by another member, shown here");
         return "it is shown";
       },
     });
-    addResult("expose({ say })", performance.now() - started, "good", `others can call say of ${session.client.name}`);
+    settle("good", `others can call say of ${session.client.name}`);
     showMembers();
   } catch (error) {
-    addResult("expose({ say })", performance.now() - started, "bad", `${error.code ?? error.name}: ${error.message}`);
+    settle("bad", `${error.code ?? error.name}: ${error.message}`);
   }
 }
 

@@ -22,11 +22,11 @@ describe("playground", () => {
   const firstResult = () => page.locator("#results > li").first();
 
   async function call(name, args, outcome) {
-    const before = await page.locator("#results > li").count();
+    const before = await page.locator("#results > li:not([data-outcome=pending])").count();
     await page.fill("#function", name);
     await page.fill("#arguments", args);
     await page.click("#go");
-    await page.waitForFunction((count) => document.querySelectorAll("#results > li").length > count, before);
+    await page.waitForFunction((count) => document.querySelectorAll("#results > li:not([data-outcome=pending])").length > count, before);
     assert.equal(await firstResult().getAttribute("data-outcome"), outcome, await firstResult().innerText());
     assert.match(await firstResult().locator(".time").innerText(), /^\d+\.\d ms$/);
     return firstResult().locator("pre").innerText();
@@ -62,6 +62,36 @@ describe("playground", () => {
     assert.match(await call("fail", '"kaboom"', "bad"), /^remote: .*kaboom.*ValueError/s);
     assert.match(await call("nobody_has_this", "", "bad"), /^no-such-method: /);
     assert.match(await call("add", "3, four", "bad"), /arguments can't be read/);
+  });
+
+  test("a call under way is shown at once, with the time that passes, and is answered in its place", async () => {
+    await page.click("#clear");
+    await page.fill("#function", "slow");
+    await page.fill("#arguments", "2");
+    await page.click("#go");
+    const item = await firstResult().elementHandle();
+    assert.equal(await item.getAttribute("data-outcome"), "pending");
+    assert.ok(await page.locator("#results-empty").isHidden());
+    const time = () => item.$eval(".time", (shown) => shown.textContent);
+    await page.waitForFunction((shown) => shown.querySelector(".time").textContent !== "", item);
+    const first = await time();
+    assert.match(first, /^0\.\d s$/);
+    await page.waitForFunction(([shown, before]) => shown.querySelector(".time").textContent !== before, [item, first]);
+    await page.click("#clear"); // takes away what is over alone
+    await page.locator('#results > li[data-outcome="good"]').waitFor();
+    assert.ok(await item.evaluate((shown) => shown.isConnected));
+    assert.match(await time(), /^\d{3,}\.\d ms$/);
+    assert.equal(await item.$("button"), null);
+  });
+
+  test("a call under way can be cancelled, by the keyboard, too", async () => {
+    await page.fill("#arguments", "2");
+    await page.click("#go");
+    await firstResult().getByRole("button", { name: /^Cancel rpc\(.*\)\.slow\(2\)/ }).focus();
+    await page.keyboard.press("Enter");
+    await page.locator('#results > li[data-outcome="bad"]', { hasText: /^rpc.*slow.*cancelled/s }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.id), "tab-results");
+    assert.equal(await page.locator('#results > li[data-outcome="pending"]').count(), 0);
   });
 
   test("cast and no wait", async () => {
@@ -201,9 +231,9 @@ describe("playground", () => {
   });
 
   test("functions of this page are refused where the policy does not let it offer any, with the name of the option", async () => {
-    const before = await page.locator("#results > li").count();
+    const before = await page.locator("#results > li:not([data-outcome=pending])").count();
     await page.click("#offer");
-    await page.waitForFunction((count) => document.querySelectorAll("#results > li").length > count, before);
+    await page.waitForFunction((count) => document.querySelectorAll("#results > li:not([data-outcome=pending])").length > count, before);
     assert.equal(await firstResult().getAttribute("data-outcome"), "bad");
     assert.match(await firstResult().locator("pre").innerText(), /^refused: .*"say" \(policy\.expose\)/);
   });

@@ -21,10 +21,10 @@ describe("playground as a tool", () => {
 
   const open = (at = page) => at.locator('.functions button[data-function="add"][data-member="calculator"]').waitFor();
   const serde = (name) => page.click(`.segments label:has(input[value="${name}"])`);
-  const answered = (count) => page.waitForFunction((most) => document.querySelectorAll("#results > li").length > most, count);
+  const answered = (count) => page.waitForFunction((most) => document.querySelectorAll("#results > li:not([data-outcome=pending])").length > most, count);
 
   async function call(name, args, kwargs = "") {
-    const count = await page.locator("#results > li").count();
+    const count = await page.locator("#results > li:not([data-outcome=pending])").count();
     await page.fill("#function", name);
     await page.fill("#arguments", args);
     await page.fill("#kwargs", kwargs);
