@@ -147,3 +147,13 @@ test("the tutorial does what it says", { timeout: 120000 }, async () => {
   terminal.shell.stdin.end();
   assert.equal(await terminal.gone, 0);
 });
+
+test("the tutorial's worker, started by hand, looks for the bridge where it usually is", () => {
+  const [, worker] = /^`worker\.py`:\n\n```python\n([^]*?)^```$/m.exec(DOCUMENT);
+  const folder = mkdtempSync(join(home, "by-hand-"));
+  writeFileSync(join(folder, "worker.py"), worker);
+  writeFileSync(join(folder, "daffi.py"), // stands in for the real one, which would need the port
+    "class Client:\n    def __init__(self, *, host, port, **_):\n        print(host, port)\n    def connect(self): pass\n    def join(self): pass\n\ndef callback(function): return function\n");
+  const { DAFFI_HOST, DAFFI_PORT, ...env } = process.env;
+  assert.equal(execFileSync(PYTHON, ["worker.py"], { cwd: folder, env, encoding: "utf8" }), "127.0.0.1 8080\nready\n");
+});
