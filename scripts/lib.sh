@@ -28,15 +28,15 @@ find_python() {
     fi
 }
 
-# ensure_venv REQUIREMENTS: .venv with what the file pins. Nothing is done when that was done before.
+# ensure_venv REQUIREMENTS [FOLDER]: FOLDER (.venv) with what the file pins. Nothing is done when that was done before.
 ensure_venv() {
-    local requirements=$1 python stamp
+    local requirements=$1 venv=${2:-$ROOT/.venv} python stamp
     python=$(find_python)
-    stamp="$ROOT/.venv/installed-$(cat "$ROOT/scripts/requirements.txt" "$requirements" | sha256sum | cut -c1-16)"
-    [ -e "$stamp" ] && "$ROOT/.venv/bin/python" -c '' 2>/dev/null && return
-    say "Python packages of ${requirements#"$ROOT"/} into .venv"
-    "$python" -m venv "$ROOT/.venv"
-    "$ROOT/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements" </dev/null
+    stamp="$venv/installed-$(cat "$ROOT/scripts/requirements.txt" "$requirements" | sha256sum | cut -c1-16)"
+    [ -e "$stamp" ] && "$venv/bin/python" -c '' 2>/dev/null && return
+    say "Python packages of ${requirements#"$ROOT"/} into ${venv#"$ROOT"/}"
+    "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements" </dev/null
     touch "$stamp"
 }
 

@@ -130,7 +130,9 @@ def serve(house: House, options: list[str]) -> None:
     """Starts everybody in order, says where the page is, and stays until somebody ends."""
     cert, key = certificate()
     configuration = STATE / "bridge.json"
-    configuration.write_text(json.dumps({"policy": {"expose": ["*"], "expose_shared": True}}))
+    # Faults alone: a line for each connection would push the address out of sight, and those of browsers that do not believe the
+    # certificate yet look like faults. Who wants them says --log-level info.
+    configuration.write_text(json.dumps({"policy": {"expose": ["*"], "expose_shared": True}, "log": {"level": "warning"}}))
     worker_port = free_port()
     listening = house.start("bridge", [
         BRIDGE, "-c", configuration, "--listen", f"http://127.0.0.1:{worker_port}",

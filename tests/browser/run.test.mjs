@@ -8,9 +8,10 @@ import { BUILD, ROOT, launchChromium, openPage } from "./harness.mjs";
 
 const BUILD_MS = 600000;
 
-/** Starts scripts/run; resolves with the page's address once it is printed. */
+/** Starts scripts/run, with a venv that has what scripts/run itself installs and nothing of the tests'; resolves with the page's address once it is printed. */
 function startRun() {
-  const child = spawn(join(ROOT, "scripts/run"), [], { stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const env = { ...process.env, DAFFI_VENV: join(BUILD, "run-venv") };
+  const child = spawn(join(ROOT, "scripts/run"), [], { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
   let output = "";
   const gone = new Promise((done) => child.once("close", (code) => done(code)));
   return new Promise((done, failed) => {
@@ -29,27 +30,34 @@ test("scripts/run ends with a page in which Python answers, and Ctrl-C ends it a
   const run = await startRun();
   const browser = await launchChromium();
   try {
+    const distrustful = await openPage(browser, null, { ignoreHTTPSErrors: false });
+    await assert.rejects(distrustful.goto(run.url), /ERR_CERT/); // as the text under the address announces
     const page = await openPage(browser, run.url, { viewport: { width: 1280, height: 800 } });
     const press = async (name, args, serde) => {
       await page.click(`.segments label:has(input[value="${serde}"])`);
       await page.locator(`.functions button[data-function="${name}"]`).first().click();
       await page.fill("#arguments", args);
-      const before = await page.locator("#results > li").count();
+      const before = await page.locator("#results > li:not([data-outcome=pending])").count();
       await page.click("#go");
-      await page.waitForFunction((count) => document.querySelectorAll("#results > li").length > count, before);
+      await page.waitForFunction((count) => document.querySelectorAll("#results > li:not([data-outcome=pending])").length > count, before);
       return page.locator("#results > li").first().locator("pre").innerText();
     };
     assert.match(await press("greet", '"world"', "json"), /^"Hello, world! /);
     assert.equal(await press("add", "3, 4", "msgpack"), "7");
     assert.equal(await press("multiply", "6, 7", "json"), "42");
+    const example = await openPage(browser, new URL("examples/02_service_msgpack/index.html", run.url).href);
+    const says = (text) => example.waitForFunction((wanted) => document.getElementById("out").textContent.includes(wanted), text);
+    await says("connected");
+    await example.click("#statistics");
+    await says("count 3, mean 84.33");
     const other = await openPage(browser, run.url);
     await page.click("#offer");
     await other.locator('.functions button[data-function="say"]').click();
     await other.fill("#arguments", '"hello"');
     await other.click("#go");
-    assert.equal(await other.locator("#results > li").first().locator("pre").innerText(), '"it is shown"');
+    assert.equal(await other.locator("#results > li[data-outcome=good] pre").innerText(), '"it is shown"');
     assert.match(await page.locator("#results > li").first().innerText(), /^say\("hello"\)/);
-    assert.deepEqual([...page.problems, ...other.problems], []);
+    assert.deepEqual([...page.problems, ...example.problems, ...other.problems], []);
     mkdirSync(join(BUILD, "screenshots"), { recursive: true });
     await page.screenshot({ path: join(BUILD, "screenshots", "run.png") });
   } finally {
@@ -57,4 +65,6 @@ test("scripts/run ends with a page in which Python answers, and Ctrl-C ends it a
     process.kill(-run.child.pid, "SIGINT");
   }
   assert.equal(await run.gone, 0, run.log());
+  const behind = run.log().slice(run.log().indexOf("Ctrl-C ends it all.\n"));
+  assert.deepEqual(behind.split("\n").slice(1).filter((line) => line !== "" && line !== "ending"), [], "nothing that went well pushes the address out of sight");
 });
