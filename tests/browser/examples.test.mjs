@@ -1,11 +1,12 @@
-// The seven examples, pressed button by button: through the bridge, and straight to a bare Python server with one line changed.
+// The seven examples, pressed button by button: through the bridge, straight to a bare Python server with one line changed, and with
+// daffi-bridge dev and what the page itself says has to run.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { CLIENT, freePort, launchChromium, openPage, startBridge, startExample } from "./harness.mjs";
+import { CLIENT, PYTHON, freePort, launchChromium, makeFolder, openPage, said, startBridge, startDev, startExample } from "./harness.mjs";
 
 let browser;
 before(async () => { browser = await launchChromium(); });
@@ -72,10 +73,11 @@ for (const example of EXAMPLES) {
   describe(example.name, () => {
     let port;
     const running = [];
-    const startMore = async (command) => {
+    const startAt = (where) => async (command) => {
       const [file, ...args] = command.split(" ");
-      running.push(await startExample(`${example.name}/${file}`, port, ...args));
+      running.push(await startExample(`${example.name}/${file}`, where, ...args));
     };
+    const startMore = (command) => startAt(port)(command);
 
     before(async () => {
       port = await freePort();
@@ -92,6 +94,25 @@ for (const example of EXAMPLES) {
         await page.context().close();
       } finally {
         await bridge.stop();
+      }
+    });
+
+    test("in daffi-bridge dev, started as the page says", async () => {
+      const { top, site, home } = makeFolder();
+      cpSync(join(CLIENT, "examples", example.name), site, { recursive: true });
+      const [, told] = /<code id="start">daffi-bridge dev(.*?)<\/code>/.exec(readFileSync(join(site, "index.html"), "utf8"));
+      const commands = told.trim().split(" ").filter(Boolean).map((word) => ({ python: PYTHON, "worker.py": join(site, "worker.py") })[word] ?? word);
+      const workers = commands.filter((word) => word === PYTHON).length;
+      const dev = await startDev(site, home, commands);
+      try {
+        await said(dev, new RegExp(`(^worker\\.py.* \\| ready$[^]*?){${workers}}`, "m"));
+        const page = await openPage(browser, `${dev.http}/_bridge/examples/${example.name}/index.html`);
+        await example.use(page, { startMore: startAt(new URL(dev.http).port) });
+        assert.deepEqual(page.problems, []);
+        await page.context().close();
+      } finally {
+        await dev.stop();
+        rmSync(top, { recursive: true, force: true });
       }
     });
 

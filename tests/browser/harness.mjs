@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 export const ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
 export const BUILD = resolve(ROOT, process.env.DAFFI_BUILD ?? "build/dev");
 export const CLIENT = join(BUILD, "js-client");
-const PYTHON = process.env.DAFFI_PYTHON ?? join(ROOT, ".venv/bin/python");
+export const PYTHON = process.env.DAFFI_PYTHON ?? join(ROOT, ".venv/bin/python");
 const READY_MS = 20000;
 
 /** A TCP port of the loopback that nobody holds just now. */
