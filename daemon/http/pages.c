@@ -73,7 +73,7 @@ static int answer_absent(const struct request_head *head, const struct response_
     return answer_text(head, 404, "Cache-Control: no-store\r\n", "there is nothing at this path\n", sink);
 }
 
-static int answer_file(const struct request_head *head, const struct embedded_file *file,
+static int answer_file(const struct request_head *head, int status, const struct embedded_file *file,
                        const struct response_sink *sink) {
     unsigned brotli = file->brotli.data != NULL ? response_coding_quality(head, "br") : 0;
     unsigned gzip = file->gzip.data != NULL ? response_coding_quality(head, "gzip") : 0;
@@ -89,7 +89,8 @@ static int answer_file(const struct request_head *head, const struct embedded_fi
     char fields[1024];
     snprintf(fields, sizeof fields, "ETag: %s\r\nCache-Control: no-cache\r\nVary: Accept-Encoding\r\n%s%s",
              bytes->etag, encoding, policy);
-    const struct response response = {.status = response_is_unchanged(head, bytes->etag) ? 304 : 200,
+    bool unchanged = status == 200 && response_is_unchanged(head, bytes->etag);
+    const struct response response = {.status = unchanged ? 304 : status,
                                       .type = media_type_of(file->name),
                                       .fields = fields,
                                       .body = daffi_span_of(bytes->data, bytes->length),
@@ -108,7 +109,7 @@ static int answer_page(const struct pages *pages, const struct request_head *hea
     snprintf(name, sizeof name, "%s%s", below, folder ? "index.html" : "");
     const struct embedded_file *file = find_file(pages, name);
     if (file != NULL) {
-        return answer_file(head, file, sink);
+        return answer_file(head, 200, file, sink);
     }
     snprintf(name, sizeof name, "%s%sindex.html", below, below[0] != '\0' ? "/" : "");
     if (!folder && find_file(pages, name) != NULL) {
@@ -116,7 +117,8 @@ static int answer_page(const struct pages *pages, const struct request_head *hea
         snprintf(fields, sizeof fields, "Location: %s/\r\nCache-Control: no-cache\r\n", path);
         return answer_text(head, 308, fields, "this is a folder: its address ends in a slash\n", sink);
     }
-    return answer_absent(head, sink);
+    file = find_file(pages, "404.html");
+    return file != NULL ? answer_file(head, 404, file, sink) : answer_absent(head, sink);
 }
 
 /* What is true now: for pages of this very origin alone (no Access-Control-Allow-Origin). */
@@ -156,6 +158,10 @@ int pages_answer(const struct pages *pages, const struct request_head *head,
     bool below = strncmp(path, root, sizeof root - 1) == 0 || strcmp(path, "/_bridge") == 0;
     if (pages->playground && pages->write_numbers != NULL && strcmp(path, "/_bridge/numbers.json") == 0) {
         return answer_numbers(pages, head, sink);
+    }
+    if (pages->playground && strcmp(path, "/") == 0) { /* for now: it may be off tomorrow */
+        return answer_text(head, 302, "Location: /_bridge/\r\nCache-Control: no-store\r\n",
+                           "the playground is at /_bridge/\n", sink);
     }
     if (pages->playground && below) {
         return answer_page(pages, head, path, sink);

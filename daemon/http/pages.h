@@ -1,5 +1,5 @@
 /* The bridge's own pages: /healthz always; where the playground is on, what is embedded from daemon/site under
- * /_bridge/, the numbers that it draws, and the client's examples under /_bridge/examples/NAME/. Pure but for the numbers: no file is opened, a path is looked up in
+ * /_bridge/, the numbers that it draws, and the client's examples under /_bridge/examples/NAME/; `/` leads there. Pure but for the numbers: no file is opened, a path is looked up in
  * a table. Every page comes under a strict Content-Security-Policy. */
 #ifndef PAGES_H
 #define PAGES_H
@@ -17,7 +17,7 @@ struct pages {
     void *source;
 };
 
-/* Answers GET or HEAD of `head`, always: 200, 304, 308 (a folder without its slash) or 404. 0, or what the sink
+/* Answers GET or HEAD of `head`, always: 200, 302 (`/`), 304, 308 (a folder without its slash) or 404. 0, or what the sink
  * said. The answer says `Connection: close`. */
 int pages_answer(const struct pages *pages, const struct request_head *head,
                  const struct response_sink *sink);

@@ -15,6 +15,7 @@
 
 static const struct embedded_file files[] = {
     {"index.html", FORM("<!DOCTYPE html>", "\"home\""), FORM("br", "\"home-br\""), FORM("gz", "\"home-gz\"")},
+    {"404.html", FORM("no such page", "\"404\""), {NULL, 0, NULL}, {NULL, 0, NULL}},
     {"site.css", FORM("css", "\"css\""), {NULL, 0, NULL}, {NULL, 0, NULL}},
     {"icon.svg", FORM("<svg/>", "\"icon\""), {NULL, 0, NULL}, {NULL, 0, NULL}},
     {"examples/01_x/index.html", FORM("example", "\"ex\""), {NULL, 0, NULL}, {NULL, 0, NULL}},
@@ -89,7 +90,7 @@ static void paths_lead_to_pages(void **state) {
 static void other_paths_lead_nowhere(void **state) {
     (void)state;
     static const char *const paths[] = {
-        "/",
+        "/index.html",
         "/_bridge/nothing",
         "/_bridge//",
         "//_bridge/",
@@ -137,10 +138,23 @@ static void other_paths_lead_nowhere(void **state) {
     assert_int_equal(pages_decode_path(daffi_span_of(longest, PAGES_PATH_MAX + 1), decoded), -EINVAL);
 }
 
+static void the_root_leads_to_the_playground_and_what_is_no_page_says_so(void **state) {
+    (void)state;
+    assert_int_equal(ask(&pages, "GET", "/", ""), 302);
+    assert_non_null(strstr(out.bytes, "\r\nLocation: /_bridge/\r\n"));
+    assert_int_equal(ask(&pages, "GET", "/_bridge/nothing", ""), 404);
+    assert_string_equal(body(), "no such page");
+    assert_non_null(strstr(out.bytes, "\r\nContent-Security-Policy: default-src 'none'; "));
+    assert_int_equal(ask(&pages, "GET", "/_bridge/nothing", "If-None-Match=\"404\""), 404);
+    assert_int_equal(ask(&pages, "GET", "/nothing", ""), 404);
+    assert_string_equal(body(), "there is nothing at this path\n");
+}
+
 static void without_the_playground_only_health_is_told(void **state) {
     (void)state;
     const struct pages off = {&table, false, write_numbers, &calls};
     assert_int_equal(ask(&off, "GET", "/healthz", ""), 200);
+    assert_int_equal(ask(&off, "GET", "/", ""), 404);
     assert_int_equal(ask(&off, "GET", "/_bridge/", ""), 404);
     assert_int_equal(ask(&off, "GET", "/_bridge", ""), 404);
     assert_int_equal(ask(&off, "GET", "/_bridge/examples/01_x/worker.py", ""), 404);
@@ -199,6 +213,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_lead_to_pages),
         cmocka_unit_test(other_paths_lead_nowhere),
+        cmocka_unit_test(the_root_leads_to_the_playground_and_what_is_no_page_says_so),
         cmocka_unit_test(without_the_playground_only_health_is_told),
         cmocka_unit_test(pages_come_under_a_strict_policy),
         cmocka_unit_test(forms_and_conditions),
