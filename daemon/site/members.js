@@ -6,6 +6,9 @@ import { startRoving } from "./roving.js";
 
 const SHOWN_MEMBERS = 200;
 const SHOWN_FUNCTIONS = 40;
+const SEEN_AT_ONCE = 10; // functions of one member that nobody needs a filter for
+const NOBODY = "Nobody else is connected yet. Start a Python worker, and its functions appear here.";
+const NOT_CONNECTED = "This page is not connected. Once it is, those who are there appear here.";
 
 export class MemberList {
   #members = [];
@@ -29,14 +32,20 @@ export class MemberList {
     });
   }
 
-  /** @param {{name: string, methods: readonly string[]|null}[]} members with this page among them @param {string} own its name */
-  show(members, own) {
+  /**
+   * @param {{name: string, methods: readonly string[]|null}[]} members with this page among them
+   * @param {string} own its name
+   * @param {boolean} connected whether this page is one of them now
+   */
+  show(members, own, connected) {
     this.#own = own;
     this.#members = [...members].sort((a, b) => (a.name === own) - (b.name === own) || (a.name < b.name ? -1 : 1));
-    const others = members.filter(({ name }) => name !== own).length;
-    $("members-count").textContent = String(others);
-    $("members-empty").hidden = others > 0;
-    $("members-filter").hidden = others < 2 && $("members-filter").value === "";
+    const others = members.filter(({ name }) => name !== own);
+    const offered = others.reduce((sum, { methods }) => sum + (methods?.length ?? 0), 0);
+    $("members-count").textContent = String(members.length);
+    $("members-empty").hidden = others.length > 0;
+    $("members-empty").textContent = connected ? NOBODY : NOT_CONNECTED;
+    $("members-filter").hidden = others.length < 2 && offered <= SEEN_AT_ONCE && $("members-filter").value === "";
     this.#draw();
   }
 

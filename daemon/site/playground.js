@@ -29,7 +29,7 @@ const showCode = startCodePane(formDraft, () => $("url").value);
 
 const showMembers = everyFrame(() => {
   const { client, members } = session;
-  memberList.show(members, client?.name);
+  memberList.show(members, client?.name, $("state").dataset.state === "open");
   offerMembers(members.filter((member) => member.name !== client?.name));
   memberList.mark();
 });
@@ -38,7 +38,7 @@ const session = new Session({
   onstate(state, text) {
     $("state").dataset.state = state;
     $("state").textContent = plainName(text, 400);
-    $("go").disabled = state !== "open";
+    $("go").disabled = $("offer").disabled = state !== "open";
   },
   onmembers: showMembers,
   onevent: showEvent,

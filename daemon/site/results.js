@@ -18,7 +18,7 @@ export function beginResult(head, cancel) {
   const begun = performance.now();
   const name = plainName(head, 300);
   const time = element("span", { className: "time" });
-  const stop = button("Cancel", "quiet", cancel);
+  const stop = button("Cancel", "", cancel);
   stop.hidden = true;
   stop.setAttribute("aria-label", `Cancel ${name}`);
   const pre = element("pre");

@@ -5,7 +5,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { BUILD, ROOT, openPage, startBridge, startPlayground, startWorker } from "./harness.mjs";
+import { BUILD, ROOT, launchChromium, openPage, startBridge, startPlayground, startWorker } from "./harness.mjs";
 
 describe("playground", () => {
   let house, browser, bridge, port, page;
@@ -34,7 +34,9 @@ describe("playground", () => {
 
   test("shows the members and their functions", async () => {
     await chip("add", "calculator").waitFor();
-    assert.equal(await page.textContent("#members-count"), "1");
+    assert.equal(await page.textContent("#members-count"), "2"); // this page is one of them
+    assert.equal(await page.locator("#members > li").count(), 2);
+    assert.ok(await page.locator("#members-filter").isVisible(), "one worker of many functions is enough to look for one");
     assert.match(await page.textContent("#state"), /^connected as /);
   });
 
@@ -243,11 +245,56 @@ describe("playground", () => {
     await page.screenshot({ path: join(BUILD, "screenshots", "playground.png") });
   });
 
-  test("fits a phone: nothing to scroll sideways", async () => {
+  test("fits a phone: nothing to scroll sideways, and no tab out of sight", async () => {
+    for (const width of [320, 375]) {
+      await page.setViewportSize({ width, height: 740 });
+      const hidden = await page.locator("#tabs [role=tab]").evaluateAll((tabs) => {
+        const box = tabs[0].parentElement.getBoundingClientRect();
+        return tabs.filter((tab) => tab.getBoundingClientRect().right > box.right).map((tab) => tab.textContent);
+      });
+      assert.deepEqual(hidden, [], `at ${width} px`);
+    }
     await page.setViewportSize({ width: 360, height: 740 });
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(width <= 360, `the page is ${width} px wide on a phone of 360`);
     await page.screenshot({ path: join(BUILD, "screenshots", "playground-phone.png"), fullPage: true });
+  });
+
+  test("on a screen that is touched nothing is said of keys", async () => {
+    const tablet = await launchChromium({ args: ["--blink-settings=primaryPointerType=2,availablePointerTypes=2"] }); // coarse; Playwright's own touch changes no media query
+    try {
+      const touched = await openPage(tablet, `${bridge.url}/_bridge/`, { viewport: { width: 1024, height: 768 } });
+      assert.ok(await touched.evaluate(() => matchMedia("(pointer: coarse)").matches));
+      assert.ok(await touched.locator("#go").isVisible());
+      for (const hint of [".keys-hint", "#keys"]) assert.ok(await touched.locator(hint).isHidden(), hint);
+      assert.ok(await page.locator("#keys").isVisible());
+    } finally {
+      await tablet.close();
+    }
+  });
+
+  test("a page that could not connect says so of itself, not that nobody is there", async () => {
+    const other = await openPage(browser, `${bridge.url}/_bridge/`);
+    await other.locator('#state[data-state="open"]').waitFor();
+    await other.fill("#url", "ws://127.0.0.1:1/");
+    await other.click("#connect");
+    await other.locator('#state[data-state="failed"]').waitFor();
+    await other.locator("#members-empty", { hasText: "This page is not connected" }).waitFor();
+    assert.equal(await other.textContent("#members-count"), "0");
+    await other.context().close();
+  });
+
+  test("the address alone leads to the playground, and what is no page leads there, too", async () => {
+    const other = await openPage(browser, `${bridge.url}/`);
+    assert.equal(other.url(), `${bridge.url}/_bridge/`);
+    const answer = await other.goto(`${bridge.url}/_bridge/examples/nope`);
+    assert.equal(answer.status(), 404);
+    assert.equal(await other.locator("h1").innerText(), "There is no such page");
+    assert.equal(await other.locator("main").evaluate((main) => getComputedStyle(main).borderTopStyle), "solid"); // its styles are there
+    await other.getByRole("link", { name: "the playground" }).click();
+    await other.locator('#state[data-state="open"]').waitFor();
+    assert.deepEqual(other.problems, []);
+    await other.context().close();
   });
 
   test("without a script error or a refusal of the Content-Security-Policy", () => {
@@ -260,6 +307,7 @@ describe("playground", () => {
     try {
       const answer = await plain.goto(`${other.url}/_bridge/`);
       assert.equal(answer.status(), 404);
+      assert.equal((await plain.goto(other.url)).status(), 404);
     } finally {
       await plain.context().close();
       await other.stop();
