@@ -1,4 +1,5 @@
-// The playground, read by axe (WCAG 2.2 A and AA, and good practice): each tab with something in it, both themes, wide and as a phone has it.
+// The playground, read by axe (WCAG 2.2 A and AA, and good practice): each tab with something in it, both themes, wide and as a phone has it;
+// and pages that it leads to.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { readFileSync } from "node:fs";
@@ -44,12 +45,18 @@ describe("playground, accessible", () => {
     const options = theme === "dark" ? { runOnly: ["color-contrast"] } : {}; // the theme changes nothing else
     test(`${theme}, ${size}: axe finds nothing, whichever tab is open`, async () => {
       const page = await prepare(theme, SIZES[size]);
+      await page.evaluate(async () => (await import("/_bridge/results.js")).beginResult("rpc().slow(60)", () => {}));
+      await page.locator('#results > [data-outcome="pending"] button:not([hidden])').waitFor({ state: "attached" });
       for (const tab of TABS) {
         await page.click(`#tab-${tab}`);
         assert.deepEqual(await findings(page, options), [], tab);
       }
       await page.click("#keys");
       assert.deepEqual(await findings(page, options), [], "keys");
+      for (const path of ["nope", "examples/05_cast/index.html", "examples/01_service_json/index.html"]) {
+        await page.goto(`${bridge.url}/_bridge/${path}`);
+        assert.deepEqual(await findings(page, options), [], path);
+      }
       assert.deepEqual(page.problems, []);
       await page.context().close();
     });
