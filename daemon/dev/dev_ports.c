@@ -12,7 +12,7 @@
 /* Whether one can listen there: the port, any for 0, or -errno. */
 static int try_address(const char *address, unsigned port) {
     struct listener_socket socket;
-    char service[8];
+    char service[12]; /* of any unsigned */
     char ignored[CONFIG_ERROR_MAX];
     snprintf(service, sizeof service, "%u", port);
     int status = listener_open(address, service, NULL, &socket, ignored, sizeof ignored);
