@@ -256,6 +256,10 @@ int connection_new(struct reactor *reactor, struct stream *stream, const struct 
     return 0;
 }
 
+void connection_set_limits(struct connection *connection, const struct connection_limits *limits) {
+    connection->limits = *limits;
+}
+
 void connection_set_handler(struct connection *connection, const struct connection_handler *handler,
                             void *owner) {
     connection->handler = handler;

@@ -47,6 +47,9 @@ struct connection_limits {
 int connection_new(struct reactor *reactor, struct stream *stream, const struct connection_limits *limits,
                    const struct connection_handler *handler, void *owner, struct connection **ret_connection);
 
+/* By other limits from now on (open_ms has passed): whoever comes in goes by those of then, however long it has been connected. */
+void connection_set_limits(struct connection *connection, const struct connection_limits *limits);
+
 /* Hands the connection to another handler: the upgrade of HTTP to WebSocket, the door to a session. */
 void connection_set_handler(struct connection *connection, const struct connection_handler *handler,
                             void *owner);

@@ -172,3 +172,30 @@ class Page:
             except ConnectionClosed as closed:
                 assert closed.rcvd is not None, "the connection ended without a close frame"
                 return closed.rcvd.code, closed.rcvd.reason
+
+
+class OwnPage(Page):
+    """As daffi.js does: asks for the offer, and takes WebSocket messages of several daffi messages, or none."""
+
+    def __init__(self, bridge, **options):
+        self.queue: list[bytes] = []
+        self.frames: list[int] = []  # how many daffi messages each WebSocket message had
+        super().__init__(f"{bridge.ws_url}?daffi-bridge=1", **options)
+
+    def shake_hands(self) -> wire.Message:
+        answer = super().shake_hands()
+        self.offer = answer.json()["meta"]["bridge"]
+        return answer
+
+    def next_bytes(self, seconds: float) -> bytes:
+        while not self.queue:
+            data = self.socket.recv(timeout=seconds)
+            before = len(self.queue)
+            if len(data) == 4:  # the notice of a large message
+                continue
+            while data:
+                size = wire.size_at_front(data)
+                self.queue.append(data[:size])
+                data = data[size:]
+            self.frames.append(len(self.queue) - before)
+        return self.queue.pop(0)

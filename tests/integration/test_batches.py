@@ -9,35 +9,7 @@ import time
 import pytest
 import wire
 from native import Native
-from page import Page
-
-
-class OwnPage(Page):
-    """As daffi.js does: asks for the offer, and takes WebSocket messages of several daffi messages, or none."""
-
-    def __init__(self, bridge, **options):
-        self.queue: list[bytes] = []
-        self.frames: list[int] = []  # how many daffi messages each WebSocket message had
-        super().__init__(f"{bridge.ws_url}?daffi-bridge=1", **options)
-
-    def shake_hands(self) -> wire.Message:
-        answer = super().shake_hands()
-        self.offer = answer.json()["meta"]["bridge"]
-        return answer
-
-    def next_bytes(self, seconds: float) -> bytes:
-        while not self.queue:
-            data = self.socket.recv(timeout=seconds)
-            before = len(self.queue)
-            if len(data) == 4:  # the notice of a large message
-                continue
-            while data:
-                size = wire.size_at_front(data)
-                self.queue.append(data[:size])
-                data = data[size:]
-            self.frames.append(len(self.queue) - before)
-        return self.queue.pop(0)
-
+from page import OwnPage, Page
 
 UPGRADE = (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")

@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+import wire
 from native import Native
-from page import Page, RemoteError
+from page import OwnPage, Page, RemoteError
 from processes import free_port
 from websockets.exceptions import InvalidStatus
 
@@ -86,6 +87,35 @@ def test_newcomers_come_under_the_new_policy_and_who_is_there_keeps_the_old(conf
             newer.wait_for_member("w1")
             assert newer.call("add", 1, 2) == 3
         assert old.call("add", 1, 2) == 3
+
+
+def test_who_connects_before_and_shakes_hands_after_is_held_to_what_it_is_promised(configured):
+    with OwnPage(configured.bridge, name=None) as early:
+        early.name = "early"
+        configured.reload(limits={"batch_bytes": 0, "message_bytes": 2048}, timeouts_ms={"heartbeat": 0})
+        early.shake_hands()
+        assert early.offer["maxBatch"] == 65536 and early.offer["heartbeat"] == 20000
+        early.wait_for_member("w1")
+        early.socket.send(b"")  # asks for a sign of life, which the offer says it may
+        assert early.socket.recv(timeout=10) == b""
+        batch = [wire.request("early", "w1", "echo", "x" * 4000, uuid=100 + i).encode() for i in range(3)]
+        early.socket.send(b"".join(batch))
+        for _ in batch:
+            assert early.receive().flag == wire.RESPONSE
+
+
+def test_who_comes_in_by_an_older_connection_goes_by_the_newer_limits(configured):
+    small = {"message_bytes": 2048, "queue_high": 4096, "queue_bytes": 65536}
+    configured.reload(limits=small)
+    kept = socket.create_connection(("127.0.0.1", configured.bridge.port), timeout=10)
+    kept.sendall(b"HEAD /daffi.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    seen = b""
+    while not seen.endswith(b"\r\n\r\n"):
+        seen += wire.receive(kept)
+    configured.reload(limits=None)
+    with Page(configured.ws_url, "late", sock=kept) as late:
+        late.wait_for_member("w1")
+        assert len(late.call("echo", "x" * 1_000_000)) == 1_000_000
 
 
 def test_origins_and_hosts(configured):

@@ -139,6 +139,11 @@ enum guard_kind session_kind(const struct session *session) {
     return session->kind;
 }
 
+const struct config *session_config(const struct session *session) {
+    (void)session;
+    return house.config;
+}
+
 size_t session_calls_limit(const struct session *session) {
     (void)session;
     return house.config->limits.calls_in_flight;

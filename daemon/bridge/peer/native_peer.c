@@ -17,7 +17,8 @@ struct native_peer {
     struct reactor_retired retired;
     enum native_peer_state state;
     struct bridge *bridge;
-    struct session *session; /* NULL once it has been told of the end */
+    const struct config *config; /* its session's; held */
+    struct session *session;     /* NULL once it has been told of the end */
     struct connection *connection;
     struct admission_ticket ticket;
     struct timer goodbye;
@@ -35,7 +36,7 @@ static void end_session(struct native_peer *peer, const char *detail) {
 static void end_connection(struct native_peer *peer) {
     peer->state = NATIVE_PEER_ENDING;
     timer_clear(reactor_timers(peer->bridge->reactor), &peer->goodbye);
-    connection_close(peer->connection, peer->bridge->config->timeouts.drain);
+    connection_close(peer->connection, peer->config->timeouts.drain);
 }
 
 static void on_goodbye(struct timer *timer, uint64_t now) {
@@ -204,7 +205,10 @@ static void on_end(void *owner) {
 }
 
 static void release(struct reactor_retired *retired) {
-    free((struct native_peer *)(void *)((char *)retired - offsetof(struct native_peer, retired)));
+    struct native_peer *peer =
+        (struct native_peer *)(void *)((char *)retired - offsetof(struct native_peer, retired));
+    config_drop(peer->config);
+    free(peer);
 }
 
 static void on_closed(void *owner, int reason, const char *detail) {
@@ -242,11 +246,14 @@ int native_peer_new(struct bridge *bridge, struct backend *backend, const struct
         free(peer);
         return status;
     }
+    peer->config = config_hold(session_config(peer->session));
     peer->bridge = bridge;
     peer->connection = visitor->connection;
     peer->ticket = visitor->ticket;
     peer->goodbye.on_due = on_goodbye;
     bridge_enter_kind(bridge, BRIDGE_NATIVE, visitor->connection);
+    const struct connection_limits carried = bridge_connection_limits(peer->config, 0);
+    connection_set_limits(visitor->connection, &carried);
     connection_set_handler(visitor->connection, &handler, peer);
     return 0;
 }

@@ -26,7 +26,8 @@ struct ws_peer {
     enum ws_peer_state state;
     bool paused;
     struct bridge *bridge;
-    struct session *session; /* NULL once it has been told of the end */
+    const struct config *config; /* its session's; held */
+    struct session *session;     /* NULL once it has been told of the end */
     struct connection *connection;
     struct admission_ticket ticket;
     struct ws_reader reader;
@@ -114,7 +115,7 @@ static void end_session(struct ws_peer *peer, const char *detail) {
 static void end_connection(struct ws_peer *peer) {
     peer->state = WS_PEER_ENDING;
     timer_clear(reactor_timers(peer->bridge->reactor), &peer->timer);
-    connection_close(peer->connection, peer->bridge->config->timeouts.drain);
+    connection_close(peer->connection, peer->config->timeouts.drain);
 }
 
 /* -- the heartbeat -- */
@@ -253,7 +254,7 @@ static void transport_ping(void *owner) {
 
 static void transport_on_open(void *owner) {
     struct ws_peer *peer = owner;
-    const struct config *config = peer->bridge->config;
+    const struct config *config = peer->config;
     admission_settle(&peer->ticket);
     ws_reader_raise_limit(&peer->reader, session_message_limit(peer->session));
     peer->batch_limit = peer->wants_offer ? bridge_batch_limit(config) : 0;
@@ -432,7 +433,9 @@ static void on_end(void *owner) {
 }
 
 static void release(struct reactor_retired *retired) {
-    free((struct ws_peer *)(void *)((char *)retired - offsetof(struct ws_peer, retired)));
+    struct ws_peer *peer = (struct ws_peer *)(void *)((char *)retired - offsetof(struct ws_peer, retired));
+    config_drop(peer->config);
+    free(peer);
 }
 
 static void on_closed(void *owner, int reason, const char *detail) {
@@ -477,6 +480,7 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
         free(peer);
         return status;
     }
+    peer->config = config_hold(session_config(peer->session));
     const struct ws_reader_limits limits = {
         .limit = session_message_limit(peer->session),
         .wire_limit = DAFFI_MESSAGE_MAX,
@@ -490,6 +494,8 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
     peer->timer.on_due = on_timer;
     peer->flush.run = run_flush;
     bridge_enter_kind(setup->bridge, BRIDGE_PAGE, visitor->connection);
+    const struct connection_limits carried = bridge_connection_limits(peer->config, 0);
+    connection_set_limits(visitor->connection, &carried);
     connection_set_handler(visitor->connection, &handler, peer);
     return 0;
 }

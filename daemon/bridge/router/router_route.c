@@ -161,7 +161,7 @@ static bool is_memory_short(const struct attachment *to, size_t waiting) {
 }
 
 static bool is_full(const struct attachment *to, size_t size) {
-    size_t limit = to->home->bridge->config->limits.queue_bytes;
+    size_t limit = session_config(to->session)->limits.queue_bytes;
     size_t queued = session_queued(to->session);
     return queued > limit || size > limit - queued || is_memory_short(to, queued + size);
 }

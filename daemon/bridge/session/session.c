@@ -61,6 +61,10 @@ enum guard_kind session_kind(const struct session *session) {
     return session->kind;
 }
 
+const struct config *session_config(const struct session *session) {
+    return session->config;
+}
+
 size_t session_calls_limit(const struct session *session) {
     return policy_calls_in_flight(&session->policy, session->config->limits.calls_in_flight);
 }

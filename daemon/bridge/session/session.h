@@ -159,6 +159,8 @@ void session_account_answer(struct session *session, const struct daffi_message 
 void session_account_own_answer(struct session *session, const struct daffi_message *request,
                                 enum daffi_error_code code, uint64_t since_us);
 
+/* The one it was born with, whatever is reloaded meanwhile; not held. */
+const struct config *session_config(const struct session *session);
 const char *session_address(const struct session *session);    /* of its peer */
 struct daffi_span session_name(const struct session *session); /* of its peer; empty before the handshake */
 enum guard_kind session_kind(const struct session *session);

@@ -116,6 +116,11 @@ static void upstream_detach(struct attachment *attachment, enum backend_leaving 
 
 /* -- the connection -- */
 
+/* As all of its session goes by the configuration that one was born with. */
+static uint64_t connect_ms(const struct attachment *attachment) {
+    return session_config(attachment->session)->timeouts.upstream_connect;
+}
+
 static void on_open(void *owner) {
     static const uint8_t probe[DAFFI_PROBE_BYTES] = {DAFFI_PROBE, DAFFI_PROBE, DAFFI_PROBE,
                                                      DAFFI_PROBE, DAFFI_PROBE, DAFFI_PROBE,
@@ -139,9 +144,8 @@ static void on_open(void *owner) {
     (void)connection_write_pieces(attachment->connection, pieces, 3);
     own_message_clear(&attachment->greeting);
     struct bridge *bridge = attachment->upstream->bridge;
-    if (attachment->rejoining &&
-        timer_set(reactor_timers(bridge->reactor), &attachment->timer,
-                  reactor_now(bridge->reactor) + bridge->config->timeouts.upstream_connect) < 0) {
+    if (attachment->rejoining && timer_set(reactor_timers(bridge->reactor), &attachment->timer,
+                                           reactor_now(bridge->reactor) + connect_ms(attachment)) < 0) {
         lose(attachment, CLOSE_INTERNAL, "can't be waited for", "the bridge is out of memory");
     }
 }
@@ -283,7 +287,7 @@ static int open_connection(struct attachment *attachment, int fd) {
         return status;
     }
     struct connection_limits limits =
-        bridge_connection_limits(bridge->config, bridge->config->timeouts.upstream_connect);
+        bridge_connection_limits(session_config(attachment->session), connect_ms(attachment));
     limits.goodbye_ms = GOODBYE_MS;
     status = connection_new(bridge->reactor, stream, &limits, &handler, attachment, &attachment->connection);
     if (status == 0) {
@@ -314,8 +318,8 @@ static void on_connected(void *owner, int fd, const char *detail) {
 static int start_connecting(struct attachment *attachment) {
     struct upstream *upstream = attachment->upstream;
     attachment->state = ATTACHMENT_CONNECTING;
-    return connector_new(upstream->endpoint, upstream->bridge->config->timeouts.upstream_connect,
-                         on_connected, attachment, &attachment->connector);
+    return connector_new(upstream->endpoint, connect_ms(attachment), on_connected, attachment,
+                         &attachment->connector);
 }
 
 static void on_due(struct timer *timer, uint64_t now) {
@@ -345,9 +349,8 @@ static int wait_turn(struct attachment *attachment) {
     struct bridge *bridge = attachment->upstream->bridge;
     const uint64_t now = reactor_now(bridge->reactor);
     uint64_t wait = 0;
-    int status =
-        admission_pass_on(bridge->admission, session_address(attachment->session), now,
-                          bridge->config->timeouts.upstream_connect / 2, &wait, &attachment->refusal);
+    int status = admission_pass_on(bridge->admission, session_address(attachment->session), now,
+                                   connect_ms(attachment) / 2, &wait, &attachment->refusal);
     if (status == 0 && wait == 0) {
         return start_connecting(attachment);
     }
