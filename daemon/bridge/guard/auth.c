@@ -137,14 +137,45 @@ static int take_claim(struct auth_grant *grant, const char *key, const json_t *v
     return -EINVAL;
 }
 
-static int take_claims(struct auth_grant *grant, json_t *claims) {
+#define CLAIMS "the token's claims can't be taken: "
+
+/* What a claim that was not taken should have been. */
+static const char *wanted_of(const char *key) {
+    static const struct {
+        const char *key, *text;
+    } wanted[] = {
+        {"exp", CLAIMS "exp has to be a whole number of seconds since 1970"},
+        {"name", CLAIMS "name has to be a name or a pattern"},
+        {"functions", CLAIMS "functions has to be a list of names and patterns"},
+        {"upstream", CLAIMS "upstream has to be the name of one"},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        if (strcmp(key, wanted[i].key) == 0) {
+            return wanted[i].text;
+        }
+    }
+    return CLAIMS "exp, and name, functions and upstream, are known, and no others";
+}
+
+static int take_claims(struct auth_grant *grant, json_t *claims, const char **ret_text) {
     const char *key;
     json_t *value;
-    int status = json_is_object(claims) ? 0 : -EINVAL;
-    json_object_foreach(claims, key, value) {
-        status = status == 0 ? take_claim(grant, key, value) : status;
+    if (!json_is_object(claims)) {
+        *ret_text = CLAIMS "one JSON object without duplicate keys is expected";
+        return -EINVAL;
     }
-    return status == 0 && grant->expires == 0 ? -EINVAL : status;
+    json_object_foreach(claims, key, value) {
+        int status = take_claim(grant, key, value);
+        if (status < 0) {
+            *ret_text = wanted_of(key);
+            return status;
+        }
+    }
+    if (grant->expires == 0) {
+        *ret_text = CLAIMS "exp is missing";
+        return -EINVAL;
+    }
+    return 0;
 }
 
 static int refuse(struct auth_grant *grant, int status, const char *text, const char **ret_text) {
@@ -177,12 +208,11 @@ int auth_read_token(char *const *secrets, size_t secrets_count, struct daffi_spa
     ssize_t count = decode(text, bytes);
     json_t *claims =
         count < 0 ? NULL : json_loadb((const char *)bytes, (size_t)count, JSON_REJECT_DUPLICATES, NULL);
-    int status = grant == NULL ? -ENOMEM : take_claims(grant, claims);
+    const char *wrong = NULL;
+    int status = grant == NULL ? -ENOMEM : take_claims(grant, claims, &wrong);
     json_decref(claims);
     if (status < 0) {
-        return refuse(grant, status,
-                      "the token's claims can't be taken: exp, and name, functions and upstream, are known",
-                      ret_text);
+        return refuse(grant, status, wrong, ret_text);
     }
     if (grant->expires <= now) {
         return refuse(grant, -EACCES, "the token has expired", ret_text);
