@@ -222,6 +222,8 @@ int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
     if (result == 0) {
         result = check_admin(config, ret_error);
     }
+    config->auth_is_empty = config->secrets_file == NULL && config->source != NULL &&
+                            config_has_path(config->source->text, "auth");
     for (size_t i = 0; i < config->listeners_count && result == 0; i++) {
         result = finish_listener(config, i, ret_error);
     }

@@ -126,6 +126,7 @@ struct config {
     struct config_policy policy; /* of all listeners and upstreams */
     char *assets_dir;            /* NULL: our own client alone */
     char *secrets_file;          /* NULL: pages need no token */
+    bool auth_is_empty;          /* the file has "auth", but no secrets in it */
     char *secrets[CONFIG_SECRETS_MAX];
     size_t secrets_count;
     enum config_log_level log_level;

@@ -197,6 +197,26 @@ static void write_formatted(enum config_log_level level, const char *format, va_
     write_record(level, text, "");
 }
 
+/* The lines of a kind as docs/operations.md lists them: `…` for what a format would fill in. */
+static void format_kind(char *out, size_t size, const char *format) {
+    static const char filled[] = "…";
+    size_t used = 0;
+    for (const char *at = format; *at != '\0' && used + sizeof filled <= size;) {
+        if (at[0] != '%') {
+            out[used++] = *at++;
+        } else if (at[1] == '%') {
+            out[used++] = '%';
+            at += 2;
+        } else {
+            at += 1 + strspn(at + 1, "-+ #0123456789.*hljzt");
+            at += *at != '\0';
+            memcpy(out + used, filled, sizeof filled - 1);
+            used += sizeof filled - 1;
+        }
+    }
+    out[used] = '\0';
+}
+
 /* Not under the lock: a standard error that blocks holds up who writes, not everybody. */
 static void say_left_out(uint64_t now, bool any) {
     const char *kind;
@@ -208,9 +228,10 @@ static void say_left_out(uint64_t now, bool any) {
         if (!taken) {
             return;
         }
-        char text[RECORD_MAX];
-        snprintf(text, sizeof text, "%llu more lines of this kind were left out: %.200s",
-                 (unsigned long long)count, kind);
+        char text[RECORD_MAX], shown[256];
+        format_kind(shown, sizeof shown, kind);
+        snprintf(text, sizeof text, "%llu more lines of this kind were left out: %s",
+                 (unsigned long long)count, shown);
         write_record(CONFIG_LOG_WARNING, text, "");
     }
 }
@@ -337,9 +358,16 @@ const char *log_quote(char *out, size_t size, const void *bytes, size_t length) 
 }
 
 void log_listening(const char *url) {
-    char line[LOG_LINE_MAX];
-    int length = snprintf(line, sizeof line, "listening %s\n", url);
-    if (length > 0 && (size_t)length < sizeof line) {
-        put(line, (size_t)length);
+    char text[RECORD_MAX], line[LOG_LINE_MAX];
+    snprintf(text, sizeof text, "listening %s", url);
+    if (atomic_load(&line_format) == CONFIG_LOG_JSON) {
+        write_record(CONFIG_LOG_INFO, text, "");
+        return;
+    }
+    int length =
+        atomic_load(&is_journal) ? snprintf(line, sizeof line, "<%d>", journal_levels[CONFIG_LOG_INFO]) : 0;
+    length += snprintf(line + length, sizeof line - (size_t)length, "%s\n", text);
+    if (put(line, (size_t)length)) {
+        atomic_fetch_add_explicit(&written[CONFIG_LOG_INFO], 1, memory_order_relaxed);
     }
 }

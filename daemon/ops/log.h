@@ -65,7 +65,8 @@ void log_flush(void);
  * with "..."). Returns `out`. */
 const char *log_quote(char *out, size_t size, const void *bytes, size_t length);
 
-/* The line that tells a waiting process that a listener is ready: `listening https://127.0.0.1:8443`, always as is. */
+/* The line that tells a waiting process that a listener is ready, whatever the level is. As text it is nothing but
+ * `listening https://127.0.0.1:8443`, without a time (to the journal, behind `<6>`); in JSON a record with that message. */
 void log_listening(const char *url);
 
 #endif

@@ -160,7 +160,10 @@ static void warn_of_pickle(const struct config_policy *policy, const char *where
     }
 }
 
-void server_warn_of_policies(const struct config *config) {
+void server_warn(const struct config *config) {
+    if (config->auth_is_empty) {
+        log_write(CONFIG_LOG_WARNING, "\"auth\" names no \"secrets\": pages need no token");
+    }
     warn_of_pickle(&config->policy, "the bridge", "");
     for (size_t i = 0; i < config->listeners_count; i++) {
         warn_of_pickle(&config->listeners[i].policy, "the listener ", config->listeners[i].url.text);
@@ -193,7 +196,7 @@ int server_start(struct server *server, char ret_error[CONFIG_ERROR_MAX]) {
                                 .playground = config->playground,
                                 .write_numbers = server_write_numbers,
                                 .source = &server->report};
-    server_warn_of_policies(config);
+    server_warn(config);
     int status = generation_bind(generation, server, ret_error);
     if (status == 0) {
         status = server_bind_admin(server, config, ret_error);

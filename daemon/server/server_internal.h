@@ -75,7 +75,7 @@ int server_describe(int status, const char *what, char ret_error[CONFIG_ERROR_MA
 struct config_limits server_fit_limits(const struct config *config);
 
 /* What is allowed, but should be known. */
-void server_warn_of_policies(const struct config *config);
+void server_warn(const struct config *config);
 
 /* -- server_watch.c: the administrator's view -- */
 

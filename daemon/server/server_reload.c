@@ -139,7 +139,7 @@ int server_reload(struct server *server, const struct config *config, char ret_e
         free(errands);
         return status;
     }
-    server_warn_of_policies(config);
+    server_warn(config);
     swap(server, generation, errands);
     return 0;
 }

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("DAFFI_BUILD", "build/dev")).resolve()
 PEER = ROOT / "tests" / "peers" / "daffi_peer.py"
 READY_SECONDS = 60.0
+LISTENING = re.compile(r'(?:^|"message":")listening ([^"\s]+)')  # as text, and in JSON
 
 
 def free_port() -> int:
@@ -132,8 +133,8 @@ class Bridge(Process):
         """Waits until so many `listening URL` lines are there; keeps the URLs in `urls`."""
         deadline = time.monotonic() + READY_SECONDS
         while len(self.urls) < count:
-            self.wait_for(r"^listening ", max(0.1, deadline - time.monotonic()), after=0)
-            self.urls = [line.split(" ", 1)[1] for line in self.lines if line.startswith("listening ")]
+            self.wait_for(LISTENING, max(0.1, deadline - time.monotonic()), after=0)
+            self.urls = [found[1] for found in map(LISTENING.search, self.lines) if found]
             if time.monotonic() > deadline:
                 raise AssertionError(f"not all listeners came up:\n{self.log()}")
 

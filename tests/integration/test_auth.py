@@ -200,3 +200,9 @@ def test_the_pair_of_the_document(bridge):
     encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=")
     claims = encode(text.encode())
     assert (claims + b"." + encode(hmac.new(secret.encode(), claims, hashlib.sha256).digest())).decode() in DOCUMENT
+
+
+def test_auth_without_secrets_is_warned_of(house, tmp_path):
+    file = tmp_path / "bridge.json"
+    file.write_text(json.dumps({"listen": [{"url": "http://127.0.0.1:0"}], "auth": {}}))
+    house.bridge(None, "-c", str(file), listeners=()).wait_for('warning.*"auth" names no "secrets": pages need no token')
