@@ -328,6 +328,7 @@ static int read_row(const struct reader *reader, const struct config_row *row, v
     case CONFIG_CHOICE:
         return read_choice(reader, row, owner, path, value);
     case CONFIG_FILE:
+    case CONFIG_FOLDER:
         return read_file_path(reader, row, owner, path, value);
     case CONFIG_URL:
         return read_url(reader, row, owner, path, value);

@@ -143,7 +143,7 @@ const struct config_row config_table[] = {
     {"admin", "public", CONFIG_BOOL, 0, CONFIG(admin_public), 0, 0, 1, 0, NULL,
      "let it listen where other machines can reach it; whoever does learns the names and addresses in its numbers"},
 
-    {"assets", "dir", CONFIG_FILE, 0, CONFIG(assets_dir), 0, 0, 0, 0, NULL,
+    {"assets", "dir", CONFIG_FOLDER, 0, CONFIG(assets_dir), 0, 0, 0, 0, NULL,
      "folder with further versions of the client, each in a folder of its name: pages that ask for them go on working"},
 
     {"log", "level", CONFIG_CHOICE, 0, CONFIG(log_level), 0, 0, 3, CONFIG_LOG_INFO, level_words,

@@ -59,6 +59,7 @@ static json_t *row_schema(const struct config_row *row) {
         schema = json_pack("{so ss}", "enum", words_of(row), "default", row->choices[row->standard]);
         break;
     case CONFIG_FILE:
+    case CONFIG_FOLDER:
         schema = json_pack("{ss si}", "type", "string", "minLength", 1);
         break;
     case CONFIG_URL:
@@ -190,6 +191,9 @@ static void write_row(FILE *out, const struct config_row *row) {
         break;
     case CONFIG_FILE:
         fputs("a file | ", out);
+        break;
+    case CONFIG_FOLDER:
+        fputs("a folder | ", out);
         break;
     case CONFIG_URL:
         fputs("a URL | ", out);

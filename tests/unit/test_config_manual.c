@@ -41,14 +41,17 @@ static void put_values(FILE *out, const struct config_row *row) {
         }
         break;
     case CONFIG_BOOL:
-        fputs("true or false; default false", out);
+        fprintf(out, "true or false; default %s", row->standard != 0 ? "true" : "false");
         break;
     case CONFIG_CHOICE:
         fprintf(out, "%s; default \"%s\"", config_choices_text(row->choices, words, sizeof words),
                 row->choices[row->standard]);
         break;
     case CONFIG_FILE:
-        fputs("a path", out);
+        fputs("a file", out);
+        break;
+    case CONFIG_FOLDER:
+        fputs("a folder", out);
         break;
     case CONFIG_URL:
         fputs("a URL", out);
