@@ -23,9 +23,10 @@ struct assets_dir {
     size_t bytes;
 };
 
-/* What is being read, for errors. */
+/* What is being read. */
 struct place {
     const char *root;
+    char real[PATH_MAX]; /* the root without links */
     const char *version;
     char error[ASSETS_DIR_ERROR_MAX];
 };
@@ -40,6 +41,26 @@ static int fail(struct place *place, const char *file, int status, const char *w
 static bool is_version_name(const char *name) {
     size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_+");
     return name[0] != '.' && length > 0 && length <= ASSETS_DIR_VERSION_NAME_MAX && name[length] == '\0';
+}
+
+/* -- links -- */
+
+/* Where an open file lies, without links. */
+static int path_of(int fd, char out[PATH_MAX]) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, out, PATH_MAX - 1);
+    out[length < 0 ? 0 : length] = '\0';
+    return length < 0 ? -EIO : 0;
+}
+
+/* Looked at once it is open, so that nobody can change the link in between. -EXDEV when it is elsewhere. */
+static int check_within(const struct place *place, int fd) {
+    char path[PATH_MAX];
+    size_t length = strlen(place->real);
+    int status = path_of(fd, path);
+    bool is_within = strncmp(path, place->real, length) == 0 && path[length] == '/';
+    return status < 0 ? status : is_within ? 0 : -EXDEV;
 }
 
 /* -- one file -- */
@@ -78,14 +99,18 @@ static int read_bytes(int fd, size_t length, struct embedded_bytes *ret_bytes) {
     return 0;
 }
 
-/* 0; -ENOENT when it is no regular file; -EFBIG; -errno. */
-static int read_file(struct assets_dir *dir, int folder, const char *name, struct embedded_bytes *ret_bytes) {
+/* 0; -ENOENT when it is no regular file; -EXDEV when it is elsewhere; -EFBIG; -errno. */
+static int read_file(struct assets_dir *dir, const struct place *place, int folder, const char *name,
+                     struct embedded_bytes *ret_bytes) {
     struct stat info;
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         return -errno;
     }
-    int status = fstat(fd, &info) < 0 ? -errno : S_ISREG(info.st_mode) ? 0 : -ENOENT;
+    int status = check_within(place, fd);
+    if (status == 0) {
+        status = fstat(fd, &info) < 0 ? -errno : S_ISREG(info.st_mode) ? 0 : -ENOENT;
+    }
     if (status == 0 && (size_t)info.st_size > ASSETS_DIR_BYTES_MAX - dir->bytes) {
         status = -EFBIG;
     }
@@ -113,11 +138,11 @@ static void clear_file(struct embedded_file *file) {
 }
 
 /* A form that is not smaller is of no use. */
-static int read_form(struct assets_dir *dir, int folder, const struct embedded_file *file, const char *ending,
-                     struct embedded_bytes *ret_bytes) {
+static int read_form(struct assets_dir *dir, const struct place *place, int folder,
+                     const struct embedded_file *file, const char *ending, struct embedded_bytes *ret_bytes) {
     char name[NAME_MAX + 4];
     snprintf(name, sizeof name, "%s%s", file->name, ending);
-    int status = read_file(dir, folder, name, ret_bytes);
+    int status = read_file(dir, place, folder, name, ret_bytes);
     if (status == 0 && ret_bytes->length >= file->plain.length) {
         clear_bytes(ret_bytes);
     }
@@ -132,18 +157,25 @@ static bool ends_with(const char *name, const char *ending) {
     return length >= size && strcmp(name + length - size, ending) == 0;
 }
 
+static const char *why_not(int status) {
+    return status == -EFBIG    ? "all versions together have more than 256 MiB"
+           : status == -EAGAIN ? "it was being written"
+           : status == -EXDEV  ? "a link that leads out of the folder"
+                               : NULL;
+}
+
 static int add_file(struct assets_dir *dir, struct version *version, int folder, const char *name,
                     struct place *place) {
     if (name[0] == '.' || ends_with(name, ".br") || ends_with(name, ".gz")) {
         return 0;
     }
     struct embedded_file file = {.name = strdup(name)};
-    int status = file.name == NULL ? -ENOMEM : read_file(dir, folder, name, &file.plain);
+    int status = file.name == NULL ? -ENOMEM : read_file(dir, place, folder, name, &file.plain);
     if (status == 0) {
-        status = read_form(dir, folder, &file, ".br", &file.brotli);
+        status = read_form(dir, place, folder, &file, ".br", &file.brotli);
     }
     if (status == 0) {
-        status = read_form(dir, folder, &file, ".gz", &file.gzip);
+        status = read_form(dir, place, folder, &file, ".gz", &file.gzip);
     }
     bool is_one_too_many = status == 0 && version->files.count == ASSETS_DIR_FILES_MAX;
     if (status < 0 || is_one_too_many) {
@@ -153,11 +185,7 @@ static int add_file(struct assets_dir *dir, struct version *version, int folder,
         return fail(place, "", -E2BIG, "more than 64 files, which is the most of a version");
     }
     if (status < 0) {
-        return status == -ENOENT ? 0
-                                 : fail(place, name, status,
-                                        status == -EFBIG    ? "all versions together have more than 256 MiB"
-                                        : status == -EAGAIN ? "it was being written"
-                                                            : NULL);
+        return status == -ENOENT ? 0 : fail(place, name, status, why_not(status));
     }
     version->list[version->files.count++] = file;
     return 0;
@@ -168,6 +196,11 @@ static int read_version(struct assets_dir *dir, int root, const char *name, stru
     int folder = openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) {
         return errno == ENOTDIR ? 0 : fail(place, "", -errno, NULL);
+    }
+    int within = check_within(place, folder);
+    if (within < 0) {
+        close(folder);
+        return fail(place, "", within, why_not(within));
     }
     if (!is_version_name(name) || dir->count == ASSETS_DIR_VERSIONS_MAX) {
         close(folder);
@@ -212,7 +245,13 @@ int assets_dir_load(const char *path, struct assets_dir **ret_dir, char ret_erro
     DIR *stream = dir != NULL ? opendir(path) : NULL;
     int status = dir == NULL      ? fail(&place, "", -ENOMEM, NULL)
                  : stream == NULL ? fail(&place, "", -errno, NULL)
-                                  : load(stream, dir, &place);
+                                  : 0;
+    if (status == 0 && path_of(dirfd(stream), place.real) < 0) {
+        status = fail(&place, "", -EIO, "/proc does not tell where it is");
+    }
+    if (status == 0) {
+        status = load(stream, dir, &place);
+    }
     if (stream != NULL) {
         closedir(stream);
     }

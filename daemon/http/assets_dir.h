@@ -1,6 +1,7 @@
 /* Other versions of the client, side by side in a folder: DIR/VERSION/FILE, so that pages that name an older version go on
  * working. Read into memory once; FILE.br and FILE.gz beside a FILE are its compressed forms. Hidden files and folders within a
- * version are passed over.                                                                  (`assets.dir`) */
+ * version are passed over. Symbolic links are followed within DIR (latest -> 2.0.0); one that leads out of it is refused, as
+ * whatever it names would be served to anybody.                                                                  (`assets.dir`) */
 #ifndef ASSETS_DIR_H
 #define ASSETS_DIR_H
 

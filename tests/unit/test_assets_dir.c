@@ -140,10 +140,67 @@ static void devices_are_no_files(void **state) {
     (void)state;
     struct assets_dir *dir = NULL;
     make_folder("1.0.0");
-    assert_int_equal(symlink("/dev/zero", path_of("1.0.0/zero.js")), 0);
     assert_int_equal(mkfifo(path_of("1.0.0/fifo.js"), 0600), 0);
     assert_int_equal(assets_dir_load(root, &dir, error), 0);
     assert_int_equal(assets_dir_find(dir, daffi_span_text("1.0.0"))->count, 0);
+    assets_dir_free(dir);
+}
+
+static void link_to(const char *target, const char *name) {
+    assert_int_equal(symlink(target, path_of(name)), 0);
+}
+
+static void links_within_the_folder_are_followed(void **state) {
+    (void)state;
+    struct assets_dir *dir = NULL;
+    char whole[SCRATCH_FOLDER_MAX + 16];
+    make_folder("2.0.0");
+    write_file("2.0.0/daffi.js", "two");
+    link_to("2.0.0", "latest");
+    snprintf(whole, sizeof whole, "%s/2.0.0", root);
+    link_to(whole, "2");
+    make_folder("2.0.1");
+    link_to("../2.0.0/daffi.js", "2.0.1/daffi.js");
+    link_to("nowhere", "2.0.1/app.wasm");
+    assert_int_equal(assets_dir_load(root, &dir, error), 0);
+    assert_int_equal(assets_dir_find(dir, daffi_span_text("latest"))->count, 1);
+    assert_int_equal(assets_dir_find(dir, daffi_span_text("2"))->count, 1);
+    assert_int_equal(assets_dir_find(dir, daffi_span_text("2.0.1"))->count, 1);
+    assets_dir_free(dir);
+}
+
+static void links_out_of_the_folder_are_refused(void **state) {
+    (void)state;
+    make_folder("1.0.0");
+    link_to("/etc/passwd", "1.0.0/users.js");
+    refuse(-EXDEV, "1.0.0/users.js: a link that leads out of the folder");
+    assert_int_equal(unlink(path_of("1.0.0/users.js")), 0);
+    write_file("1.0.0/daffi.js", "a text that is longer");
+    link_to("/dev/null", "1.0.0/daffi.js.br");
+    refuse(-EXDEV, "1.0.0/daffi.js: a link that leads out of the folder");
+    assert_int_equal(unlink(path_of("1.0.0/daffi.js.br")), 0);
+    link_to("/etc", "latest");
+    refuse(-EXDEV, "latest: a link that leads out of the folder");
+    assert_int_equal(unlink(path_of("latest")), 0);
+    /* Beside it, under a name that only begins alike. */
+    char beside[SCRATCH_FOLDER_MAX + 8], name[SCRATCH_FOLDER_MAX + 8];
+    snprintf(beside, sizeof beside, "%s-other", root);
+    snprintf(name, sizeof name, "../%s", strrchr(beside, '/') + 1);
+    assert_int_equal(mkdir(beside, 0700), 0);
+    link_to(name, "latest");
+    refuse(-EXDEV, "latest: a link that leads out of the folder");
+    assert_int_equal(rmdir(beside), 0);
+}
+
+static void the_folder_itself_may_be_a_link(void **state) {
+    (void)state;
+    struct assets_dir *dir = NULL;
+    make_folder("versions");
+    make_folder("versions/2.0.0");
+    write_file("versions/2.0.0/daffi.js", "two");
+    link_to("versions", "link");
+    assert_int_equal(assets_dir_load(path_of("link"), &dir, error), 0);
+    assert_int_equal(assets_dir_find(dir, daffi_span_text("2.0.0"))->count, 1);
     assets_dir_free(dir);
 }
 
@@ -151,8 +208,14 @@ static void devices_are_no_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(versions_stand_side_by_side), CASE(what_is_no_version_is_named), CASE(there_is_a_most),
-        CASE(a_folder_that_is_not_there),  CASE(devices_are_no_files),
+        CASE(versions_stand_side_by_side),
+        CASE(what_is_no_version_is_named),
+        CASE(there_is_a_most),
+        CASE(a_folder_that_is_not_there),
+        CASE(devices_are_no_files),
+        CASE(links_within_the_folder_are_followed),
+        CASE(links_out_of_the_folder_are_refused),
+        CASE(the_folder_itself_may_be_a_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
