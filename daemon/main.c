@@ -113,7 +113,9 @@ static int run(const struct cli *cli, int argc, char **argv) {
         return complain(error);
     }
     int status = EXIT_DONE;
-    if (cli->action == CLI_CHECK) {
+    if (cli->action == CLI_CHECK && server_check(server, error) < 0) {
+        status = complain(error);
+    } else if (cli->action == CLI_CHECK) {
         fputs("the configuration is fine\n", stderr);
     } else if (server_start(server, error) < 0) {
         status = complain(error);

@@ -106,6 +106,8 @@ static int refuse_listener(const struct config *config, size_t place, const char
                             listener->url.text, what, key, option);
 }
 
+#define MODE_IS_UNIX "%.150s is no file that has a mode; unix:/PATH is expected"
+
 static int finish_listener(struct config *config, size_t place, char *ret_error) {
     struct config_listener *listener = &config->listeners[place];
     bool https = listener->url.scheme == CONFIG_HTTPS;
@@ -126,6 +128,10 @@ static int finish_listener(struct config *config, size_t place, char *ret_error)
         snprintf(path, sizeof path, "listen.%zu.%s", place, tls_key);
         return config_refuse_at(config->source, path, ret_error,
                                 "%.150s takes no certificate; https:// is expected", listener->url.text);
+    }
+    if (listener->mode != 0 && listener->url.scheme != CONFIG_UNIX) {
+        snprintf(path, sizeof path, "listen.%zu.mode", place);
+        return config_refuse_at(config->source, path, ret_error, MODE_IS_UNIX, listener->url.text);
     }
     if (listener->proxy_header != CONFIG_PROXY_PROTOCOL && listener->proxies_count == 0) {
         snprintf(path, sizeof path, "listen.%zu.proxy_header", place);
@@ -195,9 +201,52 @@ static int add_router(struct config *config, char *ret_error) {
     return 0;
 }
 
+/* -- addresses -- */
+
+/* As they are written. What only differs in that is found when it is bound, or by -t. */
+static bool is_same_address(const struct config_url *a, const struct config_url *b) {
+    if (a->path != NULL || b->path != NULL) {
+        return a->path != NULL && b->path != NULL && strcmp(a->path, b->path) == 0;
+    }
+    return strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0 && strtoul(a->port, NULL, 10) != 0;
+}
+
+/* Each listener has an address to itself, and so has admin. */
+static int check_addresses(const struct config *config, char *ret_error) {
+    static const char why[] = "%.150s is also the address of %.150s; another one is expected";
+    for (size_t i = 0; i < config->listeners_count; i++) {
+        const struct config_url *url = &config->listeners[i].url;
+        if (config->admin.text != NULL && is_same_address(url, &config->admin)) {
+            return config_refuse_at(config->source, "admin.listen", ret_error, why, config->admin.text,
+                                    url->text);
+        }
+        for (size_t j = 0; j < i; j++) {
+            const struct config_url *other = &config->listeners[j].url;
+            char path[64];
+            if (!is_same_address(url, other)) {
+                continue;
+            }
+            if (config->listeners_are_given || config->source == NULL) {
+                return config_refuse(ret_error, "--listen %.150s: the address of another --listen %.150s",
+                                     url->text, other->text);
+            }
+            snprintf(path, sizeof path, "listen.%zu.url", i);
+            return config_refuse_at(config->source, path, ret_error, why, url->text, other->text);
+        }
+    }
+    return 0;
+}
+
 /* What /metrics says is nobody else's: an address of the loopback, or a socket of the file system, unless told otherwise. */
 static int check_admin(const struct config *config, char *ret_error) {
     const char *host = config->admin.host;
+    if (config->admin_mode != 0 && config->admin.text == NULL) {
+        return config_refuse_at(config->source, "admin.mode", ret_error,
+                                "nobody listens there; \"listen\": \"unix:/PATH\" is expected beside it");
+    }
+    if (config->admin_mode != 0 && config->admin.path == NULL) {
+        return config_refuse_at(config->source, "admin.mode", ret_error, MODE_IS_UNIX, config->admin.text);
+    }
     if (host == NULL || config->admin_public || strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
         strncmp(host, "127.", 4) == 0) {
         return 0;
@@ -221,6 +270,9 @@ int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
     }
     if (result == 0) {
         result = check_admin(config, ret_error);
+    }
+    if (result == 0) {
+        result = check_addresses(config, ret_error);
     }
     config->auth_is_empty = config->secrets_file == NULL && config->source != NULL &&
                             config_has_path(config->source->text, "auth");

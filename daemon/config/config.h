@@ -73,7 +73,8 @@ struct config_certificate {
 
 struct config_listener {
     struct config_url url;
-    char *cert, *key;                                                /* PEM files; NULL for http and unix */
+    unsigned mode;    /* of a Unix socket's file; 0: what the umask leaves */
+    char *cert, *key; /* PEM files; NULL for http and unix */
     struct config_certificate certificates[CONFIG_CERTIFICATES_MAX]; /* further ones */
     size_t certificates_count;
     struct config_network proxies[CONFIG_LIST_MAX];
@@ -134,6 +135,7 @@ struct config {
     enum config_log_access log_access;
     size_t log_access_per_second;
     struct config_url admin;      /* all NULL: there is no admin listener */
+    unsigned admin_mode;          /* as a listener's */
     bool admin_public;            /* it may be reached from other machines */
     struct config_source *source; /* NULL: no file */
     bool listeners_are_given;     /* by the command line, in the file's place */

@@ -115,6 +115,21 @@ static int read_file_path(const struct reader *reader, const struct config_row *
     return *place != NULL ? 0 : -ENOMEM;
 }
 
+/* As text: JSON has no octal numbers, and 660 as a decimal one is another mode. */
+static int read_mode(const struct reader *reader, const struct config_row *row, void *owner, const char *path,
+                     const json_t *value) {
+    char shown[FOUND_MAX];
+    const char *text = json_is_string(value) ? json_string_value(value) : "";
+    unsigned mode = strlen(text) == 4 && strspn(text, "01234567") == 4 ? (unsigned)strtoul(text, NULL, 8) : 0;
+    if (mode < row->minimum || mode > row->maximum) {
+        return REFUSE(reader, path,
+                      "%s is no mode; a text from \"%04o\" to \"%04o\" is expected, as \"0660\"",
+                      reader_found(value, shown), (unsigned)row->minimum, (unsigned)row->maximum);
+    }
+    memcpy((char *)owner + row->offset, &mode, sizeof mode);
+    return 0;
+}
+
 static int read_url(const struct reader *reader, const struct config_row *row, void *owner, const char *path,
                     const json_t *value) {
     struct config_url *place = (struct config_url *)(void *)((char *)owner + row->offset);
@@ -330,6 +345,8 @@ static int read_row(const struct reader *reader, const struct config_row *row, v
     case CONFIG_FILE:
     case CONFIG_FOLDER:
         return read_file_path(reader, row, owner, path, value);
+    case CONFIG_MODE:
+        return read_mode(reader, row, owner, path, value);
     case CONFIG_URL:
         return read_url(reader, row, owner, path, value);
     case CONFIG_ORIGINS:

@@ -48,6 +48,8 @@ const struct config_row config_table[] = {
 
     {"listen", "url", CONFIG_URL, LISTEN_SCHEMES, LISTENER(url), 0, 0, 0, 0, NULL,
      "https://HOST:PORT, http://HOST:PORT or unix:/PATH; an IPv6 address in brackets, port 0 takes a free one"},
+    {"listen", "mode", CONFIG_MODE, 0, LISTENER(mode), 0, 0600, 0777, 0, NULL,
+     "who may connect to a unix: listener, by the mode of its file: \"0660\" lets the service's group, \"0666\" everybody on this machine; what the umask leaves when left out"},
     {"listen", "cert", CONFIG_FILE, 0, LISTENER(cert), 0, 0, 0, 0, NULL,
      "the certificate of an https:// listener: PEM, chain included"},
     {"listen", "key", CONFIG_FILE, 0, LISTENER(key), 0, 0, 0, 0, NULL, "the certificate's private key: PEM"},
@@ -140,6 +142,8 @@ const struct config_row config_table[] = {
 
     {"admin", "listen", CONFIG_URL, ADMIN_SCHEMES, CONFIG(admin), 0, 0, 0, 0, NULL,
      "where /healthz, /readyz and /metrics are answered: http://127.0.0.1:9443 or unix:/PATH; nowhere when left out"},
+    {"admin", "mode", CONFIG_MODE, 0, CONFIG(admin_mode), 0, 0600, 0777, 0, NULL,
+     "of its file where it is a unix: one, as that of a listener"},
     {"admin", "public", CONFIG_BOOL, 0, CONFIG(admin_public), 0, 0, 1, 0, NULL,
      "let it listen where other machines can reach it; whoever does learns the names and addresses in its numbers"},
 

@@ -12,6 +12,7 @@ enum config_type {
     CONFIG_CHOICE,       /* enum, by its place in `choices` */
     CONFIG_FILE,         /* char *, a file's path; a relative one starts at the configuration file's folder */
     CONFIG_FOLDER,       /* the same of a folder */
+    CONFIG_MODE,         /* unsigned, of a Unix socket's file: text as chmod has it, "0660"; 0: not said */
     CONFIG_URL,          /* struct config_url, of one of `schemes` */
     CONFIG_ORIGINS,      /* char *[CONFIG_LIST_MAX], how many at `count_offset` */
     CONFIG_HOSTS,        /* the same, in lower case */

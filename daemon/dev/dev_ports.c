@@ -15,7 +15,7 @@ static int try_address(const char *address, unsigned port) {
     char service[12]; /* of any unsigned */
     char ignored[CONFIG_ERROR_MAX];
     snprintf(service, sizeof service, "%u", port);
-    int status = listener_open(address, service, NULL, &socket, ignored, sizeof ignored);
+    int status = listener_open(address, service, NULL, 0, &socket, ignored, sizeof ignored);
     if (status == 0) {
         status = (int)strtol(strrchr(socket.address, ':') + 1, NULL, 10);
         listener_close(&socket);

@@ -131,7 +131,10 @@ bool inherited_find(const char *host, const char *port, const char *path,
         int on = 1; /* as listener_open sets them: accepted sockets inherit both */
         (void)setsockopt(found.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         (void)keepalive_enable(found.fd);
-        listener_format_address(&one->address.any, one->size, found.address, sizeof found.address);
+        struct bound_address bound;
+        if (bound_address_of(found.fd, &bound) == 0) {
+            bound_address_format(&bound, found.address, sizeof found.address);
+        }
     } else {
         snprintf(found.address, sizeof found.address, "%s", path);
         if (one->is_own && lstat(path, &status) == 0) {
@@ -143,6 +146,18 @@ bool inherited_find(const char *host, const char *port, const char *path,
     one->is_there = false;
     *ret_socket = found;
     return true;
+}
+
+bool inherited_is_in_the_way(const struct bound_address *wanted, char *out, size_t size) {
+    for (int i = 0; i < INHERITED_MAX; i++) {
+        struct bound_address held;
+        if (list[i].is_there && bound_address_of(INHERITED_FIRST + i, &held) == 0 &&
+            bound_address_collides(&held, wanted)) {
+            bound_address_format(&held, out, size);
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t inherited_close_rest(void) {

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "net/bound_address.h"
 #include "net/listener.h"
 
 enum { INHERITED_FIRST = 3, INHERITED_MAX = 256 };
@@ -20,6 +21,9 @@ void inherited_read(void);
 
 /* The socket of that address, if there is one (arguments as listener_open's): then it is taken. For port 0 any port. */
 bool inherited_find(const char *host, const char *port, const char *path, struct listener_socket *ret_socket);
+
+/* Whether one that has not been taken is in the way of another address; its own is then in `out`. */
+bool inherited_is_in_the_way(const struct bound_address *wanted, char *out, size_t size);
 
 /* Closes those that nobody has asked for; how many these were. */
 size_t inherited_close_rest(void);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "net/bound_address.h"
 #include "net/reactor.h"
 
 struct listener_socket {
@@ -20,16 +21,22 @@ struct listener_socket {
     atomic_size_t listeners; /* that accept from it now; listener.c's alone */
 };
 
-/* Binds and listens, or takes the socket of that address that was inherited (inherited.h).
+/* Binds and listens, or takes the socket of that address that was inherited (inherited.h). Main's thread.
  *   TCP:  `host` a name (IPv4 preferred), an address, or "*" (all, IPv4 and IPv6), and `port`
- *   Unix: `host` NULL and `path` set; a stale socket file, that nobody listens on, is replaced
+ *   Unix: `host` NULL and `path` set; a stale socket file, that nobody listens on, is replaced. `mode` is that of the file, before
+ *         anybody can connect; 0: what the umask leaves
  * On failure -errno and a sentence in `ret_error`. */
-int listener_open(const char *host, const char *port, const char *path, struct listener_socket *ret_socket,
-                  char *ret_error, size_t error_size);
+int listener_open(const char *host, const char *port, const char *path, unsigned mode,
+                  struct listener_socket *ret_socket, char *ret_error, size_t error_size);
 void listener_close(struct listener_socket *socket);
 
-/* "127.0.0.1:8443", "[::1]:8443" */
-void listener_format_address(const struct sockaddr *address, socklen_t size, char *out, size_t out_size);
+/* The mode of a Unix socket's own file, if it is not 0. 0 or -errno. */
+int listener_set_mode(const struct listener_socket *socket, unsigned mode);
+
+/* As listener_open, as far as that can be told without listening: whether the name has an address, the machine has that
+ * address, and no other file is at the path. Whoever listens there now is not disturbed. What it would hold in *ret_bound. */
+int listener_check(const char *host, const char *port, const char *path, struct bound_address *ret_bound,
+                   char *ret_error, size_t error_size);
 
 struct listener;
 

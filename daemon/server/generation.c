@@ -229,7 +229,8 @@ static int bind_listener(const struct config_listener *listener, struct generati
     if (made == NULL) {
         return server_describe(-ENOMEM, "a listener can't be made", ret_error);
     }
-    int status = listener_open(url->host, url->port, url->path, &made->socket, ret_error, CONFIG_ERROR_MAX);
+    int status = listener_open(url->host, url->port, url->path, listener->mode, &made->socket, ret_error,
+                               CONFIG_ERROR_MAX);
     if (status < 0) {
         free(made);
         return status;

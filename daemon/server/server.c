@@ -123,6 +123,7 @@ int server_new(const struct config *config, struct server **ret_server, char ret
         report_add(&server->report, &server->floors[i].bridge.counters);
     }
     server_report(server, server->generation, &limits);
+    server->started = config_hold(config);
     *ret_server = server;
     return 0;
 }
@@ -175,7 +176,7 @@ void server_warn(const struct config *config) {
 
 /* Listeners are bound and keys are read: nothing is left that wants root. */
 static int drop_privileges(char *ret_error) {
-    static const char user[] = "daffi-bridge";
+    static const char user[] = SERVER_USER;
     char error[PRIVILEGES_ERROR_MAX];
     int status = privileges_drop(user, error);
     if (status == 1) {
@@ -276,6 +277,7 @@ void server_free(struct server *server) {
         free(server->routers[i].name);
     }
     generation_free(server->generation);
+    config_drop(server->started);
     listener_close(&server->admin_socket);
     site_stop(server->site);
     report_clear(&server->report);

@@ -11,6 +11,10 @@ struct server;
  * held. 0, or -errno and one line in `ret_error`. */
 int server_new(const struct config *config, struct server **ret_server, char ret_error[CONFIG_ERROR_MAX]);
 
+/* For `-t`, after server_new: warns of what server_start would warn of, and refuses addresses that can't be listened on, without
+ * listening. The process gives up root, so it can only end then. 0, or -errno and one line. */
+int server_check(const struct server *server, char ret_error[CONFIG_ERROR_MAX]);
+
 /* Has doors give the pages of `source`, besides the bridge's own; before server_start. It is borrowed. */
 struct page_source;
 void server_set_pages(struct server *server, const struct page_source *source);

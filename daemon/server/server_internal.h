@@ -48,6 +48,7 @@ struct generation;
 
 struct server {
     struct generation *generation;             /* the present one; main's thread */
+    const struct config *started;              /* held: what is made once goes by it */
     struct certificates_watch files;           /* main's thread, as the next three */
     uint64_t looked_at, warned_at, rotated_at; /* ms */
     atomic_bool failed;
@@ -73,6 +74,9 @@ int server_describe(int status, const char *what, char ret_error[CONFIG_ERROR_MA
 
 /* The limits as far as the system's descriptors reach; a warning where that is less. */
 struct config_limits server_fit_limits(const struct config *config);
+
+/* Who it becomes when root starts it; the unit's user, too. */
+#define SERVER_USER "daffi-bridge"
 
 /* What is allowed, but should be known. */
 void server_warn(const struct config *config);

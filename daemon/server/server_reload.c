@@ -25,15 +25,25 @@ static bool is_same(const struct config_row *row, const struct config *a, const 
     return memcmp(one, other, sizeof(bool)) == 0;
 }
 
-static void say_what_waits(const struct config *before, const struct config *config) {
+/* Compared with what runs, not with the file before: that one may have been waiting, too. */
+static void say_what_waits(const struct config *started, const struct config *config) {
     for (size_t i = 0; i < sizeof only_at_start / sizeof *only_at_start; i++) {
         const char *section = only_at_start[i].section;
         const struct config_row *row = config_row_find(section, only_at_start[i].name);
-        if (!is_same(row, before, config)) {
+        if (!is_same(row, started, config)) {
             log_write(CONFIG_LOG_WARNING, "\"%s%s%s\" has changed: that takes effect at the next start",
                       section != NULL ? section : "", section != NULL ? "." : "", row->name);
         }
     }
+}
+
+/* Of sockets that stay. One whose file is gone can't be connected to, whatever its mode. */
+static void set_modes(struct server *server) {
+    const struct generation *generation = server->generation;
+    for (size_t i = 0; i < generation->config->listeners_count; i++) {
+        (void)listener_set_mode(&generation->sockets[i]->socket, generation->config->listeners[i].mode);
+    }
+    (void)listener_set_mode(&server->admin_socket, generation->config->admin_mode);
 }
 
 /* A floor's part on its way there and back. */
@@ -119,7 +129,10 @@ static void swap(struct server *server, struct generation *generation, struct er
     server->files = (struct certificates_watch){.read = generation->files, .seen = generation->files};
     server->warned_at = 0; /* certificates are looked at anew */
     generation_say_listening(generation);
-    say_what_waits(before->config, config);
+    set_modes(server);
+    if (before->config != config) { /* else certificates alone are new */
+        say_what_waits(server->started, config);
+    }
     generation_free(before);
     free(errands);
 }

@@ -254,6 +254,34 @@ def test_what_waits_for_a_restart_is_said(configured):
     configured.bridge.wait_for("has been reloaded")
 
 
+def test_what_waits_is_compared_with_what_runs(configured):
+    configured.reload(playground=True)
+    said = len(configured.bridge.lines)
+    configured.reload(playground=True)  # the file is as it was; what runs is still not
+    configured.bridge.wait_for('"playground" has changed', after=said)
+    said = len(configured.bridge.lines)
+    configured.reload(playground=None)
+    configured.reload(log={"level": "debug"})
+    assert not [line for line in configured.bridge.lines[said:] if "has changed" in line]
+
+
+def test_a_listener_that_is_in_the_way_of_another_is_named(configured):
+    port = free_port()
+    configured.reload(listen=[{"url": f"http://127.0.0.1:{port}"}])
+    assert f"this process itself listens at 127.0.0.1:{port}" in configured.refused(listen=[{"url": f"http://0.0.0.0:{port}"}])
+    assert "is also the address of" in configured.refused(listen=[{"url": f"http://127.0.0.1:{port}"}, {"url": f"http://127.0.0.1:{port}"}])
+
+
+def test_the_mode_of_a_unix_socket(configured, tmp_path):
+    path, admin = tmp_path / "web.sock", tmp_path / "admin.sock"
+    listener = {"url": f"unix:{path}", "mode": "0660"}
+    configured.reload(listen=[listener])
+    assert path.stat().st_mode & 0o777 == 0o660
+    configured.reload(listen=[{**listener, "mode": "0666"}], admin={"listen": f"unix:{admin}", "mode": "0660"})
+    assert path.stat().st_mode & 0o777 == 0o666
+    assert not admin.exists()  # at the next start
+
+
 @pytest.mark.parametrize(("keys", "wanted"), [
     ({"limts": {}}, ["line ", "limts", "limits"]),
     ({"limits": {"nesting": "deep"}}, ["limits.nesting", "deep"]),

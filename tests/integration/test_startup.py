@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 import wire
+from certificates import make as make_certificate
 from page import Page
 from processes import BUILD, free_port
 
@@ -99,6 +100,61 @@ def test_check_mode(tmp_path):
     assert done.returncode == 0, done.stderr
     file.write_text("{")
     assert run("-c", str(file), "-t").returncode == 2
+
+
+def checked(tmp_path, **keys) -> subprocess.CompletedProcess:
+    """`-t` of a file of these keys."""
+    file = tmp_path / "bridge.json"
+    file.write_text(json.dumps(keys))
+    return run("-c", str(file), "-t")
+
+
+@pytest.mark.parametrize(("keys", "wanted"), [
+    ({"listen": [{"url": "http://127.0.0.1:7010"}, {"url": "http://127.0.0.1:7010"}]}, ["line 1", "listen.1.url", "is also the address of"]),
+    ({"listen": [{"url": "http://127.0.0.1:7010"}], "admin": {"listen": "http://127.0.0.1:7010"}}, ["admin.listen", "is also the address of"]),
+    ({"listen": [{"url": "http://127.0.0.1:7010"}], "admin": {"listen": "http://localhost:7010"}},
+     ["cannot listen on http://localhost:7010: http://127.0.0.1:7010 takes that address, too"]),
+    ({"listen": [{"url": "http://127.0.0.1:7010"}, {"url": "http://0.0.0.0:7010"}]}, ["takes that address, too"]),
+    ({"listen": [{"url": "http://no.such.name.invalid:7010"}]}, ["cannot listen on no.such.name.invalid port 7010"]),
+    ({"listen": [{"url": "http://192.0.2.1:7010"}]}, ["cannot listen on 192.0.2.1:7010: this machine has no such address"]),
+    ({"listen": [{"url": "unix:/dev/null"}]}, ["a file that is no socket is in the way"]),
+], ids=["twice", "admin", "by another name", "within all", "no such name", "no such address", "no socket"])
+def test_check_mode_looks_at_addresses(tmp_path, keys, wanted):
+    done = checked(tmp_path, **keys)
+    assert done.returncode == 2
+    for part in wanted:
+        assert part in done.stderr
+    assert "fine" not in done.stderr
+
+
+def test_check_mode_leaves_one_that_runs_alone(house, tmp_path):
+    path = tmp_path / "web.sock"
+    bridge = house.bridge(None, listeners=("http://127.0.0.1:0", f"unix:{path}"))
+    done = checked(tmp_path, listen=[{"url": bridge.url}, {"url": f"unix:{path}"}])
+    assert done.returncode == 0, done.stderr
+    with Page(bridge.ws_url, "page"):
+        pass
+    assert path.is_socket()
+
+
+def test_check_mode_warns_as_a_start_does(tmp_path):
+    pair = make_certificate(tmp_path, "old", begins=-86400, ends=-60)
+    done = checked(tmp_path, listen=[{"url": "https://127.0.0.1:0", "cert": str(pair.cert), "key": str(pair.key), "policy": {"serdes": ["pickle"]}}], auth={})
+    assert done.returncode == 0
+    for warning in ("has expired at", "takes pickle", '"auth" names no "secrets"'):
+        assert warning in done.stderr
+    assert done.stderr.endswith("the configuration is fine\n")
+
+
+def test_one_address_is_for_one_listener():
+    url = f"http://127.0.0.1:{free_port()}"
+    assert f"--listen {url}: the address of another --listen {url}" in refused("--listen", url, "--listen", url)
+
+
+def test_the_process_itself_is_named_where_it_is_in_its_own_way():
+    port = free_port()
+    line = refused("--listen", f"http://127.0.0.1:{port}", "--listen", f"http://0.0.0.0:{port}")
+    assert f"cannot listen on 0.0.0.0:{port}: this process itself listens at 127.0.0.1:{port}" in line
 
 
 def test_unknown_option_and_help():

@@ -103,6 +103,7 @@ static void everything_that_can_be_said_is_read(void **state) {
     assert_int_equal(config->timeouts.drain, 0);
     assert_int_equal(config->log_level, CONFIG_LOG_DEBUG);
     assert_int_equal(config->log_format, CONFIG_LOG_JSON);
+    assert_true(config->auth_is_empty);
     config_free(config);
 }
 
@@ -116,6 +117,20 @@ static int read_text(const char *text, size_t length, char *error) {
     }
     config_free(config);
     return result;
+}
+
+static void a_mode_is_read_as_chmod_does(void **state) {
+    (void)state;
+    static const char text[] = "{\"listen\": [{\"url\": \"unix:/run/web.sock\", \"mode\": \"0660\"}],"
+                               "\"admin\": {\"listen\": \"unix:/run/admin.sock\", \"mode\": \"0666\"}}";
+    char error[CONFIG_ERROR_MAX] = "";
+    struct config *config = config_new();
+    assert_int_equal(config_read_file(config, fixture_write_bytes(text, sizeof text - 1), error), 0);
+    assert_int_equal(config_finish(config, error), 0);
+    assert_int_equal(config->listeners[0].mode, 0660);
+    assert_int_equal(config->admin_mode, 0666);
+    assert_false(config->auth_is_empty);
+    config_free(config);
 }
 
 static void assert_refused(const char *text, size_t length, const char *what) {
@@ -174,7 +189,7 @@ static void unknown_keys_name_the_nearest(void **state) {
         {"{\"assets\": {\n\"functions\": []}}",
          "line 2: assets.functions: unknown key; \"dir\" is known here"},
         {"{\"admin\": {\n\"functions\": []}}",
-         "line 2: admin.functions: unknown key; \"listen\" or \"public\" is known here"},
+         "line 2: admin.functions: unknown key; \"listen\", \"mode\" or \"public\" is known here"},
         {"{\"admin\": {\"listen\": \"https://127.0.0.1:1\"}}",
          "line 1: admin.listen: \"https://127.0.0.1:1\" can't be listened on; http:// or unix:/ is "
          "expected"},
@@ -247,6 +262,16 @@ static void listeners_and_upstreams_are_checked(void **state) {
         {"{\"upstreams\": {\"a\": \"tcp://127.0.0.1:1\", \"b\": \"tcp://127.0.0.1:2\"},\n\"listen\": "
          "[{\"upstreams\": [\"a\",\n\"c\"]}]}",
          "line 3: listen.0.upstreams.1: no upstream is called \"c\"; \"a\" or \"b\" is expected"},
+        {"{\"listen\": [{\"mode\": 660}]}",
+         "line 1: listen.0.mode: 660 is no mode; a text from \"0600\" to \"0777\" is expected, as \"0660\""},
+        {"{\"listen\": [{\"mode\": \"660\"}]}", "line 1: listen.0.mode: \"660\" is no mode; a text from "
+                                                "\"0600\" to \"0777\" is expected, as \"0660\""},
+        {"{\"listen\": [{\"mode\": \"0440\"}]}", "line 1: listen.0.mode: \"0440\" is no mode; a text from "
+                                                 "\"0600\" to \"0777\" is expected, as \"0660\""},
+        {"{\"listen\": [{\"mode\": \"0680\"}]}", "line 1: listen.0.mode: \"0680\" is no mode; a text from "
+                                                 "\"0600\" to \"0777\" is expected, as \"0660\""},
+        {"{\"listen\": [{\"mode\": \"4755\"}]}", "line 1: listen.0.mode: \"4755\" is no mode; a text from "
+                                                 "\"0600\" to \"0777\" is expected, as \"0660\""},
         {"{\"upstreams\": []}",
          "line 1: upstreams: [] can't be taken; an object {\"NAME\": \"URL\"} of at most 64 is expected"},
         {"{\"upstreams\": {\"a/b\": \"tcp://127.0.0.1:1\"}}",
@@ -297,6 +322,26 @@ static void what_only_the_whole_can_tell_has_a_line_too(void **state) {
          "--key FILE) is expected"},
         {"{" UPSTREAMS ",\n\"listen\": [{\"url\": \"http://127.0.0.1:0\",\n\"cert\": \"c\"}]}",
          "line 3: listen.0.cert: http://127.0.0.1:0 takes no certificate; https:// is expected"},
+        {"{" UPSTREAMS
+         ",\n\"listen\": [{\"url\": \"http://127.0.0.1:80\"},\n{\"url\": \"https://127.0.0.1:80\","
+         "\"cert\": \"c\", \"key\": \"k\"}]}",
+         "line 3: listen.1.url: https://127.0.0.1:80 is also the address of http://127.0.0.1:80; another one "
+         "is "
+         "expected"},
+        {"{\"listen\": [{\"url\": \"unix:/run/a\"}, {\"url\": \"unix:/run/b\"},\n{\"url\": "
+         "\"unix:/run/a\"}]}",
+         "line 2: listen.2.url: unix:/run/a is also the address of unix:/run/a; another one is expected"},
+        {"{\"listen\": [{\"url\": \"http://127.0.0.1:80\"}],\n\"admin\": {\"listen\": "
+         "\"http://127.0.0.1:80\"}}",
+         "line 2: admin.listen: http://127.0.0.1:80 is also the address of http://127.0.0.1:80; another one "
+         "is "
+         "expected"},
+        {"{\"listen\": [{\"url\": \"http://127.0.0.1:80\",\n\"mode\": \"0660\"}]}",
+         "line 2: listen.0.mode: http://127.0.0.1:80 is no file that has a mode; unix:/PATH is expected"},
+        {"{" LISTEN ",\n\"admin\": {\"listen\": \"http://127.0.0.1:80\", \"mode\": \"0660\"}}",
+         "line 2: admin.mode: http://127.0.0.1:80 is no file that has a mode; unix:/PATH is expected"},
+        {"{" LISTEN ",\n\"admin\": {\"mode\": \"0660\"}}",
+         "line 2: admin.mode: nobody listens there; \"listen\": \"unix:/PATH\" is expected beside it"},
         {"{" UPSTREAMS "," LISTEN ",\n\"limits\": {\n\"queue_high\": 67108865}}",
          "line 3: limits.queue_high: 67108865 can't be taken; at most limits.queue_bytes, 67108864, is "
          "expected"},
@@ -455,6 +500,7 @@ int main(void) {
         cmocka_unit_test(test_is_there_until_the_last_lets_go),
         cmocka_unit_test(defaults_are_those_of_the_design),
         cmocka_unit_test(everything_that_can_be_said_is_read),
+        cmocka_unit_test(a_mode_is_read_as_chmod_does),
         cmocka_unit_test(what_is_no_json_is_refused_by_its_line),
         cmocka_unit_test(unknown_keys_name_the_nearest),
         cmocka_unit_test(numbers_have_bounds_and_words_are_known),

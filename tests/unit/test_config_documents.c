@@ -62,6 +62,9 @@ static json_t *row_schema(const struct config_row *row) {
     case CONFIG_FOLDER:
         schema = json_pack("{ss si}", "type", "string", "minLength", 1);
         break;
+    case CONFIG_MODE:
+        schema = json_pack("{ss ss}", "type", "string", "pattern", "^0[67][0-7][0-7]$");
+        break;
     case CONFIG_URL:
         schema = json_pack("{ss ss}", "type", "string", "pattern",
                            strcmp(row->section, "listen") == 0  ? "^(https://|http://|unix:/)"
@@ -194,6 +197,9 @@ static void write_row(FILE *out, const struct config_row *row) {
         break;
     case CONFIG_FOLDER:
         fputs("a folder | ", out);
+        break;
+    case CONFIG_MODE:
+        fprintf(out, "a mode, `\"%04o\"` to `\"%04o\"` | ", (unsigned)row->minimum, (unsigned)row->maximum);
         break;
     case CONFIG_URL:
         fputs("a URL | ", out);

@@ -53,6 +53,9 @@ static void put_values(FILE *out, const struct config_row *row) {
     case CONFIG_FOLDER:
         fputs("a folder", out);
         break;
+    case CONFIG_MODE:
+        fprintf(out, "a mode, \"%04o\" to \"%04o\"", (unsigned)row->minimum, (unsigned)row->maximum);
+        break;
     case CONFIG_URL:
         fputs("a URL", out);
         break;

@@ -83,7 +83,7 @@ static void test_address_and_name(void **state) {
         struct listener_socket socket;
         struct endpoint *endpoint = NULL;
         calls = 0;
-        assert_int_equal(listener_open("127.0.0.1", "0", NULL, &socket, error, sizeof error), 0);
+        assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
         assert_int_equal(endpoint_new(reactor, hosts[i], port_of(&socket), NULL, &endpoint), 0);
         start(endpoint);
         expect_connected();
@@ -101,7 +101,7 @@ static void test_unix_path(void **state) {
     struct endpoint *endpoint = NULL;
     char path[256];
     snprintf(path, sizeof path, "%s", fixture_path("up.sock"));
-    assert_int_equal(listener_open(NULL, NULL, path, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open(NULL, NULL, path, 0, &socket, error, sizeof error), 0);
     assert_int_equal(endpoint_new(reactor, NULL, NULL, path, &endpoint), 0);
     assert_string_equal(endpoint_name(endpoint), path);
     start(endpoint);
@@ -121,7 +121,7 @@ static void test_refused(void **state) {
     struct listener_socket socket;
     struct endpoint *endpoint = NULL;
     char expected[256];
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     snprintf(expected, sizeof expected, "cannot connect to %s: connection refused", socket.address);
     assert_int_equal(endpoint_new(reactor, "127.0.0.1", port_of(&socket), NULL, &endpoint), 0);
     listener_close(&socket);
@@ -138,7 +138,7 @@ static void test_second_address(void **state) {
     (void)state;
     struct listener_socket socket;
     struct endpoint *endpoint = NULL;
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     assert_int_equal(endpoint_new(reactor, "localhost", port_of(&socket), NULL, &endpoint), 0);
     start(endpoint);
     expect_connected();
@@ -215,7 +215,7 @@ static void test_given_up(void **state) {
     (void)state;
     struct listener_socket socket;
     struct endpoint *endpoint = NULL;
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     static const char *const hosts[] = {"127.0.0.1", "localhost", "no.such.name.invalid"};
     for (size_t i = 0; i < 3; i++) {
         for (int turns = 0; turns < 3; turns++) {

@@ -129,7 +129,7 @@ static void accepts_from(struct listener_socket *socket, const char *peer) {
 static void test_tcp(void **state) {
     (void)state;
     struct listener_socket socket;
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     assert_int_equal(strncmp(socket.address, "127.0.0.1:", 10), 0);
     assert_string_not_equal(socket.address, "127.0.0.1:0");
     accepts_from(&socket, "127.0.0.1");
@@ -141,7 +141,7 @@ static void test_tcp(void **state) {
 static void test_name_prefers_ipv4(void **state) {
     (void)state;
     struct listener_socket socket;
-    assert_int_equal(listener_open("localhost", "0", NULL, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open("localhost", "0", NULL, 0, &socket, error, sizeof error), 0);
     assert_int_equal(strncmp(socket.address, "127.0.0.1:", 10), 0);
     listener_close(&socket);
 }
@@ -149,7 +149,7 @@ static void test_name_prefers_ipv4(void **state) {
 static void test_ipv6(void **state) {
     (void)state;
     struct listener_socket socket;
-    int r = listener_open("::1", "0", NULL, &socket, error, sizeof error);
+    int r = listener_open("::1", "0", NULL, 0, &socket, error, sizeof error);
     if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT) {
         skip(); /* a machine without IPv6 */
     }
@@ -163,7 +163,7 @@ static void test_ipv6(void **state) {
 static void test_any(void **state) {
     (void)state;
     struct listener_socket socket;
-    assert_int_equal(listener_open("*", "0", NULL, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open("*", "0", NULL, 0, &socket, error, sizeof error), 0);
     accepts_from(&socket, "127.0.0.1");
     listener_close(&socket);
 }
@@ -172,15 +172,17 @@ static void test_unix(void **state) {
     (void)state;
     struct listener_socket socket, second;
     const char *path = fixture_path("door.sock");
-    assert_int_equal(listener_open(NULL, NULL, path, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open(NULL, NULL, path, 0, &socket, error, sizeof error), 0);
     assert_string_equal(socket.address, path);
     accepts_from(&socket, "unix");
-    assert_int_equal(listener_open(NULL, NULL, path, &second, error, sizeof error), -EADDRINUSE);
-    assert_non_null(strstr(error, "another process listens there"));
+    assert_int_equal(listener_open(NULL, NULL, path, 0, &second, error, sizeof error), -EADDRINUSE);
+    assert_non_null(strstr(error, "this process itself listens at "));
     assert_non_null(strstr(error, path));
     /* Stale: its owner died without removing it. */
-    close(socket.fd);
-    assert_int_equal(listener_open(NULL, NULL, path, &second, error, sizeof error), 0);
+    struct listener_socket dead = socket;
+    dead.inode = 0;
+    listener_close(&dead);
+    assert_int_equal(listener_open(NULL, NULL, path, 0, &second, error, sizeof error), 0);
     /* The old one's close does not remove the new one's file; its own does. */
     socket.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     struct stat status;
@@ -202,32 +204,121 @@ static void test_unix_refusals(void **state) {
     memset(path, 'x', sizeof path);
     path[0] = '/';
     path[sizeof path - 1] = '\0';
-    assert_int_equal(listener_open(NULL, NULL, path, &socket, error, sizeof error), -ENAMETOOLONG);
+    assert_int_equal(listener_open(NULL, NULL, path, 0, &socket, error, sizeof error), -ENAMETOOLONG);
     assert_non_null(strstr(error, "the path has 199 bytes, a socket's may have 107"));
     fixture_write("plain", "keep me");
-    assert_int_equal(listener_open(NULL, NULL, fixture_path("plain"), &socket, error, sizeof error), -EEXIST);
+    assert_int_equal(listener_open(NULL, NULL, fixture_path("plain"), 0, &socket, error, sizeof error),
+                     -EEXIST);
     assert_non_null(strstr(error, "no socket is in the way"));
     assert_int_equal(access(fixture_path("plain"), F_OK), 0);
-    assert_int_equal(listener_open(NULL, NULL, fixture_path("no/such/folder"), &socket, error, sizeof error),
-                     -ENOENT);
+    assert_int_equal(
+        listener_open(NULL, NULL, fixture_path("no/such/folder"), 0, &socket, error, sizeof error), -ENOENT);
     assert_int_equal(socket.fd, -7); /* untouched */
 }
 
 static void test_tcp_refusals(void **state) {
     (void)state;
     struct listener_socket socket, second = {.fd = -7};
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     const char *port = strchr(socket.address, ':') + 1;
-    assert_int_equal(listener_open("127.0.0.1", port, NULL, &second, error, sizeof error), -EADDRINUSE);
+    assert_int_equal(listener_open("127.0.0.1", port, NULL, 0, &second, error, sizeof error), -EADDRINUSE);
     char expected[128];
-    snprintf(expected, sizeof expected, "cannot listen on 127.0.0.1:%s: another process listens there", port);
-    assert_string_equal(error, expected);
-    assert_int_equal(listener_open("192.0.2.1", "0", NULL, &second, error, sizeof error), -EADDRNOTAVAIL);
+    snprintf(expected, sizeof expected,
+             "cannot listen on 127.0.0.1:%s: this process itself listens at 127.0.0.1:%s: ", port, port);
+    assert_int_equal(strncmp(error, expected, strlen(expected)), 0);
+    assert_int_equal(listener_open("0.0.0.0", port, NULL, 0, &second, error, sizeof error), -EADDRINUSE);
+    snprintf(expected, sizeof expected,
+             "cannot listen on 0.0.0.0:%s: this process itself listens at 127.0.0.1:%s: ", port, port);
+    assert_int_equal(strncmp(error, expected, strlen(expected)), 0);
+    assert_int_equal(listener_open("192.0.2.1", "0", NULL, 0, &second, error, sizeof error), -EADDRNOTAVAIL);
     assert_string_equal(error, "cannot listen on 192.0.2.1:0: this machine has no such address");
-    assert_true(listener_open("no.such.name.invalid", "0", NULL, &second, error, sizeof error) < 0);
+    assert_true(listener_open("no.such.name.invalid", "0", NULL, 0, &second, error, sizeof error) < 0);
     assert_non_null(strstr(error, "no.such.name.invalid"));
     assert_int_equal(second.fd, -7);
     listener_close(&socket);
+}
+
+/* One that was not opened by listener_open is somebody else's. */
+static void test_tcp_of_another(void **state) {
+    (void)state;
+    struct listener_socket second;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    char port[8], expected[128];
+    snprintf(port, sizeof port, "%u", ntohs(address.sin_port));
+    snprintf(expected, sizeof expected, "cannot listen on 127.0.0.1:%s: another process listens there", port);
+    assert_int_equal(listener_open("127.0.0.1", port, NULL, 0, &second, error, sizeof error), -EADDRINUSE);
+    assert_string_equal(error, expected);
+    close(fd);
+}
+
+static unsigned mode_of(const char *path) {
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_mode & 07777U;
+}
+
+static void test_the_mode_of_a_unix_socket(void **state) {
+    (void)state;
+    struct listener_socket socket;
+    const char *path = fixture_path("mode.sock");
+    const mode_t before = umask(0077); /* as the unit has it */
+    assert_int_equal(listener_open(NULL, NULL, path, 0, &socket, error, sizeof error), 0);
+    assert_int_equal(mode_of(path), 0700);
+    assert_int_equal(listener_set_mode(&socket, 0), 0);
+    assert_int_equal(mode_of(path), 0700);
+    listener_close(&socket);
+    assert_int_equal(listener_open(NULL, NULL, path, 0660, &socket, error, sizeof error), 0);
+    assert_int_equal(mode_of(path), 0660);
+    assert_int_equal(listener_set_mode(&socket, 0666), 0);
+    assert_int_equal(mode_of(path), 0666);
+    /* Somebody has put a link in its place: what that leads to is left alone. */
+    fixture_write("secret", "mine");
+    assert_int_equal(chmod(fixture_path("secret"), 0600), 0);
+    char there[256];
+    snprintf(there, sizeof there, "%s", path);
+    assert_int_equal(unlink(there), 0);
+    assert_int_equal(symlink("secret", there), 0);
+    assert_true(listener_set_mode(&socket, 0666) < 0);
+    assert_int_equal(mode_of(there), 0600);
+    assert_int_equal(unlink(there), 0);
+    listener_close(&socket);
+    umask(before);
+}
+
+static void test_checking_disturbs_nobody(void **state) {
+    (void)state;
+    struct listener_socket socket;
+    struct bound_address bound, other;
+    char text[128];
+    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
+    const char *port = strchr(socket.address, ':') + 1;
+    assert_int_equal(listener_check("127.0.0.1", port, NULL, &bound, error, sizeof error), 0);
+    bound_address_format(&bound, text, sizeof text);
+    assert_string_equal(text, socket.address);
+    assert_int_equal(listener_check("localhost", port, NULL, &other, error, sizeof error), 0);
+    assert_true(bound_address_collides(&bound, &other));
+    accepts_from(&socket, "127.0.0.1");
+    listener_close(&socket);
+    assert_int_equal(listener_check("192.0.2.1", "80", NULL, &bound, error, sizeof error), -EADDRNOTAVAIL);
+    assert_string_equal(error, "cannot listen on 192.0.2.1:80: this machine has no such address");
+    assert_true(listener_check("no.such.name.invalid", "80", NULL, &bound, error, sizeof error) < 0);
+    assert_non_null(strstr(error, "no.such.name.invalid"));
+    /* A socket that is there may be of one that runs; another file is in the way. */
+    const char *path = fixture_path("check.sock");
+    assert_int_equal(listener_open(NULL, NULL, path, 0, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_check(NULL, NULL, path, &bound, error, sizeof error), 0);
+    accepted_count = 0;
+    accepts_from(&socket, "unix");
+    listener_close(&socket);
+    assert_int_equal(listener_check(NULL, NULL, fixture_path("check.sock"), &bound, error, sizeof error), 0);
+    assert_int_equal(access(fixture_path("check.sock"), F_OK), -1);
+    fixture_write("plain", "keep me");
+    assert_int_equal(listener_check(NULL, NULL, fixture_path("plain"), &bound, error, sizeof error), -EEXIST);
 }
 
 static void test_two_reactors_share(void **state) {
@@ -237,7 +328,7 @@ static void test_two_reactors_share(void **state) {
     struct reactor *other = NULL;
     int fds[8];
     assert_int_equal(reactor_new(&budget, &other), 0);
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     assert_int_equal(listener_new(reactor, &socket, on_accept, NULL, &here), 0);
     assert_int_equal(listener_new(other, &socket, on_accept, NULL, &there), 0);
     for (int i = 0; i < 8; i++) {
@@ -280,7 +371,7 @@ static void accept_one_more(void *owner, int fd, const char *peer) {
 static void open_pair(struct pair *pair) {
     *pair = (struct pair){.sides[0].reactor = reactor};
     assert_int_equal(reactor_new(&budget, &pair->sides[1].reactor), 0);
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, &pair->socket, error, sizeof error), 0);
+    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &pair->socket, error, sizeof error), 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(listener_new(pair->sides[i].reactor, &pair->socket, accept_one_more, &pair->sides[i],
                                       &pair->sides[i].listener),
@@ -446,7 +537,7 @@ static void test_no_descriptors_left(void **state) {
     struct listener_socket socket;
     struct listener *listener = NULL;
     struct rlimit usual, tight;
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     assert_int_equal(listener_new(reactor, &socket, on_accept, NULL, &listener), 0);
     int fd = dial(socket.address);
     getrlimit(RLIMIT_NOFILE, &usual);
@@ -476,7 +567,7 @@ static void test_freed_while_pausing(void **state) {
     struct listener_socket socket;
     struct listener *listener = NULL;
     struct rlimit usual, tight;
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     assert_int_equal(listener_new(reactor, &socket, on_accept, NULL, &listener), 0);
     int fd = dial(socket.address);
     getrlimit(RLIMIT_NOFILE, &usual);
@@ -504,6 +595,9 @@ int main(void) {
         CASE(test_unix),
         CASE(test_unix_refusals),
         CASE(test_tcp_refusals),
+        CASE(test_tcp_of_another),
+        CASE(test_the_mode_of_a_unix_socket),
+        CASE(test_checking_disturbs_nobody),
         CASE(test_two_reactors_share),
         CASE(test_one_by_one_they_are_spread),
         CASE(test_at_once_who_has_more_takes_one_a_turn),
