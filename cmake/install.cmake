@@ -22,9 +22,15 @@ install(FILES ${docs}/daffi-bridge DESTINATION ${CMAKE_INSTALL_BINDIR})
 # where the unit looks, whatever the prefix
 install(FILES conf/daffi-bridge.json DESTINATION /etc/daffi-bridge)
 install(FILES conf/daffi-bridge.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/daffi-bridge)
-install(DIRECTORY conf/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES README.md SECURITY.md docs/tutorial.md docs/development.md docs/configuration.md docs/operations.md docs/tokens.md docs/client.md docs/cdn.md docs/deployment.md
-    DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# Documents lie as they do in the sources, so that what they name by a link is there: the schema of the examples, too.
+install(FILES README.md SECURITY.md ARCHITECTURE.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN man EXCLUDE)
+install(DIRECTORY conf/examples DESTINATION ${CMAKE_INSTALL_DOCDIR}/conf)
+install(FILES conf/daffi-bridge.json DESTINATION ${CMAKE_INSTALL_DOCDIR}/conf)
+file(CREATE_LINK ../../../daffi-bridge/daffi-bridge.schema.json ${docs}/daffi-bridge.schema.json SYMBOLIC)
+install(FILES ${docs}/daffi-bridge.schema.json DESTINATION ${CMAKE_INSTALL_DOCDIR}/conf)
+install(DIRECTORY js-client/examples DESTINATION ${CMAKE_INSTALL_DOCDIR}/js-client)
+install(FILES tests/vectors/daffi-3.0.1.json DESTINATION ${CMAKE_INSTALL_DOCDIR}/tests/vectors)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 install(FILES ${docs}/changelog.gz DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${docs}/daffi-bridge.8.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
@@ -41,7 +47,8 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER "The daffi-bridge authors <daffi-bridge@example.org>")
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser | systemd")
+# either has systemd-sysusers, which postinst makes the user by
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS libnss3-tools) # certutil, for `daffi-bridge trust`
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "lets web pages call Python over daffi, safely")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "One small daemon that serves the daffi client for browsers over HTTPS, takes

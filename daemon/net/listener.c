@@ -216,9 +216,16 @@ static int clear_stale(const struct bound_address *wanted) {
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* Not through a link: who may write to the folder could have put one there. */
-static int set_mode(const char *path, unsigned mode) {
-    return mode != 0 && fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+/* The file has its mode from the first moment on. No other thread makes files meanwhile that the umask would be wrong for. */
+static int bind_path(int fd, const struct bound_address *wanted, unsigned mode) {
+    const mode_t before = mode != 0 ? umask(0777U & ~mode) : 0;
+    int r = bind(fd, (const struct sockaddr *)&wanted->address, wanted->size);
+    int error = errno;
+    if (mode != 0) {
+        umask(before);
+    }
+    errno = error;
+    return r;
 }
 
 static int open_unix(const char *path, unsigned mode, struct listener_socket *ret_socket, char *ret_error,
@@ -234,12 +241,8 @@ static int open_unix(const char *path, unsigned mode, struct listener_socket *re
         return refuse_path(path, r, &wanted, ret_error, error_size);
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&wanted.address, wanted.size) < 0) {
+    if (fd < 0 || bind_path(fd, &wanted, mode) < 0 || listen(fd, BACKLOG) < 0 || lstat(path, &status) < 0) {
         r = -errno;
-    } else if ((r = set_mode(path, mode)) == 0 && (listen(fd, BACKLOG) < 0 || lstat(path, &status) < 0)) {
-        r = -errno; /* until it listens nobody connects, whatever the umask was */
-    }
-    if (r < 0) {
         if (fd >= 0) {
             close(fd);
         }
@@ -252,7 +255,11 @@ static int open_unix(const char *path, unsigned mode, struct listener_socket *re
 }
 
 int listener_set_mode(const struct listener_socket *socket, unsigned mode) {
-    return socket->inode == 0 ? 0 : set_mode(socket->address, mode); /* systemd's is systemd's */
+    if (mode == 0 || socket->inode == 0) { /* TCP, or systemd's, which is systemd's */
+        return 0;
+    }
+    /* Not through a link: who may write to the folder could have put one there. */
+    return fchmodat(AT_FDCWD, socket->address, mode, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 int listener_open(const char *host, const char *port, const char *path, unsigned mode,

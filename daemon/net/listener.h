@@ -23,8 +23,7 @@ struct listener_socket {
 
 /* Binds and listens, or takes the socket of that address that was inherited (inherited.h). Main's thread.
  *   TCP:  `host` a name (IPv4 preferred), an address, or "*" (all, IPv4 and IPv6), and `port`
- *   Unix: `host` NULL and `path` set; a stale socket file, that nobody listens on, is replaced. `mode` is that of the file, before
- *         anybody can connect; 0: what the umask leaves
+ *   Unix: `host` NULL and `path` set; a stale socket file, that nobody listens on, is replaced. `mode` is that of the file; 0: what the umask leaves
  * On failure -errno and a sentence in `ret_error`. */
 int listener_open(const char *host, const char *port, const char *path, unsigned mode,
                   struct listener_socket *ret_socket, char *ret_error, size_t error_size);

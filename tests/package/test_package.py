@@ -5,6 +5,7 @@ Made of the preset `release`; `scripts/test package` builds that first.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -59,8 +60,25 @@ def test_what_is_in_it(package):
         assert path in listed
     assert run("dpkg-deb", "-I", package, "conffiles").split() == ["/etc/daffi-bridge/daffi-bridge.json"]
     needs = run("dpkg-deb", "-f", package, "Depends")
+    assert "systemd | systemd-standalone-sysusers" in needs  # postinst calls systemd-sysusers
     assert all(library in needs for library in ("libc6", "libssl3", "libjansson4", "libcivetweb1", "libqrencode4"))
     assert run("dpkg-deb", "-f", package, "Suggests").strip() == "libnss3-tools"  # `daffi-bridge trust`
+
+
+def test_what_its_documents_name_is_in_it(tmp_path, package):
+    """Links of the documents, and the schemas that configurations name."""
+    run("dpkg-deb", "-x", package, tmp_path)
+    documents = tmp_path / "usr/share/doc/daffi-bridge"
+    for name in ("README.md", "SECURITY.md", "ARCHITECTURE.md", "docs/performance.md", "docs/protocol.md"):
+        assert (documents / name).is_file()
+    for file in documents.rglob("*.md"):
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", file.read_text()):
+            assert "://" in link or (file.parent / link).exists(), f"{file.relative_to(documents)}: {link}"
+    configurations = [tmp_path / "etc/daffi-bridge/daffi-bridge.json", *documents.glob("conf/examples/*.json")]
+    assert len(configurations) > 5
+    for file in configurations:
+        schema = json.loads(file.read_text())["$schema"]
+        assert (tmp_path / schema.lstrip("/") if schema.startswith("/") else file.parent / schema).is_file(), file
 
 
 @pytest.mark.skipif(shutil.which("lintian") is None, reason="lintian is not installed")
@@ -129,6 +147,27 @@ def answer(port: int) -> bytes:
             assert time.monotonic() < deadline
 
 
+def assert_group_reaches_the_socket(debian: Path) -> None:
+    """conf/examples/behind-proxy.json as the unit runs it with the drop-in of docs/deployment.md: nginx's group gets in, nobody else does."""
+    folder = debian / "run/daffi-bridge"  # RuntimeDirectory=
+    folder.mkdir()
+    user, group = (int(within(debian, "id", option, name)) for option, name in (("-u", "daffi-bridge"), ("-g", "www-data")))
+    os.chown(folder, user, group)
+    example = "/usr/share/doc/daffi-bridge/conf/examples/behind-proxy.json"
+    start = f"umask 0077; exec setpriv --reuid daffi-bridge --regid www-data --groups daffi-bridge /usr/sbin/daffi-bridge -c {example}"
+    daemon = subprocess.Popen(["chroot", debian, "sh", "-c", start], stderr=subprocess.PIPE, text=True)
+    try:
+        assert any('"listening unix:/run/daffi-bridge/web.sock"' in line for line in daemon.stderr)
+        connect = 'socket(S, PF_UNIX, SOCK_STREAM, 0); connect(S, sockaddr_un("/run/daffi-bridge/web.sock")) or exit 1'
+        reached = {who: subprocess.run(["chroot", f"--userspec={who}", "--groups=", debian, "perl", "-MSocket", "-e", connect], check=False, timeout=60).returncode
+                   for who in ("www-data:www-data", "nobody:nogroup")}
+        assert reached == {"www-data:www-data": 0, "nobody:nogroup": 1}
+    finally:
+        daemon.terminate()
+        daemon.communicate(timeout=20)
+    folder.rmdir()
+
+
 def test_it_installs_starts_upgrades_and_purges(debian, package, tmp_path):
     install(debian, package)
     owner = (debian / "etc/daffi-bridge").stat()
@@ -156,6 +195,23 @@ def test_it_installs_starts_upgrades_and_purges(debian, package, tmp_path):
     finally:
         daemon.terminate()
         assert daemon.wait(20) == 0
+
+    # Who asks is root, who reads is not: a key of root's alone is told of, and nothing else.
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "90", "-subj", "/CN=bridge.example",
+        "-keyout", debian / "etc/daffi-bridge/key.pem", "-out", debian / "etc/daffi-bridge/cert.pem")
+    (debian / "etc/daffi-bridge/key.pem").chmod(0o600)
+    (debian / "etc/daffi-bridge/cert.pem").chmod(0o644)
+    (debian / "etc/daffi-bridge/secure.json").write_text('{ "listen": [ { "url": "https://127.0.0.1:0", "cert": "cert.pem", "key": "key.pem" } ] }')
+    check = ["chroot", debian, "/usr/sbin/daffi-bridge", "-t", "-c", "/etc/daffi-bridge/secure.json"]
+    said = subprocess.run(check, capture_output=True, text=True, check=True, timeout=60).stderr
+    assert said.count("can't be read by the user daffi-bridge") == 1 and "/etc/daffi-bridge/key.pem can't be read" in said
+    os.chown(debian / "etc/daffi-bridge/key.pem", 0, owner.st_gid)
+    (debian / "etc/daffi-bridge/key.pem").chmod(0o640)
+    assert subprocess.run(check, capture_output=True, text=True, check=True, timeout=60).stderr == "the configuration is fine\n"
+    for name in ("key.pem", "cert.pem", "secure.json"):
+        (debian / "etc/daffi-bridge" / name).unlink()
+
+    assert_group_reaches_the_socket(debian)
 
     (debian / "etc/daffi-bridge").chmod(0o710)
     install(debian, make(tmp_path, "0.1.1"))
