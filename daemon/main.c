@@ -98,6 +98,15 @@ static void serve(struct server *server, const sigset_t *awaited, struct upgrade
     server_stop(server);
 }
 
+static int check(const struct server *server) {
+    char error[CONFIG_ERROR_MAX];
+    if (server_check(server, error) < 0) {
+        return complain(error);
+    }
+    fputs("the configuration is fine\n", stderr);
+    return EXIT_DONE;
+}
+
 static int run(const struct cli *cli, int argc, char **argv) {
     const struct config *config = cli->config;
     char error[CONFIG_ERROR_MAX];
@@ -113,10 +122,8 @@ static int run(const struct cli *cli, int argc, char **argv) {
         return complain(error);
     }
     int status = EXIT_DONE;
-    if (cli->action == CLI_CHECK && server_check(server, error) < 0) {
-        status = complain(error);
-    } else if (cli->action == CLI_CHECK) {
-        fputs("the configuration is fine\n", stderr);
+    if (cli->action == CLI_CHECK) {
+        status = check(server);
     } else if (server_start(server, error) < 0) {
         status = complain(error);
     } else {

@@ -230,7 +230,10 @@ static int read_version(struct assets_dir *dir, int root, const char *name, stru
 
 static int load(DIR *stream, struct assets_dir *dir, struct place *place) {
     const struct dirent *entry;
-    int status = 0;
+    int status = path_of(dirfd(stream), place->real);
+    if (status < 0) {
+        return fail(place, "", status, "/proc does not tell where it is");
+    }
     while (status == 0 && (entry = readdir(stream)) != NULL) {
         if (entry->d_name[0] != '.') {
             status = read_version(dir, dirfd(stream), entry->d_name, place);
@@ -245,13 +248,7 @@ int assets_dir_load(const char *path, struct assets_dir **ret_dir, char ret_erro
     DIR *stream = dir != NULL ? opendir(path) : NULL;
     int status = dir == NULL      ? fail(&place, "", -ENOMEM, NULL)
                  : stream == NULL ? fail(&place, "", -errno, NULL)
-                                  : 0;
-    if (status == 0 && path_of(dirfd(stream), place.real) < 0) {
-        status = fail(&place, "", -EIO, "/proc does not tell where it is");
-    }
-    if (status == 0) {
-        status = load(stream, dir, &place);
-    }
+                                  : load(stream, dir, &place);
     if (stream != NULL) {
         closedir(stream);
     }

@@ -280,7 +280,7 @@ int listener_open(const char *host, const char *port, const char *path, unsigned
 
 int listener_check(const char *host, const char *port, const char *path, struct bound_address *ret_bound,
                    char *ret_error, size_t error_size) {
-    struct listener_socket trial;
+    struct listener_socket trial = {.fd = -1};
     struct stat status;
     int r;
     if (host) {
