@@ -9,6 +9,11 @@ struct connection_limits bridge_connection_limits(const struct config *config, u
     };
 }
 
+void bridge_limit_connection(struct connection *connection, const struct config *config) {
+    const struct connection_limits limits = bridge_connection_limits(config, 0);
+    connection_set_limits(connection, &limits);
+}
+
 static const struct {
     enum counter open, received, sent;
 } kinds[] = {

@@ -252,8 +252,7 @@ int native_peer_new(struct bridge *bridge, struct backend *backend, const struct
     peer->ticket = visitor->ticket;
     peer->goodbye.on_due = on_goodbye;
     bridge_enter_kind(bridge, BRIDGE_NATIVE, visitor->connection);
-    const struct connection_limits carried = bridge_connection_limits(peer->config, 0);
-    connection_set_limits(visitor->connection, &carried);
+    bridge_limit_connection(visitor->connection, peer->config);
     connection_set_handler(visitor->connection, &handler, peer);
     return 0;
 }

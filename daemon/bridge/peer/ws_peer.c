@@ -494,8 +494,7 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
     peer->timer.on_due = on_timer;
     peer->flush.run = run_flush;
     bridge_enter_kind(setup->bridge, BRIDGE_PAGE, visitor->connection);
-    const struct connection_limits carried = bridge_connection_limits(peer->config, 0);
-    connection_set_limits(visitor->connection, &carried);
+    bridge_limit_connection(visitor->connection, peer->config);
     connection_set_handler(visitor->connection, &handler, peer);
     return 0;
 }
