@@ -1,4 +1,7 @@
-// Makes what is served out of src/: daffi.js, daffi.mjs, daffi.standalone.js, daffi.d.ts, daffi.d.mts, each with its .br and .gz.
+// Makes two sets of files out of src/:
+//   * what is served: daffi.js, daffi.mjs, daffi.standalone.js, daffi.d.ts, daffi.d.mts, each with its .br and .gz; shortened by esbuild
+//   * what the npm package's users import: index.mjs, index.cjs, standalone.mjs, standalone.cjs; not shortened, as bundlers do that
+//     themselves, and Node shows the line that an uncaught error comes from
 //
 //   node build.mjs --out DIR --version X.Y.Z --errors errors.def --errors-header errors.h --wasm app.wasm --esbuild PROGRAM
 //
@@ -8,7 +11,6 @@
 //   * an export is `export` before a declaration; index.js alone has `export { … };` and `export default …;`
 //   * top-level names are unique over all modules
 //   * `generated.js` is no file: its constants are written here, for each of the outputs
-// esbuild then shortens each output.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -109,22 +111,33 @@ const banner = `/*! daffi.js ${options.version} | MIT */\n`;
 const wasm = readFileSync(options.wasm);
 
 // WASM_BASE64 goes first: esbuild leaves out what a constant null rules out, as long as nothing that could throw stands before it.
-const generated = (scriptUrl, base64) => `const WASM_BASE64=${base64},ERROR_CODES=${JSON.stringify(codes)},ERROR_MODULE=${JSON.stringify(module)},` +
-  `VERSION=${JSON.stringify(options.version)},SCRIPT_URL=${scriptUrl};\n`;
-// A page's <script>, or CommonJS, or a worker's importScripts, which tells by an error's stack alone.
+const generated = (base64, scriptUrl, wasmBeside) => `const WASM_BASE64=${base64},ERROR_CODES=${JSON.stringify(codes)},ERROR_MODULE=${JSON.stringify(module)},` +
+  `VERSION=${JSON.stringify(options.version)},SCRIPT_URL=${scriptUrl},WASM_BESIDE=${base64 === "null" ? wasmBeside : "null"};\n`;
+const WASM_NAME = "\"app.wasm\"";
+// A page's <script>, or CommonJS, or a worker's importScripts, which tells by an error's stack alone. What CommonJS has is a path: Node's
+// own way to make an address of it would be looked for by bundlers.
 const CLASSIC_URL = "globalThis.document?.currentScript?.src||" +
-  "(typeof __filename===\"string\"&&typeof require===\"function\"?require(\"url\").pathToFileURL(__filename).href:" +
+  "(typeof __filename===\"string\"&&typeof require===\"function\"?Object.assign(new URL(\"file:\"),{pathname:__filename.replace(/%/g,\"%25\")}).href:" +
   "globalThis.importScripts&&/(?:https?|file):\\S+?(?=:\\d+:\\d+)/.exec(new Error().stack)?.[0])";
-const classic = (base64) => banner + shorten(`(() => { "use strict";${generated(CLASSIC_URL, base64)}${body}
+const classic = (base64) => `(() => { "use strict";${generated(base64, CLASSIC_URL, WASM_NAME)}${body}
 DaffiClient.DaffiClient = DaffiClient;
 if (typeof module === "object" && module.exports) module.exports = DaffiClient;
-else globalThis.DaffiClient = DaffiClient; })();`);
+else globalThis.DaffiClient = DaffiClient; })();\n`;
+// Bundlers copy what stands in just this form, new URL("…", import.meta.url). Of a module they make a classic script or CommonJS, too, in which that has no address.
+const BUNDLED_URL = `import.meta.url??(${CLASSIC_URL})`;
+const BUNDLED_WASM = "(()=>{try{return new URL(\"app.wasm\",import.meta.url).href}catch{return\"app.wasm\"}})()";
+const esModule = (base64, scriptUrl, wasmBeside) =>
+  `${generated(base64, scriptUrl, wasmBeside)}${body}\nexport { DaffiClient, DaffiError, DaffiClient as default };\n`;
+const inside = JSON.stringify(wasm.toString("base64"));
 
 mkdirSync(options.out, { recursive: true });
-writeAll(options.out, "daffi.js", classic("null"));
-writeAll(options.out, "daffi.standalone.js", classic(JSON.stringify(wasm.toString("base64"))));
-writeAll(options.out, "daffi.mjs", banner + shorten(`${generated("import.meta.url", "null")}${body}\nexport { DaffiClient, DaffiError, DaffiClient as default };`, "--format=esm"));
+writeAll(options.out, "daffi.js", banner + shorten(classic("null")));
+writeAll(options.out, "daffi.standalone.js", banner + shorten(classic(inside)));
+writeAll(options.out, "daffi.mjs", banner + shorten(esModule("null", "import.meta.url", WASM_NAME), "--format=esm"));
 const types = readFileSync(join(ROOT, "daffi.d.ts"), "utf8");
 writeAll(options.out, "daffi.d.ts", types);
 writeAll(options.out, "daffi.d.mts", moduleTypes(types));
+const readable = { "index.mjs": esModule("null", BUNDLED_URL, BUNDLED_WASM), "index.cjs": classic("null"),
+  "standalone.mjs": esModule(inside, BUNDLED_URL), "standalone.cjs": classic(inside) };
+for (const [name, text] of Object.entries(readable)) writeFileSync(join(options.out, name), banner + text);
 for (const file of ["package.json", "README.md"]) copyFileSync(join(ROOT, file), join(options.out, file));

@@ -1,12 +1,13 @@
 // Finds and compiles app.wasm, once a page.
 import { DaffiError } from "./errors.js";
-import { SCRIPT_URL, WASM_BASE64 } from "./generated.js";
+import { SCRIPT_URL, WASM_BASE64, WASM_BESIDE } from "./generated.js";
 
 const compiled = new Map(); // address → promise of a WebAssembly.Module
 
 async function readBytes(url) {
   if (url.protocol === "file:" && globalThis.process?.versions?.node) {
-    const { readFile } = await import("node:fs/promises");
+    // Put together, so that no bundler for pages looks for it.
+    const { readFile } = await import(/* @vite-ignore */ /* webpackIgnore: true */ ["node:fs", "promises"].join("/"));
     return readFile(url);
   }
   const response = await fetch(url);
@@ -22,7 +23,7 @@ async function compile(address, base) {
 /** A new instance of app.wasm: of the one inside this script, at `wasmUrl`, or beside this script. */
 export async function instantiate(wasmUrl) {
   const page = globalThis.document?.baseURI ?? globalThis.location?.href;
-  const [address, base] = wasmUrl ? [wasmUrl, page ?? SCRIPT_URL] : [WASM_BASE64 ? "" : "app.wasm", SCRIPT_URL ?? page];
+  const [address, base] = wasmUrl ? [wasmUrl, page ?? SCRIPT_URL] : [WASM_BASE64 ? "" : WASM_BESIDE, SCRIPT_URL ?? page];
   const key = `${address} ${base}`;
   try {
     if (!compiled.has(key)) compiled.set(key, compile(address, base));

@@ -1,10 +1,10 @@
-// The package: packed, installed without a network, loaded both ways in Node against a real Router, and type-checked.
+// The package: packed, installed without a network, loaded both ways in Node against a real Router, bundled, and type-checked.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { CLIENT, ROOT, startRouter, startWorker } from "./peers.mjs";
 
@@ -46,6 +46,7 @@ const FORMS = {
   CommonJS: ["use.cjs", 'const WebSocket = require("ws");\nconst DaffiClient = require("daffi-client");\nconst { DaffiError } = DaffiClient;\n'],
   "CommonJS, by name": ["named.cjs", 'const WebSocket = require("ws");\nconst { DaffiClient, DaffiError } = require("daffi-client");\n'],
   standalone: ["standalone.cjs", 'const WebSocket = require("ws");\nconst DaffiClient = require("daffi-client/standalone");\nconst { DaffiError } = DaffiClient;\n'],
+  "standalone, ES module": ["standalone.mjs", 'import WebSocket from "ws";\nimport { DaffiClient, DaffiError } from "daffi-client/standalone";\n'],
 };
 
 for (const [form, [file, head]] of Object.entries(FORMS)) {
@@ -55,6 +56,61 @@ for (const [form, [file, head]] of Object.entries(FORMS)) {
     assert.deepEqual(JSON.parse(stdout), [7, true, "remote"]);
   });
 }
+
+test("from a folder whose name an address would not hold as it is", async () => {
+  const odd = join(folder, "100% odd #1? ü");
+  mkdirSync(odd);
+  for (const name of ["index.cjs", "daffi.js", "app.wasm"]) copyFileSync(join(CLIENT, name), join(odd, name));
+  for (const name of ["index.cjs", "daffi.js"]) {
+    writeFileSync(join(odd, "use.cjs"), `const WebSocket = require("ws");\nconst { DaffiClient, DaffiError } = require("./${name}");\n${USE}`);
+    const { stdout } = await run(process.execPath, [join(odd, "use.cjs"), router.url], { cwd: folder, timeout: 30000 });
+    assert.deepEqual(JSON.parse(stdout), [7, true, "remote"], name);
+  }
+});
+
+test("an error that nobody caught shows a line one can read, and names one knows", async () => {
+  const failures = {
+    "import { DaffiClient } from \"daffi-client\";": [".mjs", 'await new DaffiClient({ wsUrl: "ws://127.0.0.1:1", WebSocket: class { constructor() { throw new Error("no"); } } }).connect();'],
+    "const DaffiClient = require(\"daffi-client\");": [".cjs", 'DaffiClient("ws://127.0.0.1:1");'],
+    "const { DaffiClient } = require(\"daffi-client/standalone\");": [".cjs", 'DaffiClient("ws://127.0.0.1:1");'],
+  };
+  for (const [head, [ending, line]] of Object.entries(failures)) {
+    writeFileSync(join(folder, `failing${ending}`), `${head}\n${line}\n`);
+    const { stderr } = await run(process.execPath, [`failing${ending}`], { cwd: folder, timeout: 30000 }).catch((error) => error);
+    assert.ok(stderr.split("\n").every((each) => each.length < 250), stderr.slice(0, 1000));
+    assert.match(stderr, ending === ".cjs" ? /^TypeError: Class constructor DaffiClient cannot be invoked without 'new'$/m : /^DaffiError: ws:\/\/127\.0\.0\.1:1\/ can't be reached: no$/m);
+  }
+});
+
+describe("a program bundled by esbuild calls a real worker", () => {
+  const PROGRAMS = {
+    import: 'import { DaffiClient, DaffiError } from "daffi-client";\n',
+    "import standalone": 'import { DaffiClient, DaffiError } from "daffi-client/standalone";\n',
+    require: 'const { DaffiClient, DaffiError } = require("daffi-client");\n',
+    "require standalone": 'const { DaffiClient, DaffiError } = require("daffi-client/standalone");\n',
+  };
+  // How it is bundled, and as what it is then run.
+  const BUNDLES = { "for pages": [["--platform=browser", "--format=esm"], "mjs"], "for pages, shortened": [["--format=esm", "--minify"], "mjs"],
+    "for Node": [["--platform=node", "--format=cjs"], "cjs"], "for pages, as a classic script": [[], "cjs"] };
+  for (const [form, head] of Object.entries(PROGRAMS)) {
+    for (const [how, [options, ending]] of Object.entries(BUNDLES)) {
+      const standalone = form.endsWith("standalone");
+      // app.wasm is looked for beside the bundle: CommonJS in a module knows no address, nor does a classic script in Node (tests/browser has that in a page).
+      if (!standalone && (form === "require" ? ending === "mjs" : how.endsWith("script"))) continue;
+      test(`${form}, ${how}`, async () => {
+        const place = mkdtempSync(join(folder, "bundle-"));
+        writeFileSync(join(place, "preload.cjs"), 'globalThis.WebSocket = require("ws");\n');
+        writeFileSync(join(place, "app.js"), head + USE.replace(", WebSocket", ""));
+        const out = join(place, "out");
+        const { stderr } = await run("esbuild", [join(place, "app.js"), "--bundle", "--log-level=warning", ...options, `--outfile=${out}/bundle.${ending}`], { cwd: place });
+        assert.equal(stderr, "");
+        if (!standalone) copyFileSync(join(folder, "node_modules/daffi-client/app.wasm"), join(out, "app.wasm"));
+        const { stdout } = await run(process.execPath, ["-r", join(place, "preload.cjs"), join(out, `bundle.${ending}`), router.url], { cwd: out, timeout: 30000 });
+        assert.deepEqual(JSON.parse(stdout), [7, true, "remote"]);
+      });
+    }
+  }
+});
 
 test("tsc checks a program against it", async () => {
   writeFileSync(join(folder, "use.mts"), 'import { DaffiClient } from "daffi-client";\nconst conn = await new DaffiClient({ wsUrl: "ws://127.0.0.1" }).connect();\n' +
