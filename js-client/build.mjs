@@ -20,6 +20,11 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 const ROOT = dirname(fileURLToPath(import.meta.url));
 const IMPORT = /^import \{ ([\w, ]+) \} from "\.\/([\w.]+)";$/;
 const DECLARATION = /^(?:export )?(?:async )?(?:const|let|class|function\*?) (?:(\w+)|\[([\w, ]+)\])/;
+// Properties of objects that no user sees, so that nobody misses their names in what is served. Not one that a browser's object has, or JSON.
+const INTERNAL = ["addMember", "calls", "changed", "closeCall", "core", "decodeMessage", "decoder", "encodeMessage", "encodeRequest", "evictMember", "exposing",
+  "exposure", "failAll", "failMember", "findMember", "greeted", "handshakeOf", "holder", "isBytes", "isConnecting", "isOpen", "limit", "link", "listMembers", "memberExposes",
+  "onhandshake", "ontold", "openCall", "outlives", "outlivesEviction", "payload", "pickMember", "readEvent", "readHandshake", "readPickledError", "receivers",
+  "requireConnection", "resetMembers", "returnResult", "takeBacklog", "takeId", "transmitter", "uuid"];
 
 function fail(text) {
   console.error(`build.mjs: ${text}`);
@@ -80,9 +85,11 @@ function concatenate(entry) {
   return texts.join("\n");
 }
 
-/** The same program, shorter. */
+/** The same program, shorter: also the properties in INTERNAL, and `let` for every `const`, once their values have been put where they are used. */
 function shorten(text, ...more) {
-  return execFileSync(options.esbuild, ["--minify", "--target=es2022", "--charset=utf8", ...more], { input: text, encoding: "utf8" });
+  for (const name of INTERNAL) if (!new RegExp(`\\b${name}\\b`).test(text)) fail(`INTERNAL: src/ has no ${name}`);
+  return execFileSync(options.esbuild, ["--minify", "--target=es2022", "--charset=utf8", `--mangle-props=^(${INTERNAL.join("|")})$`, ...more],
+    { input: text, encoding: "utf8" }).replace(/\bconst(?=[ {[])/g, "let");
 }
 
 /** The types of daffi.mjs, out of those of daffi.js: what is in the namespace beside the class stands beside it. */
