@@ -29,6 +29,11 @@ function sendingMethods(style, options, call) {
   });
 }
 
+/** Whether `name` is `typed` but for one letter: too many, too few or another. Two for one count as well: getUser for get_user. */
+function isSimilar(name, typed) {
+  return Math.abs(name.length - typed.length) < 2 && [...typed].some((_, at) => name.startsWith(typed.slice(0, at)) && name.endsWith(typed.slice(at + 1)));
+}
+
 /** What connect() resolves to. It goes on working after a reconnect. */
 export class Connection {
   #session;
@@ -97,17 +102,27 @@ export class Connection {
 
   /** Why `member` can't be called, as an error. */
   #missing(method, member) {
-    if (this.#session.members.has(member)) return new DaffiError("no-such-method", `"${member}" exposes no function "${method}"`, { member, method });
-    return new DaffiError("no-such-member", `${method}: no member "${member}" is connected; ${this.#present()}`, { member, method });
+    if (!this.#session.members.has(member)) return new DaffiError("no-such-member", `${method}: no member "${member}" is connected${this.#present()}`, { member, method });
+    return new DaffiError("no-such-method", `"${member}" exposes no function "${method}"${this.#similar(method, member)}`, { member, method });
   }
 
   #unexposed(method) {
-    return new DaffiError("no-such-method", `no connected member exposes a function "${method}"; ${this.#present()}`, { method });
+    return new DaffiError("no-such-method", `no connected member exposes a function "${method}"${this.#similar(method) || this.#present()}`, { method });
+  }
+
+  /** Who can be called, for messages. */
+  #callable() {
+    return this.members().filter(({ name, methods }) => methods && name !== this.#session.name);
   }
 
   #present() {
-    const names = this.members().slice(0, 10).map(({ name }) => name);
-    return `${names.join(", ") || "nobody"} is there`;
+    return `; members with functions: ${this.#callable().slice(0, 10).map(({ name }) => name).join(", ") || "none"}`;
+  }
+
+  /** What was meant, by a name that is off by a letter, or nothing. */
+  #similar(method, member) {
+    const near = this.#callable().flatMap(({ name, methods }) => (name === (member ?? name) ? methods : [])).find((name) => isSimilar(name, method));
+    return near ? `; did you mean "${near}"?` : "";
   }
 
   #resolve(method, receiver) {
@@ -233,7 +248,7 @@ export class Connection {
     if (areThere()) return Promise.resolve();
     const task = calls.open({
       method, timeout, signal,
-      late: () => `${missing.join(", ") || "a connection"} did not appear within ${timeout} ms`,
+      late: () => `${missing.join(", ") || "a connection"} did not appear within ${timeout} ms${this.#present()}`,
       outlives: () => session.isConnecting,
     }, false);
     const unwatch = members.watch(() => areThere() && calls.finish(task));

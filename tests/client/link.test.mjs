@@ -694,3 +694,23 @@ describe("streams", () => {
     }
   });
 });
+
+test("what is not there is told with what is: members that have functions, and a name that was nearly hit", async (t) => {
+  const members = [{ name: "worker-A", methods: ["add", "get_user", "echo"] }, { name: "page-7", methods: null }, { name: "worker-B", methods: ["add", "ping"] }];
+  const said = async (members, call) => {
+    const server = await startFakeServer(t, (peer) => peer.greet({ members }));
+    return (await failureOf(call(await makeClient(t, server.url, { name: "me" }).connect()))).message;
+  };
+  for (const [typed, meant] of Object.entries({ ad: "add", addd: "add", asd: "add", add_: "add", getUser: "get_user", pin: "ping", Echo: "echo" })) {
+    assert.equal(await said(members, (conn) => conn.rpc()[typed]()), `no connected member exposes a function "${typed}"; did you mean "${meant}"?`);
+  }
+  const listed = "members with functions: worker-A, worker-B";
+  for (const typed of ["subtract", "ma", "(", "adding", "e"]) {
+    assert.equal(await said(members, (conn) => conn.cast()[typed]()), `no connected member exposes a function "${typed}"; ${listed}`);
+  }
+  assert.equal(await said(members, (conn) => conn.rpc({ receiver: "worker-A" }).pong()), '"worker-A" exposes no function "pong"');
+  assert.equal(await said(members, (conn) => conn.rpc({ receiver: "worker-B" }).pong()), '"worker-B" exposes no function "pong"; did you mean "ping"?');
+  assert.equal(await said(members, (conn) => conn.rpc({ receiver: "worker-C" }).add()), `add: no member "worker-C" is connected; ${listed}`);
+  assert.equal(await said([], (conn) => conn.rpc().add()), 'no connected member exposes a function "add"; members with functions: none');
+  assert.equal(await said(members, (conn) => conn.waitForMembers("worker-C", { timeout: 20 })), `waitForMembers: worker-C did not appear within 20 ms; ${listed}`);
+});
