@@ -132,7 +132,9 @@ declare namespace Client {
 
   type Any<T, Yes, No> = 0 extends 1 & T ? Yes : No;
   type Resolved<T> = T extends PromiseLike<infer R> ? R : T;
-  type Arguments<F> = Any<F, any[], F extends (...args: infer A) => any ? A | [...A, Kwargs] : never>;
+  /** The first few of the arguments, or all: Python takes the others by name. */
+  type Leading<A extends any[]> = number extends A["length"] ? A : A extends [(infer H)?, ...infer R] ? (A extends [] ? [] : [] | [H, ...Leading<R>]) : [];
+  type Arguments<F> = Any<F, any[], F extends (...args: infer A) => any ? A | [...Leading<A>, Kwargs] : never>;
   type Result<F> = Any<F, any, F extends (...args: any[]) => infer R ? Resolved<R> : never>;
   /** What a proxy has as functions of the worker: all but what would make it a promise. */
   type Names<W> = Exclude<keyof W, "then" | "toJSON" | "toString" | "valueOf" | symbol>;

@@ -57,6 +57,29 @@ conn.cast_nowait<Worker>({ receiver: "a" }).greet("all");
 const kwargs: Kwargs = DaffiClient.kwargs({ b: 2 });
 await conn.rpc().add(1, kwargs);
 await conn.rpc<Worker>().add(1, 2, kwargs);
+await conn.rpc<Worker>().add(1, kwargs);
+await conn.rpc<Worker>().add(1, DaffiClient.kwargs({ b: 2 }));
+await conn.rpc<Worker>().add(kwargs);
+await conn.cast<Worker>().ping(kwargs);
+conn.cast_nowait<Worker>().add(1, kwargs);
+conn.rpc_nowait<Worker>().add(1, kwargs);
+interface Loose {
+  search(text: string, limit?: number, order?: "up" | "down"): string[];
+  sum(...numbers: number[]): number;
+  log(level: string, ...parts: unknown[]): void;
+  any: any;
+}
+const loose = conn.rpc<Loose>();
+await loose.search("a");
+await loose.search("a", 5, "up");
+await loose.search("a", kwargs);
+await loose.search("a", 5, kwargs);
+await loose.search(kwargs);
+await loose.sum(1, 2, 3);
+await loose.sum(1, 2, kwargs);
+await loose.sum(kwargs);
+await loose.log("low", "a", 5, kwargs);
+await loose.any(1, kwargs);
 
 // Streams.
 await conn.stream<Worker>({ window: 8 }).store([new Uint8Array(1)]);

@@ -1,10 +1,13 @@
 // Programs that are wrong: each marked line must be an error, and is one by itself when its mark is taken away.
 import { DaffiClient, DaffiError } from "daffi-client";
-import type { Connection, ErrorCode, Serde, State } from "daffi-client";
+import type { Connection, ErrorCode, Kwargs, Serde, State } from "daffi-client";
 
 interface Worker {
   add(a: number, b: number): number;
+  search(text: string, limit?: number): string[];
+  sum(...numbers: number[]): number;
 }
+declare const kwargs: Kwargs;
 declare const conn: Connection;
 declare const client: DaffiClient;
 declare const failed: DaffiError;
@@ -35,6 +38,20 @@ conn.rpc<Worker>().subtract(1, 2);
 conn.rpc<Worker>().add("1", 2);
 // @ts-expect-error an argument is missing
 conn.rpc<Worker>().add(1);
+// @ts-expect-error an argument of another type, the others by name
+conn.rpc<Worker>().add("1", kwargs);
+// @ts-expect-error one argument too many, behind it those by name
+conn.rpc<Worker>().add(1, 2, 3, kwargs);
+// @ts-expect-error keyword arguments go last
+conn.rpc<Worker>().add(kwargs, 2);
+// @ts-expect-error keyword arguments are made by DaffiClient.kwargs
+conn.rpc<Worker>().add(1, { b: 2 });
+// @ts-expect-error an optional argument of another type
+conn.rpc<Worker>().search("a", "5", kwargs);
+// @ts-expect-error one of any number of arguments of another type
+conn.rpc<Worker>().sum(1, "2", kwargs);
+// @ts-expect-error keyword arguments go last, behind any number of others, too
+conn.rpc<Worker>().sum(kwargs, 1);
 // @ts-expect-error the result is a number
 export const text: string = await conn.rpc<Worker>().add(1, 2);
 // @ts-expect-error a promise is no number
