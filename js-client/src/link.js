@@ -57,8 +57,9 @@ export class Link {
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => this.#guard(() => this.#greet());
     this.#socket.onmessage = ({ data }) => this.#guard(() => this.#read(data));
-    this.#socket.onerror = () => {}; // close follows and says more
-    this.#socket.onclose = (event) => this.#lose(event);
+    let failure; // close follows, but says nothing of a certificate that is not trusted: this does, outside of browsers
+    this.#socket.onerror = ({ message }) => { failure = message; };
+    this.#socket.onclose = (event) => this.#lose(event, failure);
     this.#wait(OPEN_WAIT, "unreachable", "did not open");
   }
 
@@ -199,8 +200,8 @@ export class Link {
     this.#end("refused", `refused the connection: ${reason}`, { reason });
   }
 
-  #lose({ code, reason }) {
-    const why = `${reason ? `: ${reason}` : ""} (close code ${code})`;
+  #lose({ code, reason }, failure) {
+    const why = `${reason || failure ? `: ${reason || failure}` : ""} (close code ${code})`;
     if (this.#state === "opening") this.#end("unreachable", `can't be reached${why}`);
     else if (this.#state === "greeting") this.#end("refused", `closed the connection without answering the handshake${why}`, { reason });
     else this.#end("disconnected", `closed the connection${why}`, { reason });

@@ -1,6 +1,12 @@
 // One connection's opening, its end and what comes of malformed messages: a scripted server.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import WebSocket from "ws";
 import { eventOf, failureOf, freePort, makeClient, stateOf } from "./peers.mjs";
@@ -106,6 +112,21 @@ describe("connect()", () => {
     const error = await failureOf(makeClient(t, server.url).connect());
     assert.equal(error.code, "refused");
     assert.match(error.message, /the name is taken/);
+  });
+
+  test("unreachable says why, where the WebSocket class tells: nobody listens, no WebSocket, a certificate that is not trusted", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "daffi-link-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
+    execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert, "-subj", "/CN=localhost"], { stdio: "pipe" });
+    const listen = (server) => new Promise((done) => server.listen(0, "127.0.0.1", () => done(server.address().port)));
+    const plain = createHttpServer((_, response) => response.writeHead(404).end()), secure = createSecureServer({ key: readFileSync(key), cert: readFileSync(cert) });
+    t.after(() => { plain.close(); secure.close(); });
+    const said = async (wsUrl) => (await failureOf(makeClient(t, wsUrl).connect())).message;
+    const port = await freePort();
+    assert.equal(await said(`ws://127.0.0.1:${port}/`), `ws://127.0.0.1:${port}/ can't be reached: connect ECONNREFUSED 127.0.0.1:${port} (close code 1006)`);
+    assert.match(await said(`ws://127.0.0.1:${await listen(plain)}/`), /can't be reached: Unexpected server response: 404 \(close code 1006\)$/);
+    assert.match(await said(`wss://127.0.0.1:${await listen(secure)}/`), /can't be reached: self-signed certificate \(close code 1006\)$/);
   });
 
   test("refused: closed with a reason before the answer", async (t) => {
