@@ -252,8 +252,7 @@ export class Connection {
       outlives: () => session.isConnecting,
     }, false);
     const unwatch = members.watch(() => areThere() && calls.finish(task));
-    task.promise.then(unwatch, unwatch);
-    return task.promise;
+    return task.promise.finally(unwatch);
   }
 }
 

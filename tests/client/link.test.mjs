@@ -735,3 +735,45 @@ test("what is not there is told with what is: members that have functions, and a
   assert.equal(await said([], (conn) => conn.rpc().add()), 'no connected member exposes a function "add"; members with functions: none');
   assert.equal(await said(members, (conn) => conn.waitForMembers("worker-C", { timeout: 20 })), `waitForMembers: worker-C did not appear within 20 ms; ${listed}`);
 });
+
+describe("the stack of an error says who awaited the call", () => {
+  const failing = {
+    remote: async (conn, peer) => {
+      const call = conn.rpc().echo(1);
+      peer.answer(await peer.next(), { args: [["ValueError", "builtins", "no", null]], kwargs: {} }, { flag: ERROR });
+      return call;
+    },
+    timeout: (conn) => conn.rpc({ timeout: 5 }).echo(1),
+    aborted: (conn) => conn.rpc({ signal: AbortSignal.timeout(5) }).echo(1),
+    disconnected: (conn, peer) => {
+      const call = conn.rpc().echo(1);
+      peer.send({ flag: EVENTS, metadata: "||", payload: { type: "disconnected", member: "w1" } });
+      return call;
+    },
+    "timeout of waitForMembers": (conn) => conn.waitForMembers("w9", { timeout: 5 }),
+  };
+  for (const [code, fail] of Object.entries(failing)) {
+    test(code, async (t) => {
+      const { conn, peer } = await greeted(t);
+      async function whoeverCalls() {
+        await fail(conn, peer);
+      }
+      async function whoeverCallsSeveral() {
+        await Promise.all([1, fail(conn, peer)]);
+      }
+      const error = await failureOf(whoeverCalls());
+      assert.equal(error.code, code.split(" ")[0]);
+      assert.match(error.stack, /^DaffiError: [^\n]*\n.*\bwhoeverCalls \(\S+link\.test\.mjs:\d+/s);
+      if (code !== "disconnected" && code !== "remote") assert.match((await failureOf(whoeverCallsSeveral())).stack, /\bwhoeverCallsSeveral \(\S+link\.test\.mjs:\d+/);
+    });
+  }
+
+  test("a source's own error keeps its own", async (t) => {
+    const { conn } = await greeted(t);
+    const error = await failureOf(conn.stream().echo(function* whoeverMakesChunks() {
+      yield "a";
+      throw new Error("mine");
+    }));
+    assert.match(error.stack, /^Error: mine\n.*whoeverMakesChunks/);
+  });
+});
