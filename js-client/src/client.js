@@ -20,6 +20,7 @@ class StateChange extends Event {
 
 /** A daffi client in a page, a worker or Node. Emits `statechange`. */
 export class DaffiClient extends EventTarget {
+  static name = "DaffiClient";
   static DaffiError = DaffiError;
   static version = VERSION;
 

@@ -3,6 +3,8 @@ import { ERROR_CODES, ERROR_MODULE } from "./generated.js";
 
 /** Every rejection that is not a refused argument. `code` is one of wasm-core/errors.def. */
 export class DaffiError extends Error {
+  static name = "DaffiError"; // which shortening would take from it
+
   /** `details`: what else is known (member, method, remoteType …); `cause` becomes Error's own. */
   constructor(code, message, { cause, ...details } = {}) {
     super(message, cause === undefined ? undefined : { cause });

@@ -57,6 +57,7 @@ describe("forms", () => {
   test("CommonJS", async (t) => {
     const DaffiClient = require(join(CLIENT, "daffi.js"));
     assert.equal(DaffiClient.DaffiClient, DaffiClient);
+    assert.deepEqual([DaffiClient.name, DaffiClient.DaffiError.name], ["DaffiClient", "DaffiError"]);
     assert.equal(await callWith(t, DaffiClient), "here");
   });
 
@@ -64,6 +65,7 @@ describe("forms", () => {
     const module = await import(pathToFileURL(join(CLIENT, "daffi.mjs")));
     assert.equal(module.default, module.DaffiClient);
     assert.equal(module.DaffiError, module.DaffiClient.DaffiError);
+    assert.deepEqual([module.DaffiClient.name, module.DaffiError.name], ["DaffiClient", "DaffiError"]);
     assert.equal(await callWith(t, module.DaffiClient), "here");
   });
 
