@@ -28,6 +28,9 @@ export function remoteError([type, module, text], details) {
 /** What kind of object it is, by the language itself: "[object Date]". */
 export const tagOf = (value) => Object.prototype.toString.call(value);
 
+/** Whether JSON would leave it out, or make it null, without a word. */
+export const isLost = (value) => ["function", "symbol"].includes(typeof value);
+
 /** A short text for any value, for messages: never long. */
 export function describe(value) {
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);

@@ -1,5 +1,5 @@
 // One value's way to the wire and back: which serde does it.                    (protocol.md, "Payloads")
-import { DaffiError, describe, refused, remoteError, tagOf } from "./errors.js";
+import { DaffiError, describe, isLost, refused, remoteError, tagOf } from "./errors.js";
 import { decodeJson, encodeJson } from "./values_json.js";
 import { decodeMsgpack, encodeMsgpack } from "./values_msgpack.js";
 import { encodeRaw } from "./values_raw.js";
@@ -51,7 +51,7 @@ const listOf = ({ args, kwargs: named }) => [args, named];
 
 /** The payload of a RESPONSE. */
 export function encodeResult(core, serde, method, result) {
-  if (result instanceof Kwargs || ["function", "symbol"].includes(typeof result)) throw new TypeError(`${method}: the result is ${describe(result)}, which can't be sent`);
+  if (result instanceof Kwargs || isLost(result)) throw new TypeError(`${method}: the result is ${describe(result)}, which can't be sent`);
   if (serde === RAW && result === undefined) return { bytes: new Uint8Array(), isBytes: true }; // what a function that returns nothing returns
   return encodeArguments(core, serde, `${method}: the result`, [result]);
 }

@@ -1,8 +1,9 @@
 // JSON: what JSON.stringify and JSON.parse do, in Python's envelope.
-import { unsendable } from "./errors.js";
+import { isLost, unsendable } from "./errors.js";
 import { decodeText, encodeText } from "./text.js";
 
 export function encodeJson(method, args, kwargs) {
+  if (args.some(isLost) || Object.values(kwargs).some(isLost)) throw blame(method, args, kwargs, "it would be lost");
   let text;
   try {
     text = JSON.stringify({ args, kwargs });
@@ -18,7 +19,7 @@ function blame(method, args, kwargs, cause) {
   const [name, value] = entries.find(([, each]) => {
     try {
       JSON.stringify(each);
-      return false;
+      return isLost(each);
     } catch {
       return true;
     }

@@ -64,6 +64,9 @@ const ROWS = [
   ...["rpc", "rpc_nowait", "cast", "cast_nowait"].flatMap((call) => [
     [`${call}, json, a cycle`, (conn) => conn[call]().echo(1, cycle), "echo: argument 2", "[object Object]", VALUES],
     [`${call}, json, a BigInt`, (conn) => conn[call]().echo(1n), "echo: argument 1", "1", VALUES],
+    [`${call}, json, a function`, (conn) => conn[call]().echo(1, () => 1), "echo: argument 2", "a function", VALUES],
+    [`${call}, json, a symbol`, (conn) => conn[call]().echo(Symbol("s")), "echo: argument 1", "Symbol(s)", VALUES],
+    [`${call}, json, a function as a keyword`, (conn) => conn[call]().echo(DaffiClient.kwargs({ value() {} })), "echo: value", "a function", VALUES],
     [`${call}, json, a keyword`, (conn) => conn[call]().echo(DaffiClient.kwargs({ value: 1n })), "echo: value", "1", VALUES],
     ...[[new Set(), "[object Set]"], [() => {}, "a function"], [Symbol("s"), "Symbol(s)"], [2n ** 64n, String(2n ** 64n)], [cycle, "[object Object]"], [new Date(NaN), "[object Date]"],
       [new Map([[{}, 1]]), "[object Map]"]].map(([value, shown]) =>
