@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import ts from "typescript";
-import { CLIENT, ROOT, freePort, launchChromium, openPage, serveFolder, start, startBridge, startRouter } from "./harness.mjs";
+import { BUILD, CLIENT, ROOT, freePort, launchChromium, openPage, serveFolder, start, startBridge, startRouter } from "./harness.mjs";
 
 const PYTHON = process.env.DAFFI_PYTHON ?? join(ROOT, ".venv/bin/python");
 const run = promisify(execFile);
@@ -126,6 +126,36 @@ test("Node", async () => {
   const program = ts.createProgram([join(folder, "example.mts")], { strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, types: [],
     module: ts.ModuleKind.Node16, moduleResolution: ts.ModuleResolutionKind.Node16, lib: ["lib.es2022.d.ts", "lib.dom.d.ts"], skipDefaultLibCheck: true });
   assert.deepEqual(ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, " ")), []);
+});
+
+test("the command that starts the workers, at the address that it names; Node trusts it by the file that is named", async () => {
+  const free = await freePort();
+  const [, ...command] = /^`(daffi-bridge dev .* worker-B)`/m.exec(DOCUMENT)[1].replace("5000", free).replaceAll(" python ", ` ${PYTHON} `).split(" ");
+  const [, certificates] = /^`NODE_EXTRA_CA_CERTS=~\/.local\/share\/(\S+)`/m.exec(DOCUMENT);
+  const [, address] = /read `(ws:\/\/\S+)` for/.exec(DOCUMENT);
+  const place = join(folder, "dev");
+  mkdirSync(join(place, "node_modules"), { recursive: true });
+  symlinkSync(CLIENT, join(place, "node_modules/daffi-client"));
+  symlinkSync(join(ROOT, "tests/node_modules/ws"), join(place, "node_modules/ws"));
+  writeFileSync(join(place, "worker.py"), ofKind("python")[0].text.replace("port=5000", `port=${free}`));
+  writeFileSync(join(place, "both.mjs"), `import WebSocket from "ws";
+    import { DaffiClient } from "daffi-client";
+    const client = new DaffiClient({ wsUrl: process.argv[2], WebSocket });
+    const conn = await client.connect();
+    await conn.waitForMembers(["worker-A", "worker-B"], { timeout: 20000 });
+    console.log(await conn.rpc({ timeout: 20000 }).add(3, 4));
+    client.stop();\n`);
+  const dev = await start(join(BUILD, "daffi-bridge"), [command[0], place, "--port", "0", ...command.slice(1).map((word) => word.replace("worker.py", join(place, "worker.py")))],
+    /Ctrl-C ends it/, { stream: "stderr", signal: "SIGINT", env: { HOME: place, XDG_DATA_HOME: join(place, "data"), NO_COLOR: "1" } });
+  try {
+    const [, secure] = /https:\/\/localhost:(\d+)\//.exec(dev.log());
+    for (const [url, env] of [[address.replace("5000", free), {}], [`wss://localhost:${secure}/`, { NODE_EXTRA_CA_CERTS: join(place, "data", certificates) }]]) {
+      const { stdout } = await run(process.execPath, [join(place, "both.mjs"), url], { timeout: 30000, env: { ...process.env, ...env } });
+      assert.equal(stdout, "7\n");
+    }
+  } finally {
+    await dev.stop();
+  }
 });
 
 test("a page under the policy that the document names, and no other leave", async () => {
