@@ -136,6 +136,21 @@ describe("daffi-bridge dev in a browser", () => {
     for (const one of [serving, calling]) await one.context().close();
   });
 
+  test("pages of another server, and from disk, connect where they are named", async () => {
+    const other = await serveFolder(top, { "/page.html": "<!doctype html><title>elsewhere</title>" });
+    const named = await startDev(site, home, ["--allow-origin", new URL(other.url).origin, "--allow-origin", "null"]);
+    write("from-disk.html", "<!doctype html><title>from disk</title>");
+    for (const url of [`${other.url}/page.html`, `file://${join(site, "from-disk.html")}`]) {
+      const guest = await openPage(browser, url);
+      await guest.addScriptTag({ url: `${named.http}/daffi.js` });
+      const isConnected = await guest.evaluate(async (wsUrl) => (await new DaffiClient("guest", { wsUrl }).connect()) !== undefined, `${named.http.replace("http", "ws")}/`);
+      assert.equal(isConnected, true, url);
+      await guest.context().close();
+    }
+    await named.stop();
+    await other.stop();
+  });
+
   test("a page that is on its way while files change is loaded anew as it comes", async () => {
     const slow = await openPage(browser);
     let held = false;

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 from development import Dev
-from page import Page
+from page import Page, RemoteError
 from processes import BUILD, free_port
 from websockets.sync.client import connect
 
@@ -337,6 +337,45 @@ def test_localhost_is_both_addresses_of_the_loopback(dev):
                 connect(f"ws://{authority}/_bridge/dev/live?stale", origin=f"http://{authority}", sock=own) as page:
             assert page.recv(10) == "stale"
     assert dev.get_securely("/index.html", "::1")[0] == 200
+
+
+def test_pages_of_its_own_may_connect_by_https_and_http_alike_and_others_when_they_are_named(house, folder, tmp_path):
+    def status_of(origin: str) -> int:
+        return dev.get("/", Host=f"localhost:{dev.http}", Origin=origin, Connection="upgrade", Upgrade="websocket", Sec_WebSocket_Version="13",
+                       Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ==")[0]
+
+    dev = house.keep(Dev(folder, tmp_path))
+    assert (status_of("http://localhost:5173"), status_of("null")) == (403, 403)
+    dev.wait_for(r"origin http://localhost:5173 is not allowed; add it by --allow-origin http://localhost:5173$")
+    for own in (f"http://localhost:{dev.http}", f"https://localhost:{dev.https}"):
+        Page(f"ws://127.0.0.1:{dev.http}/", "tab", origin=own).close()
+        Page(f"wss://127.0.0.1:{dev.https}/", "tab", ca=str(dev.authority), origin=own).close()
+    house.end(dev)
+    dev = house.keep(Dev(folder, tmp_path, "--allow-origin", "http://localhost:5173", "--allow-origin=null"))
+    for named in ("http://localhost:5173", "null"):
+        Page(f"wss://127.0.0.1:{dev.https}/", "tab", ca=str(dev.authority), origin=named).close()
+    assert status_of("http://localhost:5174") == 403
+
+
+def test_it_is_called_by_a_further_name_when_that_is_named(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    status, _, body = dev.get("/", Host="shop.test")
+    assert status == 403 and b"configuration" not in body
+    dev.wait_for(r"host shop\.test is not one of this bridge's own; add its name by --allow-host$")
+    house.end(dev)
+    dev = house.keep(Dev(folder, tmp_path, "--allow-host", "shop.test"))
+    assert dev.get("/", Host="shop.test")[0] == 200
+    assert dev.get("/", Host="mall.test")[0] == 403
+    Page(f"ws://127.0.0.1:{dev.http}/", "tab", origin=f"http://shop.test:{dev.http}").close()
+
+
+def test_a_message_that_is_too_large_names_no_configuration(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    house.worker(dev.http, "w1")
+    with Page(f"ws://127.0.0.1:{dev.http}/", "tab") as page:
+        page.wait_for_member("w1")
+        with pytest.raises(RemoteError, match=r"this bridge takes at most \d+'"):
+            page.call("echo", "x" * 9_000_000)
 
 
 def test_the_browser_is_opened_when_that_is_wanted(house, folder, tmp_path):

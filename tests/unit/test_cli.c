@@ -205,6 +205,12 @@ static void what_is_wrong_is_said(void **state) {
         {"dev --port", "--port needs N: first port to try for https (8443); 0 takes any"},
         {"dev --log-level loud",
          "--log-level \"loud\" is not known; \"error\", \"warning\", \"info\" or \"debug\" is expected"},
+        {"dev --allow-origin localhost:5173",
+         "--allow-origin \"localhost:5173\" is no origin: SCHEME://HOST[:PORT] without a path, the "
+         "port may be `*`; or `null`, or `*`"},
+        {"dev --allow-host http://shop.test",
+         "--allow-host \"http://shop.test\" is no host; a name or an address is expected, without https:// "
+         "and without a port"},
         {"dev . --", "a command is expected behind --, as in: daffi-bridge dev -- python worker.py"},
         {"dev -- a -- -- b", "a command is expected behind --, as in: daffi-bridge dev -- python worker.py"},
         {"-c /nowhere.json", "/nowhere.json: can't be opened: No such file or directory"},
