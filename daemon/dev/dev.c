@@ -169,10 +169,10 @@ const struct page_source *dev_pages(const struct dev *dev) {
     return &dev->source;
 }
 
-static void describe_move(char out[64], unsigned wanted, unsigned port, int obstacle) {
+static void describe_move(char out[64], const char *scheme, unsigned wanted, unsigned port, int obstacle) {
     out[0] = '\0';
     if (obstacle != 0) {
-        snprintf(out, 64, "Port %u is %s: %u it is.", wanted,
+        snprintf(out, 64, "For %s port %u is %s: %u it is.", scheme, wanted,
                  obstacle == -EACCES ? "not for this user" : "taken", port);
     }
 }
@@ -181,8 +181,8 @@ static const char *describe_moves(const struct dev *dev, char out[160]) {
     const struct dev_ports *ports = &dev->ports;
     char https[64];
     char http[64];
-    describe_move(https, dev->options->https_port, ports->https, ports->https_obstacle);
-    describe_move(http, dev->options->http_port, ports->http, ports->http_obstacle);
+    describe_move(https, "https", dev->options->https_port, ports->https, ports->https_obstacle);
+    describe_move(http, "http", dev->options->http_port, ports->http, ports->http_obstacle);
     snprintf(out, 160, "%s%s%s", https, https[0] != '\0' && http[0] != '\0' ? " " : "", http);
     return out[0] != '\0' ? out : NULL;
 }

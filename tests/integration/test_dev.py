@@ -280,7 +280,7 @@ def test_a_port_that_is_taken(folder, tmp_path, house):
         taken = other.getsockname()[1]
         dev = house.keep(Dev(folder, tmp_path, "--port", str(taken), "--http-port", "0", ports=False))
         assert dev.https != taken
-        assert f"Port {taken} is taken: {dev.https} it is." in dev.log()
+        assert f"For https port {taken} is taken: {dev.https} it is." in dev.log()
         done = subprocess.run([BUILD / "daffi-bridge", "dev", folder, "--port", str(taken), "--strict-port"], capture_output=True, text=True,
                               env={**os.environ, "XDG_DATA_HOME": str(tmp_path)}, timeout=20, check=False)
         assert done.returncode == 2

@@ -24,7 +24,10 @@ static void nothing_acts_on_a_terminal(void **state) {
     shown("plain, \xc3\xa9 and \xf0\x9f\x98\x80", "plain, \xc3\xa9 and \xf0\x9f\x98\x80");
     shown("a\tb", "a b");
     shown("\x1b[2J\x1b]0;title\x07", "?[2J?]0;title?");
-    shown("a\rb\nc\x7f", "a?b?c?");
+    shown("a\rb\nc\x7f", "a?b c?");
+    shown("\x1b[31mred\x1b[0m \x1b[1;38:5:9mbold\x1b[m", "red bold");
+    shown("\x1b[31", "?[31");
+    shown("\x1b[3\x1b[1mx", "?[3x");
     shown("\xc2\x9b[m", "?[m"); /* CSI as one character of C1 */
     shown("\x9b[m", "?[m");     /* and as a byte that is no UTF-8 */
     static const char reordered[] = {(char)0xe2, (char)0x80, (char)0xae, 'a',
