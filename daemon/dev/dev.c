@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,8 +19,8 @@
 #include "dev/files/dev_watch.h"
 #include "dev/site/dev_live.h"
 #include "dev/site/dev_site.h"
+#include "dev/terminal/dev_calls.h"
 #include "dev/terminal/dev_terminal.h"
-#include "dev/terminal/dev_view.h"
 #include "dev/trust/dev_authority.h"
 #include "dev/worker/dev_workers.h"
 #include "ops/log.h"
@@ -38,12 +39,14 @@ struct dev {
     struct dev_site site;
     struct page_source source;
     struct dev_terminal terminal;
+    struct dev_calls *calls;
     struct memory_budget memory;
     struct reactor *reactor; /* of its own thread */
     pthread_t thread;
     bool has_thread;
     struct dev_watch *watch; /* from here on the thread's */
     struct dev_live live;
+    struct timer tick;
     struct dev_workers *workers;
     int stopped; /* an eventfd: readable when workers have ended, after dev_stop */
 };
@@ -88,19 +91,31 @@ static void show_report(void *owner, const char *text) {
     dev_terminal_write(owner, text);
 }
 
-/* Calls are refused and answered on all reactors. */
-static void show_call(void *owner, const struct access_call *call) {
-    struct dev_terminal *terminal = owner;
-    char line[DEV_VIEW_LINE_MAX];
-    dev_view_format(call, terminal->has_colours, line);
-    dev_terminal_write(terminal, line);
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Calls begin and end on all reactors. */
+static void on_call_begin(void *owner, const struct access_call *call) {
+    dev_calls_begin(owner, call, now_ms());
+}
+
+static void on_call_end(void *owner, const struct access_call *call) {
+    dev_calls_end(owner, call);
+}
+
+static void on_caller_leave(void *owner, const void *caller) {
+    dev_calls_leave(owner, caller);
 }
 
 /* What the thread beside the server is made with. */
 static int prepare_thread(struct dev *dev) {
     dev->memory.limit = MEMORY_MAX;
     dev->stopped = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return dev->stopped < 0 ? -errno : reactor_new(&dev->memory, &dev->reactor);
+    int status = dev->stopped < 0 ? -errno : dev_calls_new(&dev->terminal, &dev->calls);
+    return status < 0 ? status : reactor_new(&dev->memory, &dev->reactor);
 }
 
 int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_error[CONFIG_ERROR_MAX]) {
@@ -137,7 +152,8 @@ int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_er
                                   .is_terminal = dev->terminal.has_colours,
                                   .edition = &dev->edition};
     dev->source = dev_site_source(&dev->site);
-    access_log_redirect(show_call, &dev->terminal);
+    access_log_redirect(&(struct access_watcher){
+        .begin = on_call_begin, .end = on_call_end, .leave = on_caller_leave, .owner = dev->calls});
     *ret_dev = dev;
     return 0;
 }
@@ -151,6 +167,7 @@ void dev_free(struct dev *dev) {
         dev_watch_free(dev->watch);
         dev_workers_free(dev->workers);
         reactor_free(dev->reactor);
+        dev_calls_free(dev->calls);
         dev_terminal_close(&dev->terminal);
         if (dev->stopped >= 0) {
             close(dev->stopped);
@@ -256,9 +273,17 @@ static void on_workers_ended(void *owner) {
     (void)eventfd_write(dev->stopped, 1);
 }
 
+static void on_tick(struct timer *timer, uint64_t now) {
+    struct dev *dev = (struct dev *)(void *)((char *)timer - offsetof(struct dev, tick));
+    dev_calls_tick(dev->calls, now_ms());
+    (void)timer_set(reactor_timers(dev->reactor), timer, now + DEV_CALLS_TICK_MS); /* it had a place */
+}
+
 static void *run(void *argument) {
     struct dev *dev = argument;
     (void)pthread_setname_np(pthread_self(), "dev");
+    dev->tick.on_due = on_tick;
+    on_tick(&dev->tick, reactor_now(dev->reactor));
     dev_workers_start(dev->workers, dev->reactor);
     int status = reactor_run(dev->reactor);
     if (status < 0) {
@@ -317,6 +342,7 @@ int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CON
 /* On the thread, as what follows. */
 static void stop(void *argument) {
     struct dev *dev = argument;
+    timer_clear(reactor_timers(dev->reactor), &dev->tick);
     dev_live_clear(&dev->live);
     dev_watch_free(dev->watch);
     dev->watch = NULL;
@@ -326,12 +352,6 @@ static void stop(void *argument) {
 static void abandon(void *argument) {
     struct dev *dev = argument;
     dev_workers_abandon(dev->workers);
-}
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 void dev_stop(struct dev *dev) {

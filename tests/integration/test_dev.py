@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 import pytest
 from development import Dev
 from page import Page, RemoteError
-from processes import BUILD, free_port
+from processes import BUILD, free_port, wait_until
 from websockets.sync.client import connect
 
 PAGE = b"<!doctype html><title>t</title><body><h1>hello</h1></body>"
@@ -406,6 +406,36 @@ def test_calls_are_shown_and_can_be_left_out(house, folder, tmp_path):
             dev.wait_for(r"^call   tab → nobody\.add  json  no-such-member  ")
         house.end(dev)
         assert ("call   " in dev.log()) == shown
+
+
+def test_a_call_that_is_not_answered_is_told_of_and_so_is_its_end(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    house.worker(dev.http, "w1")
+    with Page(f"ws://127.0.0.1:{dev.http}/", "tab") as page, Page(f"ws://127.0.0.1:{dev.http}/", "guest") as guest:
+        for one in (page, guest):
+            one.wait_for_member("w1")
+        uuid = page.start_call("slow", 7, receiver="w1")
+        guest.start_call("slow", 7, receiver="w1", serde="msgpack")
+        dev.wait_for(r"^call   tab → w1\.slow  json  no answer yet after 5 s$")
+        guest.close()
+        dev.wait_for(r"^call   guest → w1\.slow  msgpack  not answered before its caller left$")
+        page.finish_call(uuid)
+        dev.wait_for(r"^call   tab → w1\.slow  json  \d+ B  \d+\.\d s$")
+
+
+def test_a_raw_call_that_fails_is_listed_as_raw_and_many_equal_ones_are_counted(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    house.worker(dev.http, "w1")
+    with Page(f"ws://127.0.0.1:{dev.http}/", "tab") as page:
+        page.wait_for_member("w1")
+        with pytest.raises(Exception):
+            page.call("fail", "x", serde="raw")
+        dev.wait_for(r"^call   tab → w1\.fail  raw  ")
+        for uuid in [page.start_call("add", 1, 2, receiver="w1") for _ in range(103)]:
+            page.finish_call(uuid)
+        dev.wait_for(r"^call   tab → w1\.add  json  … ×\d+$")
+    wait_until(lambda: 3 + sum(map(int, re.findall(r"add  json  … ×(\d+)$", dev.log(), re.MULTILINE))) == 103)
+    assert dev.log().count("w1.add  json  ") < 10
 
 
 def test_errors_of_pages_are_shown_as_text(house, folder, tmp_path):

@@ -254,7 +254,7 @@ def test_a_call_that_ends_the_worker_is_answered_and_the_worker_comes_back(house
     page.wait_for_member("worker")
     with pytest.raises(Exception, match="left before it answered"):
         page.call("leave", 3, receiver="worker")
-    dev.wait_for(r"^call   tab → worker  disconnected  ")
+    dev.wait_for(r"^call   tab → worker\.leave  json  disconnected  ")
     ended = dev.wait_for(r"^worker\.py ended with status 3; it is started anew in 1 s, or when a file changes$")
     dev.wait_for(r"^worker\.py \| worker 1 ", after=dev.lines.index(ended[0]))
     while "worker" in page.members:
