@@ -84,7 +84,7 @@ static void note(const struct job *job, const char *name) {
 static void format_line(const struct job *job, const char *attributes, char out[SCRIPT_LINE_MAX]) {
     out[0] = '\0';
     if (job->root->script != NULL) {
-        snprintf(out, SCRIPT_LINE_MAX, "<script src=\"%s?%u\"%s></script>\n", job->root->script, job->edition,
+        snprintf(out, SCRIPT_LINE_MAX, "<script src=\"%s?%u\"%s></script>", job->root->script, job->edition,
                  attributes);
     }
 }
