@@ -33,11 +33,13 @@ static const struct cli_option rows[OPTION_COUNT] = {
     [OPTION_OPEN] = {"--open", NULL, NULL, "open the page in the browser"},
     [OPTION_SPA] = {"--spa", NULL, NULL,
                     "answer addresses of no file with index.html (single-page applications)"},
-    [OPTION_ORIGIN] = {"--allow-origin", NULL, "ORIGIN",
-                       "(repeatable) pages that may connect besides its own: http://localhost:5173 of another "
-                       "server, null from disk, * all"},
-    [OPTION_ALLOW_HOST] = {"--allow-host", NULL, "NAME",
-                           "(repeatable) a name that it is called by, too, as one of /etc/hosts or of a tunnel"},
+    [OPTION_ORIGIN] =
+        {"--allow-origin", NULL, "ORIGIN",
+         "(repeatable) pages that may connect besides its own: http://localhost:5173 of another "
+         "server, null from disk, * all"},
+    [OPTION_ALLOW_HOST] =
+        {"--allow-host", NULL, "NAME",
+         "(repeatable) a name that it is called by, too, as one of /etc/hosts or of a tunnel"},
     [OPTION_QUIET] = {"--quiet", "-q", NULL, "no line for each call"},
     [OPTION_LEVEL] = {"--log-level", NULL, "LEVEL", "error, warning (the default), info or debug"},
 };
@@ -165,7 +167,9 @@ int cli_dev_parse(int argc, char **argv, struct dev_options *ret_options, char r
         int option = cli_options_take(known, argc, argv, &i, &value, ret_error);
         if (option == OPTION_COUNT && argv[i][0] != '-') {
             if (options.dir != NULL) {
-                return config_refuse(ret_error, "daffi-bridge dev serves one folder; %.100s is a second one",
+                return config_refuse(ret_error,
+                                     "daffi-bridge dev serves one folder; %.100s is a second one; a command "
+                                     "goes behind --, as in: daffi-bridge dev -- python worker.py",
                                      argv[i]);
             }
             options.dir = argv[i];
