@@ -22,6 +22,7 @@
 #include "dev/terminal/dev_calls.h"
 #include "dev/terminal/dev_terminal.h"
 #include "dev/trust/dev_authority.h"
+#include "dev/trust/dev_trust.h"
 #include "dev/worker/dev_workers.h"
 #include "ops/log.h"
 
@@ -33,6 +34,7 @@ struct dev {
     struct dev_ports ports;
     struct dev_names names;
     struct dev_leaf leaf;
+    struct dev_programs programs;
     struct dev_root *root;
     atomic_uint edition; /* of the files: how often pages were told of changes */
     struct config *config;
@@ -126,8 +128,12 @@ int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_er
     dev->options = options;
     dev->stopped = -1;
     dev_terminal_init(&dev->terminal, STDOUT_FILENO);
-    const struct dev_root_setup setup = {
-        .path = options->dir, .spa = options->spa, .script = DEV_LIVE_SCRIPT_PATH, .edition = &dev->edition};
+    dev_programs_read(options, &dev->programs);
+    const struct dev_root_setup setup = {.path = options->dir,
+                                         .spa = options->spa,
+                                         .programs = &dev->programs,
+                                         .script = DEV_LIVE_SCRIPT_PATH,
+                                         .edition = &dev->edition};
     int status = dev_root_new(&setup, &dev->root);
     if (status < 0) {
         config_refuse(ret_error, "%.300s can't be served: %s; a folder is expected", options->dir,
@@ -224,7 +230,7 @@ static void greet(const struct dev *dev, const struct dev_setup *setup) {
         .local = has_local(dev) ? address_of_workers(dev, setup) : NULL,
         .moved_from = describe_moves(dev, moved),
         .authority = dev->leaf.authority,
-        .is_new_authority = dev->leaf.is_new_authority,
+        .is_trusted = dev_trust_was_run(&dev->leaf),
         .names = &dev->names,
         .is_terminal = dev->terminal.is_terminal,
         .has_colours = dev->terminal.has_colours,

@@ -18,7 +18,8 @@ struct origin_rule {
     bool (*is_certificate_name)(void *owner, const char *host);
     void *owner;
     bool secure; /* the listener has TLS */
-    const uint16_t *ports; /* at which own pages come, whichever listener they ask; NULL: at that listener's alone */
+    const uint16_t
+        *ports; /* at which own pages come, whichever listener they ask; NULL: at that listener's alone */
     size_t ports_count;
     const char *hosts_option; /* of the command line, that adds to hosts; NULL: there is none */
 };

@@ -349,6 +349,20 @@ def test_workers_end_when_the_daemon_is_killed(house, folder, tmp_path):
     wait_for_end(worker)
 
 
+def test_the_program_of_a_worker_is_not_served(house, folder, tmp_path):
+    """Where the served folder is that of the project. What it imports is not known, and served as all else."""
+    (folder / "link.py").symlink_to("worker.py")
+    (folder / "page.sh").write_text("exec sleep 600")
+    dev = house.keep(Dev(folder, tmp_path, "--", sys.executable, str(folder / "worker.py"), "--", "sh", str(folder / "page.sh")))
+    for name in ("worker.py", "link.py"):
+        status, _, body = dev.get(f"/{name}")
+        assert (status, body) == (404, b"this is the program of a worker (behind --), which is not served\n")
+    assert b"program of a worker" in dev.get("/worker.py", Sec_Fetch_Dest="document")[2]
+    write(folder / "worker.py", WORKER)
+    assert dev.get("/worker.py")[0] == 404
+    assert (dev.get("/tools.py")[0], dev.get("/page.sh")[0]) == (200, 200)
+
+
 def test_several_workers_and_one_that_is_not_there(house, folder, tmp_path):
     (folder / "a.sh").write_text("#!/bin/sh\necho from a; exec sleep 600\n")
     (folder / "a.sh").chmod(0o755)

@@ -166,9 +166,12 @@ static void own_pages_of_another_port(void **state) {
         const char *origin, *host;
         bool allowed;
     } cases[] = {
-        {"http://localhost:8080", "localhost:8443", true},  {"https://localhost:8443", "localhost:8080", true},
-        {"http://own.example:8080", "localhost:8443", true}, {"http://localhost:5173", "localhost:8443", false},
-        {"http://evil.example:8080", "localhost:8443", false}, {"http://localhost:8080", "evil.example:8443", false},
+        {"http://localhost:8080", "localhost:8443", true},
+        {"https://localhost:8443", "localhost:8080", true},
+        {"http://own.example:8080", "localhost:8443", true},
+        {"http://localhost:5173", "localhost:8443", false},
+        {"http://evil.example:8080", "localhost:8443", false},
+        {"http://localhost:8080", "evil.example:8443", false},
         {"ws://localhost:8080", "localhost:8443", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -265,7 +268,8 @@ static void forms_are_checked(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_hosts),
-        cmocka_unit_test(own_pages), cmocka_unit_test(own_pages_of_another_port),
+        cmocka_unit_test(own_pages),
+        cmocka_unit_test(own_pages_of_another_port),
         cmocka_unit_test(listed_origins),
         cmocka_unit_test(forms_are_checked),
     };

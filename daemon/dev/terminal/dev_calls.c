@@ -16,7 +16,8 @@ struct waiting {
     unsigned uuid;
     uint64_t since;
     bool is_told;
-    char call[DEV_VIEW_CALL_MAX]; /* its line: an answer knows neither serde nor, where it is the bridge's own, function */
+    char call
+        [DEV_VIEW_CALL_MAX]; /* its line: an answer knows neither serde nor, where it is the bridge's own, function */
 };
 
 struct dev_calls {

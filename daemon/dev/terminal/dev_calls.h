@@ -11,7 +11,8 @@
 enum {
     DEV_CALLS_LATE_MS = 5000,
     DEV_CALLS_TICK_MS = 1000,
-    DEV_CALLS_WAITING_MAX = 1000, /* of more, the oldest is forgotten: it gets a line when it is over, no other */
+    DEV_CALLS_WAITING_MAX =
+        1000, /* of more, the oldest is forgotten: it gets a line when it is over, no other */
 };
 
 struct dev_calls;

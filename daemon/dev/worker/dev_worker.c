@@ -70,8 +70,8 @@ __attribute__((format(printf, 2, 3))) static void tell(const struct dev_worker *
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    snprintf(shown, sizeof shown, "%s%s%s %s\n", bold ? "\x1b[1m" : "", worker->label,
-             bold ? "\x1b[0m" : "", text);
+    snprintf(shown, sizeof shown, "%s%s%s %s\n", bold ? "\x1b[1m" : "", worker->label, bold ? "\x1b[0m" : "",
+             text);
     dev_terminal_write(worker->setup.terminal, shown);
 }
 
@@ -203,7 +203,8 @@ static void raise_backoff(struct dev_worker *worker) {
 static void replace(struct dev_worker *worker) {
     raise_backoff(worker);
     tell(worker,
-         "answers no more: its daffi thread has died (above); it is started anew in %u s, or when a file changes",
+         "answers no more: its daffi thread has died (above); it is started anew in %u s, or when a file "
+         "changes",
          (unsigned)(worker->backoff / 1000));
     end(worker, DEV_WORKER_REST);
 }

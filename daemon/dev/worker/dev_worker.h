@@ -24,8 +24,8 @@ enum {
 enum dev_worker_state {
     DEV_WORKER_RESTING, /* not running; its timer, where it is set, starts it */
     DEV_WORKER_RUNNING, /* its timer, where it is set, replaces it */
-    DEV_WORKER_ENDING, /* was told to; its timer kills it */
-    DEV_WORKER_KILLED, /* its timer gives it up */
+    DEV_WORKER_ENDING,  /* was told to; its timer kills it */
+    DEV_WORKER_KILLED,  /* its timer gives it up */
     DEV_WORKER_STUCK, /* it can't be ended; that it ends by itself is waited for, but not with the server's own end */
     DEV_WORKER_ENDED, /* for good */
 };
@@ -59,7 +59,7 @@ struct dev_worker {
     struct dev_watch *watch; /* NULL where its folder can't be watched */
     struct timer timer, settled, late;
     uint64_t started_at;
-    uint64_t backoff; /* ms, of the last time; 0: none */
+    uint64_t backoff;   /* ms, of the last time; 0: none */
     bool is_unreadable; /* the last line that it printed says so of its source */
     char changed[128];
     struct dev_lines lines;

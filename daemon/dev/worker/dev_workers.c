@@ -52,11 +52,11 @@ static void on_one_ended(void *owner) {
 /* As dev_worker_setup has it. */
 static unsigned number_of(const struct dev_options *options, size_t place) {
     struct dev_command own;
+    struct dev_command other;
     unsigned before = 0;
     unsigned all = 0;
     dev_command_read(options->workers[place], &own);
     for (size_t i = 0; i < options->workers_count; i++) {
-        struct dev_command other;
         dev_command_read(options->workers[i], &other);
         const unsigned same = strcmp(own.name, other.name) == 0 ? 1 : 0;
         all += same;
