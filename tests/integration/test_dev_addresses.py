@@ -71,6 +71,19 @@ def test_each_address_that_is_printed_works_and_workers_come_in(house, folder, t
 
 
 @can_be_networked
+def test_a_python_peer_from_the_lan_is_told_where_they_come_in(house, folder, tmp_path):
+    (tmp_path / "peer.py").write_text(
+        "import os, socket\n"
+        "peer = socket.create_connection(('10.9.8.7', int(os.environ['DAFFI_PORT'])))\n"
+        "peer.sendall(b'\\x1f' * 9)\n"
+        "peer.settimeout(10)\n"
+        "try:\n    print('got', peer.recv(1))\nexcept ConnectionError:\n    print('got', b'')\n")
+    dev = house.keep(Dev(folder, tmp_path, "--host", "10.9.8.7", "--", sys.executable, str(tmp_path / "peer.py"), before=networked()))
+    dev.wait_for(r"^peer\.py \| got b''$")
+    dev.wait_for(r"refused a connection from 10\.9\.8\.7: Python peers come in by localhost alone$")
+
+
+@can_be_networked
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "10.9.8.7"])
 def test_where_there_is_no_ipv6_nothing_is_said_of_it(house, folder, tmp_path, host):
     dev = house.keep(Dev(folder, tmp_path, "--host", host, before=networked(LAN.replace("ip addr add fd09::7/64 dev lan nodad; ", "ip -6 addr del ::1/128 dev lo; "))))
