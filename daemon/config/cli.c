@@ -328,6 +328,11 @@ static int parse_integrity(int argc, char **argv, struct cli *ret_cli, char *ret
 }
 
 int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_ERROR_MAX]) {
+    if (argc == 1) {
+        return config_refuse(ret_error,
+                             "nothing to listen on: daffi-bridge dev serves this folder while one writes its "
+                             "pages, --listen URL or -c FILE runs a bridge; see daffi-bridge --help");
+    }
     if (argc > 1 && is_command(argv[1]) && asks_for_help(argc, argv)) {
         *ret_cli = (struct cli){.action = strcmp(argv[1], "dev") == 0 ? CLI_HELP_DEV : CLI_HELP};
         return 0;

@@ -15,6 +15,8 @@ enum option {
     OPTION_STRICT,
     OPTION_OPEN,
     OPTION_SPA,
+    OPTION_ORIGIN,
+    OPTION_ALLOW_HOST,
     OPTION_QUIET,
     OPTION_LEVEL,
     OPTION_COUNT,
@@ -31,6 +33,13 @@ static const struct cli_option rows[OPTION_COUNT] = {
     [OPTION_OPEN] = {"--open", NULL, NULL, "open the page in the browser"},
     [OPTION_SPA] = {"--spa", NULL, NULL,
                     "answer addresses of no file with index.html (single-page applications)"},
+    [OPTION_ORIGIN] =
+        {"--allow-origin", NULL, "ORIGIN",
+         "(repeatable) pages that may connect besides its own: http://localhost:5173 of another "
+         "server, null from disk, * all"},
+    [OPTION_ALLOW_HOST] =
+        {"--allow-host", NULL, "NAME",
+         "(repeatable) a name that it is called by, too, as one of /etc/hosts or of a tunnel"},
     [OPTION_QUIET] = {"--quiet", "-q", NULL, "no line for each call"},
     [OPTION_LEVEL] = {"--log-level", NULL, "LEVEL", "error, warning (the default), info or debug"},
 };
@@ -72,6 +81,20 @@ static const char *without_brackets(char *host) {
     return host + 1;
 }
 
+/* One more of a list, which `check` takes. */
+static int add(const struct cli_option *row, const char *value, int (*check)(const char *, char *),
+               const char **list, size_t *count, char *ret_error) {
+    char error[CONFIG_ERROR_MAX];
+    if (check(value, error) < 0) {
+        return config_refuse(ret_error, "%s %s", row->name, error);
+    }
+    if (*count == DEV_ALLOWED_MAX) {
+        return config_refuse(ret_error, "%s is given more than %d times", row->name, DEV_ALLOWED_MAX);
+    }
+    list[(*count)++] = value;
+    return 0;
+}
+
 static int take(enum option option, char *value, struct dev_options *options, char *ret_error) {
     switch (option) {
     case OPTION_HOST:
@@ -90,6 +113,11 @@ static int take(enum option option, char *value, struct dev_options *options, ch
     case OPTION_SPA:
         options->spa = true;
         return 0;
+    case OPTION_ORIGIN:
+        return add(&rows[option], value, config_origin_check, options->origins, &options->origins_count,
+                   ret_error);
+    case OPTION_ALLOW_HOST:
+        return add(&rows[option], value, config_host_check, options->hosts, &options->hosts_count, ret_error);
     case OPTION_QUIET:
         options->quiet = true;
         return 0;
@@ -139,7 +167,9 @@ int cli_dev_parse(int argc, char **argv, struct dev_options *ret_options, char r
         int option = cli_options_take(known, argc, argv, &i, &value, ret_error);
         if (option == OPTION_COUNT && argv[i][0] != '-') {
             if (options.dir != NULL) {
-                return config_refuse(ret_error, "daffi-bridge dev serves one folder; %.100s is a second one",
+                return config_refuse(ret_error,
+                                     "daffi-bridge dev serves one folder; %.100s is a second one; a command "
+                                     "goes behind --, as in: daffi-bridge dev -- python worker.py",
                                      argv[i]);
             }
             options.dir = argv[i];

@@ -6,7 +6,7 @@
 
 #include "config/config.h"
 
-enum { DEV_WORKERS_MAX = 16, DEV_PORT_HTTPS = 8443, DEV_PORT_HTTP = 8080 };
+enum { DEV_WORKERS_MAX = 16, DEV_ALLOWED_MAX = 24, DEV_PORT_HTTPS = 8443, DEV_PORT_HTTP = 8080 };
 
 struct dev_options {
     const char *dir;  /* what is served; "." when none is named */
@@ -16,6 +16,10 @@ struct dev_options {
     bool open;                      /* the browser is told */
     bool spa;
     bool quiet;
+    const char *origins[DEV_ALLOWED_MAX]; /* of pages that may connect besides its own */
+    size_t origins_count;
+    const char *hosts[DEV_ALLOWED_MAX]; /* names that are its own, too */
+    size_t hosts_count;
     enum config_log_level log_level;
     char **workers[DEV_WORKERS_MAX]; /* commands, each NULL-terminated: of argv */
     size_t workers_count;

@@ -9,23 +9,28 @@ static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* Insertions, deletions and replacements, one row of the table at a time. */
+/* Insertions, deletions, replacements, and letters that have changed places; one row of the table at a time. */
 static size_t distance(const char *a, const char *b) {
-    size_t row[WORD_MAX + 1];
+    size_t rows[3][WORD_MAX + 1]; /* of i - 2, i - 1 and i, in turn */
     size_t length = strlen(b);
+    size_t i = 0;
     for (size_t j = 0; j <= length; j++) {
-        row[j] = j;
+        rows[0][j] = j;
     }
-    for (size_t i = 0; a[i] != '\0'; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < length; j++) {
-            size_t replaced = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = smaller(replaced, smaller(row[j], row[j + 1]) + 1);
+    for (i = 1; a[i - 1] != '\0'; i++) {
+        const size_t *before = rows[(i + 1) % 3];
+        const size_t *last = rows[(i + 2) % 3];
+        size_t *row = rows[i % 3];
+        row[0] = i;
+        for (size_t j = 1; j <= length; j++) {
+            size_t replaced = last[j - 1] + (a[i - 1] != b[j - 1]);
+            row[j] = smaller(replaced, smaller(row[j - 1], last[j]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                row[j] = smaller(row[j], before[j - 2] + 1);
+            }
         }
     }
-    return row[length];
+    return rows[(i - 1) % 3][length];
 }
 
 const char *nearest_word(const char *word, const char *const *known) {

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,9 +19,10 @@
 #include "dev/files/dev_watch.h"
 #include "dev/site/dev_live.h"
 #include "dev/site/dev_site.h"
+#include "dev/terminal/dev_calls.h"
 #include "dev/terminal/dev_terminal.h"
-#include "dev/terminal/dev_view.h"
 #include "dev/trust/dev_authority.h"
+#include "dev/trust/dev_trust.h"
 #include "dev/worker/dev_workers.h"
 #include "ops/log.h"
 
@@ -32,18 +34,21 @@ struct dev {
     struct dev_ports ports;
     struct dev_names names;
     struct dev_leaf leaf;
+    struct dev_programs programs;
     struct dev_root *root;
     atomic_uint edition; /* of the files: how often pages were told of changes */
     struct config *config;
     struct dev_site site;
     struct page_source source;
     struct dev_terminal terminal;
+    struct dev_calls *calls;
     struct memory_budget memory;
     struct reactor *reactor; /* of its own thread */
     pthread_t thread;
     bool has_thread;
     struct dev_watch *watch; /* from here on the thread's */
     struct dev_live live;
+    struct timer tick;
     struct dev_workers *workers;
     int stopped; /* an eventfd: readable when workers have ended, after dev_stop */
 };
@@ -88,19 +93,31 @@ static void show_report(void *owner, const char *text) {
     dev_terminal_write(owner, text);
 }
 
-/* Calls are refused and answered on all reactors. */
-static void show_call(void *owner, const struct access_call *call) {
-    struct dev_terminal *terminal = owner;
-    char line[DEV_VIEW_LINE_MAX];
-    dev_view_format(call, terminal->has_colours, line);
-    dev_terminal_write(terminal, line);
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Calls begin and end on all reactors. */
+static void on_call_begin(void *owner, const struct access_call *call) {
+    dev_calls_begin(owner, call, now_ms());
+}
+
+static void on_call_end(void *owner, const struct access_call *call) {
+    dev_calls_end(owner, call);
+}
+
+static void on_caller_leave(void *owner, const void *caller) {
+    dev_calls_leave(owner, caller);
 }
 
 /* What the thread beside the server is made with. */
 static int prepare_thread(struct dev *dev) {
     dev->memory.limit = MEMORY_MAX;
     dev->stopped = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return dev->stopped < 0 ? -errno : reactor_new(&dev->memory, &dev->reactor);
+    int status = dev->stopped < 0 ? -errno : dev_calls_new(&dev->terminal, &dev->calls);
+    return status < 0 ? status : reactor_new(&dev->memory, &dev->reactor);
 }
 
 int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_error[CONFIG_ERROR_MAX]) {
@@ -111,8 +128,12 @@ int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_er
     dev->options = options;
     dev->stopped = -1;
     dev_terminal_init(&dev->terminal, STDOUT_FILENO);
-    const struct dev_root_setup setup = {
-        .path = options->dir, .spa = options->spa, .script = DEV_LIVE_SCRIPT_PATH, .edition = &dev->edition};
+    dev_programs_read(options, &dev->programs);
+    const struct dev_root_setup setup = {.path = options->dir,
+                                         .spa = options->spa,
+                                         .programs = &dev->programs,
+                                         .script = DEV_LIVE_SCRIPT_PATH,
+                                         .edition = &dev->edition};
     int status = dev_root_new(&setup, &dev->root);
     if (status < 0) {
         config_refuse(ret_error, "%.300s can't be served: %s; a folder is expected", options->dir,
@@ -137,7 +158,8 @@ int dev_new(const struct dev_options *options, struct dev **ret_dev, char ret_er
                                   .is_terminal = dev->terminal.has_colours,
                                   .edition = &dev->edition};
     dev->source = dev_site_source(&dev->site);
-    access_log_redirect(show_call, &dev->terminal);
+    access_log_redirect(&(struct access_watcher){
+        .begin = on_call_begin, .end = on_call_end, .leave = on_caller_leave, .owner = dev->calls});
     *ret_dev = dev;
     return 0;
 }
@@ -151,6 +173,7 @@ void dev_free(struct dev *dev) {
         dev_watch_free(dev->watch);
         dev_workers_free(dev->workers);
         reactor_free(dev->reactor);
+        dev_calls_free(dev->calls);
         dev_terminal_close(&dev->terminal);
         if (dev->stopped >= 0) {
             close(dev->stopped);
@@ -169,10 +192,10 @@ const struct page_source *dev_pages(const struct dev *dev) {
     return &dev->source;
 }
 
-static void describe_move(char out[64], unsigned wanted, unsigned port, int obstacle) {
+static void describe_move(char out[64], const char *scheme, unsigned wanted, unsigned port, int obstacle) {
     out[0] = '\0';
     if (obstacle != 0) {
-        snprintf(out, 64, "Port %u is %s: %u it is.", wanted,
+        snprintf(out, 64, "For %s port %u is %s: %u it is.", scheme, wanted,
                  obstacle == -EACCES ? "not for this user" : "taken", port);
     }
 }
@@ -181,8 +204,8 @@ static const char *describe_moves(const struct dev *dev, char out[160]) {
     const struct dev_ports *ports = &dev->ports;
     char https[64];
     char http[64];
-    describe_move(https, dev->options->https_port, ports->https, ports->https_obstacle);
-    describe_move(http, dev->options->http_port, ports->http, ports->http_obstacle);
+    describe_move(https, "https", dev->options->https_port, ports->https, ports->https_obstacle);
+    describe_move(http, "http", dev->options->http_port, ports->http, ports->http_obstacle);
     snprintf(out, 160, "%s%s%s", https, https[0] != '\0' && http[0] != '\0' ? " " : "", http);
     return out[0] != '\0' ? out : NULL;
 }
@@ -207,7 +230,7 @@ static void greet(const struct dev *dev, const struct dev_setup *setup) {
         .local = has_local(dev) ? address_of_workers(dev, setup) : NULL,
         .moved_from = describe_moves(dev, moved),
         .authority = dev->leaf.authority,
-        .is_new_authority = dev->leaf.is_new_authority,
+        .is_trusted = dev_trust_was_run(&dev->leaf),
         .names = &dev->names,
         .is_terminal = dev->terminal.is_terminal,
         .has_colours = dev->terminal.has_colours,
@@ -256,9 +279,17 @@ static void on_workers_ended(void *owner) {
     (void)eventfd_write(dev->stopped, 1);
 }
 
+static void on_tick(struct timer *timer, uint64_t now) {
+    struct dev *dev = (struct dev *)(void *)((char *)timer - offsetof(struct dev, tick));
+    dev_calls_tick(dev->calls, now_ms());
+    (void)timer_set(reactor_timers(dev->reactor), timer, now + DEV_CALLS_TICK_MS); /* it had a place */
+}
+
 static void *run(void *argument) {
     struct dev *dev = argument;
     (void)pthread_setname_np(pthread_self(), "dev");
+    dev->tick.on_due = on_tick;
+    on_tick(&dev->tick, reactor_now(dev->reactor));
     dev_workers_start(dev->workers, dev->reactor);
     int status = reactor_run(dev->reactor);
     if (status < 0) {
@@ -317,6 +348,7 @@ int dev_start(struct dev *dev, const struct dev_setup *setup, char ret_error[CON
 /* On the thread, as what follows. */
 static void stop(void *argument) {
     struct dev *dev = argument;
+    timer_clear(reactor_timers(dev->reactor), &dev->tick);
     dev_live_clear(&dev->live);
     dev_watch_free(dev->watch);
     dev->watch = NULL;
@@ -326,12 +358,6 @@ static void stop(void *argument) {
 static void abandon(void *argument) {
     struct dev *dev = argument;
     dev_workers_abandon(dev->workers);
-}
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 void dev_stop(struct dev *dev) {

@@ -60,15 +60,31 @@ static int add_certificate(struct config *config, const struct dev_config_setup 
     return 0;
 }
 
-static int add_hosts(struct config *config, const struct dev_names *names) {
-    for (size_t i = 0; i < names->count && config->hosts_count < CONFIG_LIST_MAX; i++) {
-        char *host = strdup(names->list[i]);
-        if (host == NULL) {
-            return -ENOMEM;
-        }
-        config->hosts[config->hosts_count++] = host;
+_Static_assert((int)DEV_NAMES_MAX + (int)DEV_ALLOWED_MAX <= (int)CONFIG_LIST_MAX, "all names have room");
+
+static int add_text(const char *text, char **list, size_t *count) {
+    char *copy = strdup(text);
+    if (copy == NULL) {
+        return -ENOMEM;
     }
+    list[(*count)++] = copy;
     return 0;
+}
+
+/* Whom it is called by, and whose pages may connect. */
+static int add_allowed(struct config *config, const struct dev_config_setup *setup) {
+    const struct dev_options *options = setup->options;
+    int status = 0;
+    for (size_t i = 0; i < setup->names->count && status == 0; i++) {
+        status = add_text(setup->names->list[i], config->hosts, &config->hosts_count);
+    }
+    for (size_t i = 0; i < options->hosts_count && status == 0; i++) {
+        status = add_text(options->hosts[i], config->hosts, &config->hosts_count);
+    }
+    for (size_t i = 0; i < options->origins_count && status == 0; i++) {
+        status = add_text(options->origins[i], config->allow_origins, &config->allow_origins_count);
+    }
+    return status;
 }
 
 static int fill(struct config *config, const struct dev_config_setup *setup) {
@@ -83,7 +99,7 @@ static int fill(struct config *config, const struct dev_config_setup *setup) {
     if (add_certificate(config, setup) < 0 || config_patterns_add(&config->policy.expose, "*") < 0) {
         return -ENOMEM;
     }
-    return add_hosts(config, setup->names);
+    return add_allowed(config, setup);
 }
 
 int dev_config_new(const struct dev_config_setup *setup, struct config **ret_config,

@@ -146,12 +146,13 @@ void dev_greeting_write(FILE *out, const struct dev_greeting *greeting) {
         fprintf(out, "  %s\n", greeting->moved_from);
     }
     write_uncertified(out, greeting);
-    if (greeting->is_new_authority) {
-        fprintf(out,
-                "  Browsers will warn: the certificate is by an authority that was made just now, for you "
-                "alone. `daffi-bridge trust`\n"
-                "  has them believe it (%s).\n",
-                greeting->authority);
+    if (!greeting->is_trusted) {
+        fprintf(
+            out,
+            "  Browsers will warn: the certificate is by an authority for you alone. `daffi-bridge trust` "
+            "has them believe it\n"
+            "  (%s).\n",
+            greeting->authority);
     }
     fputs("  Ctrl-C ends it.\n\n", out);
     fflush(out);

@@ -15,7 +15,7 @@ struct dev_greeting {
     const char *local;        /* where Python peers come in, when that is not `http`; or NULL */
     const char *moved_from;   /* what was taken, as a sentence; NULL: nothing */
     const char *authority;    /* the file of the CA */
-    bool is_new_authority;    /* nobody trusts it yet */
+    bool is_trusted;          /* `daffi-bridge trust` has been run for it */
     const struct dev_names *names;
     bool is_terminal; /* a QR code where others reach it */
     bool has_colours;

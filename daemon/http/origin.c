@@ -156,17 +156,26 @@ bool origin_host_is_own(const struct origin_rule *rule, struct daffi_span host) 
     return host.data != NULL && read_authority(host, false, &authority) && is_own(rule, &authority);
 }
 
+static bool has_port(const struct origin_rule *rule, int port) {
+    for (size_t i = 0; i < rule->ports_count; i++) {
+        if (rule->ports[i] == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_own_page(const struct origin_rule *rule, const struct origin *origin, struct daffi_span host) {
     bool https = is_scheme(origin->scheme, "https");
-    if (!https && (rule->secure || !is_scheme(origin->scheme, "http"))) {
-        return false;
-    }
     struct authority dialled;
-    if (host.data == NULL || !read_authority(host, false, &dialled) || !is_own(rule, &dialled)) {
+    if ((!https && !is_scheme(origin->scheme, "http")) || host.data == NULL ||
+        !read_authority(host, false, &dialled) || !is_own(rule, &dialled) ||
+        !is_own(rule, &origin->authority)) {
         return false;
     }
     int port = dialled.port != PORT_NONE ? dialled.port : default_port(origin->scheme);
-    return origin->authority.port == port && is_own(rule, &origin->authority);
+    bool is_of_listener = origin->authority.port == port && (https || !rule->secure);
+    return is_of_listener || has_port(rule, origin->authority.port);
 }
 
 static bool is_listed(const struct origin *origin, const char *form) {

@@ -18,6 +18,10 @@ struct origin_rule {
     bool (*is_certificate_name)(void *owner, const char *host);
     void *owner;
     bool secure; /* the listener has TLS */
+    const uint16_t
+        *ports; /* at which own pages come, whichever listener they ask; NULL: at that listener's alone */
+    size_t ports_count;
+    const char *hosts_option; /* of the command line, that adds to hosts; NULL: there is none */
 };
 
 /* Whether the value of a Host field (or of none: NULL data, HTTP/1.0: then not) names us. Any port: it is the one the
@@ -28,6 +32,7 @@ bool origin_host_is_own(const struct origin_rule *rule, struct daffi_span host);
  * Without the field (NULL data) it is no browser: allowed. Allowed as well are
  *   - one's own pages: an own host (not necessarily the same name), the port that Host has, and https where the listener
  *     is secure, so that what somebody on the way can change speaks for nobody;
+ *   - those of own hosts that come from one of the rule's ports, over https or http;
  *   - what the list holds: an exact origin (case does not count, default ports may be left out),
  *     one with the port `*` (any), `null` (pages from disk, sandboxes), `*` (all). */
 bool origin_is_allowed(const struct origin_rule *rule, struct daffi_span origin, struct daffi_span host);

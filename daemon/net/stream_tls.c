@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "net/tls_context_internal.h"
+#include "net/tls_plain.h"
 #include "net/tls_wire.h"
 
 enum { ERROR_MAX = 256, READ_ON = 1 };
@@ -91,6 +92,9 @@ static void describe_failure(struct stream_tls *tls) {
                  X509_verify_cert_error_string(verify));
     } else if (reason == SSL_R_HTTP_REQUEST) {
         snprintf(text, sizeof text, "the peer spoke plain HTTP where TLS is expected");
+        if (!tls->server_name) {
+            tls_plain_refuse(tls->stream.fd);
+        }
     } else if (reason == SSL_R_WRONG_VERSION_NUMBER) {
         snprintf(text, sizeof text, "the peer did not speak TLS");
     } else if (reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION) {

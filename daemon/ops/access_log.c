@@ -11,12 +11,10 @@ enum { QUOTED_MAX = 160, SENTENCE_MAX = 1024 };
 
 static _Atomic(enum config_log_access) wanted = CONFIG_LOG_ACCESS_NONE;
 static atomic_size_t most_per_second;
-static void (*tell_instead)(void *owner, const struct access_call *call);
-static void *tell_owner;
+static struct access_watcher watcher_instead; /* all NULL: none */
 
-void access_log_redirect(void (*tell)(void *owner, const struct access_call *call), void *owner) {
-    tell_instead = tell;
-    tell_owner = owner;
+void access_log_redirect(const struct access_watcher *watcher) {
+    watcher_instead = *watcher;
 }
 
 void access_log_start(enum config_log_access access, size_t per_second) {
@@ -30,6 +28,22 @@ bool access_log_wants_connections(void) {
 
 bool access_log_wants_calls(void) {
     return atomic_load_explicit(&wanted, memory_order_relaxed) == CONFIG_LOG_ACCESS_CALLS;
+}
+
+bool access_log_wants_beginnings(void) {
+    return watcher_instead.begin != NULL && access_log_wants_calls();
+}
+
+void access_log_begin(const struct access_call *call) {
+    if (access_log_wants_beginnings()) {
+        watcher_instead.begin(watcher_instead.owner, call);
+    }
+}
+
+void access_log_leave(const void *caller) {
+    if (access_log_wants_beginnings()) {
+        watcher_instead.leave(watcher_instead.owner, caller);
+    }
 }
 
 static const char *or_dash(const char *text) {
@@ -78,8 +92,8 @@ void access_log_call(const struct access_call *call) {
     if (!access_log_wants_calls()) {
         return;
     }
-    if (tell_instead != NULL) {
-        tell_instead(tell_owner, call);
+    if (watcher_instead.end != NULL) {
+        watcher_instead.end(watcher_instead.owner, call);
         return;
     }
     quote_text(name, call->name);

@@ -45,11 +45,27 @@ struct access_call {
     unsigned serde;     /* enum config_serde */
     const void *answer; /* its payload; NULL: none, or the bridge's own. Never in the log */
     size_t bytes_sent;  /* of the answer; 0: the bridge's own */
+    const void *caller; /* together they name a call that waits: see struct access_watcher */
+    unsigned uuid;
 };
 void access_log_call(const struct access_call *call);
 
-/* Calls go to `tell` from now on, all of them, and not into the log: for whoever shows them otherwise. Before other threads are
- * there. */
-void access_log_redirect(void (*tell)(void *owner, const struct access_call *call), void *owner);
+/* Whoever shows calls otherwise than as a log. Any thread. */
+struct access_watcher {
+    /* One that waits for its answer, where the router inside carries it: `result` is NULL. */
+    void (*begin)(void *owner, const struct access_call *call);
+    /* Each that is over; `caller` and `uuid` are those of its beginning, if there was one. */
+    void (*end)(void *owner, const struct access_call *call);
+    /* That one has gone: of its calls no end will be heard. */
+    void (*leave)(void *owner, const void *caller);
+    void *owner;
+};
+
+/* Calls go to a copy of `watcher` from now on, where calls are wanted at all, and not into the log. Before other threads
+ * are there. */
+void access_log_redirect(const struct access_watcher *watcher);
+bool access_log_wants_beginnings(void);
+void access_log_begin(const struct access_call *call);
+void access_log_leave(const void *caller);
 
 #endif

@@ -72,17 +72,41 @@ describe("daffi-bridge dev in a browser", () => {
   test("errors of a page are told on the terminal, with their place", async () => {
     write("index.html", html("four", '<img src="/no-picture.png"><script>setTimeout(() => { throw new TypeError("oh no"); })</script>'));
     await title("four");
-    await said(dev, /^page {3}\/\n {9}error: oh no\n {9}https:\/\/localhost:\d+\/:\d+:\d+$/m);
+    await said(dev, /^page {3}\/\n {9}error: TypeError: oh no\n {9}https:\/\/localhost:\d+\/:\d+:\d+$/m);
     await said(dev, /^ {9}not loaded: https:\/\/localhost:\d+\/no-picture\.png$/m);
     await page.evaluate(() => { Promise.reject(new RangeError("not caught")); });
-    await said(dev, /^ {9}unhandled rejection: not caught$/m);
+    await said(dev, /^ {9}unhandled rejection: RangeError: not caught$/m);
+  });
+
+  test("an error of the client's is told with the page's own line, and without the client's", async () => {
+    write("calling.html", `<!doctype html><script src="/daffi.js"></script><script>
+async function shop() {
+  const connection = await new DaffiClient("shop", { wsUrl: "wss://" + location.host + "/" }).connect();
+  await connection.rpc({ receiver: "nobody" }).add(1, 2);
+}
+shop();
+</script>`);
+    const calling = await openPage(browser, `${dev.https}/calling.html`);
+    const [report] = await said(dev, /^page {3}\/calling\.html\n {9}unhandled rejection: DaffiError: .*\n(?: {9}.*\n)+/m);
+    assert.match(report, /^ {9} +at shop \(https:\/\/localhost:\d+\/calling\.html:4:\d+\)$/m);
+    assert.doesNotMatch(report, /daffi\.m?js/);
+    assert.equal(report.match(/DaffiError/g).length, 1);
+    await calling.context().close();
+  });
+
+  test("a module that is not there is told by its name", async () => {
+    write("modules.html", '<!doctype html><script type="module">import { a } from "./no-such.mjs";</script><script type="module" src="/neither.mjs"></script>');
+    const modules = await openPage(browser, `${dev.https}/modules.html`);
+    await said(dev, /^ {9}not loaded: what a <script type="module"> of this page imports: \.\/no-such\.mjs$/m);
+    await said(dev, /^ {9}not loaded: https:\/\/localhost:\d+\/neither\.mjs, or what it imports$/m);
+    await modules.context().close();
   });
 
   test("so are those of a page that has its addresses mean another site", async () => {
     write("based.html", '<!doctype html><base href="https://example.invalid/x/"><h1>based</h1>');
     const based = await openLivePage(browser, `${dev.https}/based.html`);
     await based.evaluate(() => { Promise.reject(new RangeError("of a page with a base")); });
-    await said(dev, /^ {9}unhandled rejection: of a page with a base$/m);
+    await said(dev, /^ {9}unhandled rejection: RangeError: of a page with a base$/m);
     write("based.html", '<!doctype html><base href="https://example.invalid/x/"><h1>based anew</h1>');
     await based.waitForFunction(() => document.querySelector("h1")?.textContent === "based anew");
     await based.context().close();
@@ -93,7 +117,7 @@ describe("daffi-bridge dev in a browser", () => {
     const guest = await openPage(elsewhere, `${dev.http.replace("localhost", hostname())}/`);
     assert.equal(await guest.evaluate(() => isSecureContext), false);
     await guest.evaluate(() => { Promise.reject(new RangeError("of a guest")); });
-    await said(dev, /^ {9}unhandled rejection: of a guest$/m);
+    await said(dev, /^ {9}unhandled rejection: RangeError: of a guest$/m);
     await elsewhere.close();
   });
 
@@ -104,7 +128,7 @@ describe("daffi-bridge dev in a browser", () => {
       .map((options) => fetch(`${report}?stranger`, options).then(({ type }) => type, () => "refused"))), `${dev.http}/_bridge/dev/report`);
     assert.deepEqual(ends, ["refused", "opaque", "refused", "opaque"]);
     await page.evaluate(() => { Promise.reject(new RangeError("after the stranger")); });
-    await said(dev, /^ {9}unhandled rejection: after the stranger$/m);
+    await said(dev, /^ {9}unhandled rejection: RangeError: after the stranger$/m);
     assert.doesNotMatch(dev.log(), /stranger$(?<!after the stranger)/m);
     await stranger.context().close();
     await site.stop();
@@ -134,6 +158,21 @@ describe("daffi-bridge dev in a browser", () => {
     assert.equal(await calling.evaluate(() => window.connection.rpc({ receiver: "serving" }).add(3, 4)), 7);
     await said(dev, /^call {3}calling → serving\.add {2}json {2}\d+ B {2}[\d.]+ ms$/m);
     for (const one of [serving, calling]) await one.context().close();
+  });
+
+  test("pages of another server, and from disk, connect where they are named", async () => {
+    const other = await serveFolder(top, { "/page.html": "<!doctype html><title>elsewhere</title>" });
+    const named = await startDev(site, home, ["--allow-origin", new URL(other.url).origin, "--allow-origin", "null"]);
+    write("from-disk.html", "<!doctype html><title>from disk</title>");
+    for (const url of [`${other.url}/page.html`, `file://${join(site, "from-disk.html")}`]) {
+      const guest = await openPage(browser, url);
+      await guest.addScriptTag({ url: `${named.http}/daffi.js` });
+      const isConnected = await guest.evaluate(async (wsUrl) => (await new DaffiClient("guest", { wsUrl }).connect()) !== undefined, `${named.http.replace("http", "ws")}/`);
+      assert.equal(isConnected, true, url);
+      await guest.context().close();
+    }
+    await named.stop();
+    await other.stop();
   });
 
   test("a page that is on its way while files change is loaded anew as it comes", async () => {

@@ -12,8 +12,8 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 from development import Dev
-from page import Page
-from processes import BUILD, free_port
+from page import Page, RemoteError
+from processes import BUILD, free_port, wait_until
 from websockets.sync.client import connect
 
 PAGE = b"<!doctype html><title>t</title><body><h1>hello</h1></body>"
@@ -245,7 +245,7 @@ def test_a_page_gets_the_line_where_somebody_goes_there(house, folder, tmp_path)
     line = b'<script src="/_bridge/dev/live.js?0"></script>'
     for headers in ({"Sec_Fetch_Dest": "document"}, {"Sec_Fetch_Dest": "iframe"}, {"Accept": "text/html,*/*"}):
         status, answer, body = dev.get("/", **headers)
-        assert (status, body) == (200, PAGE.replace(b"<title>", line + b"\n<title>"))
+        assert (status, body) == (200, PAGE.replace(b"<title>", line + b"<title>"))
         assert answer["Content-Length"] == str(len(body)) and "Sec-Fetch-Dest" in answer["Vary"]
         assert dev.get("/", If_None_Match=answer["ETag"], **headers)[0] == 304
     assert dev.get("/", Sec_Fetch_Dest="empty", Accept="text/html")[2] == PAGE
@@ -266,6 +266,17 @@ def test_who_navigates_to_what_is_not_there_gets_a_page_that_follows_the_files(d
         assert (status, headers["Content-Type"], body) == (404, "text/plain; charset=utf-8", b"there is no such file in the folder that is served\n")
 
 
+def test_a_page_that_has_no_icon_gets_no_error_for_it(house, folder, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    dev = house.keep(Dev(site, tmp_path))
+    status, headers, body = dev.get("/favicon.ico", Sec_Fetch_Dest="image", Accept="image/*,*/*")
+    assert (status, headers["Cache-Control"], body) == (204, "no-store", b"")
+    assert dev.get("/favicon.ico", Sec_Fetch_Dest="document")[0] == 404
+    (site / "favicon.ico").write_bytes(b"icon")
+    assert dev.get("/favicon.ico")[2] == b"icon"
+
+
 def test_single_page_applications(house, folder, tmp_path):
     dev = house.keep(Dev(folder, tmp_path, "--spa"))
     assert b"hello" in dev.get("/orders/7", Sec_Fetch_Dest="document")[2]
@@ -280,7 +291,7 @@ def test_a_port_that_is_taken(folder, tmp_path, house):
         taken = other.getsockname()[1]
         dev = house.keep(Dev(folder, tmp_path, "--port", str(taken), "--http-port", "0", ports=False))
         assert dev.https != taken
-        assert f"Port {taken} is taken: {dev.https} it is." in dev.log()
+        assert f"For https port {taken} is taken: {dev.https} it is." in dev.log()
         done = subprocess.run([BUILD / "daffi-bridge", "dev", folder, "--port", str(taken), "--strict-port"], capture_output=True, text=True,
                               env={**os.environ, "XDG_DATA_HOME": str(tmp_path)}, timeout=20, check=False)
         assert done.returncode == 2
@@ -300,8 +311,6 @@ def test_the_greeting_names_the_addresses(house, folder, tmp_path):
     dev = house.keep(Dev(folder, tmp_path))
     for line in (str(folder), f"https://localhost:{dev.https}/ ", f"https://localhost:{dev.https}/_bridge/", f"http://localhost:{dev.http}/", "`daffi-bridge trust`"):
         assert line in dev.log()
-    again = house.keep(Dev(folder, tmp_path))
-    assert "daffi-bridge trust" not in again.log()  # not each time
     odd = tmp_path / "\x1b[2J"
     odd.mkdir()
     assert str(tmp_path / "?[2J") in house.keep(Dev(odd, tmp_path)).log()
@@ -339,6 +348,45 @@ def test_localhost_is_both_addresses_of_the_loopback(dev):
     assert dev.get_securely("/index.html", "::1")[0] == 200
 
 
+def test_pages_of_its_own_may_connect_by_https_and_http_alike_and_others_when_they_are_named(house, folder, tmp_path):
+    def status_of(origin: str) -> int:
+        return dev.get("/", Host=f"localhost:{dev.http}", Origin=origin, Connection="upgrade", Upgrade="websocket", Sec_WebSocket_Version="13",
+                       Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ==")[0]
+
+    dev = house.keep(Dev(folder, tmp_path))
+    assert (status_of("http://localhost:5173"), status_of("null")) == (403, 403)
+    dev.wait_for(r"origin http://localhost:5173 is not allowed; add it by --allow-origin http://localhost:5173$")
+    for own in (f"http://localhost:{dev.http}", f"https://localhost:{dev.https}"):
+        Page(f"ws://127.0.0.1:{dev.http}/", "tab", origin=own).close()
+        Page(f"wss://127.0.0.1:{dev.https}/", "tab", ca=str(dev.authority), origin=own).close()
+    house.end(dev)
+    dev = house.keep(Dev(folder, tmp_path, "--allow-origin", "http://localhost:5173", "--allow-origin=null"))
+    for named in ("http://localhost:5173", "null"):
+        Page(f"wss://127.0.0.1:{dev.https}/", "tab", ca=str(dev.authority), origin=named).close()
+    assert status_of("http://localhost:5174") == 403
+
+
+def test_it_is_called_by_a_further_name_when_that_is_named(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    status, _, body = dev.get("/", Host="shop.test")
+    assert status == 403 and b"configuration" not in body
+    dev.wait_for(r"host shop\.test is not one of this bridge's own; add its name by --allow-host$")
+    house.end(dev)
+    dev = house.keep(Dev(folder, tmp_path, "--allow-host", "shop.test"))
+    assert dev.get("/", Host="shop.test")[0] == 200
+    assert dev.get("/", Host="mall.test")[0] == 403
+    Page(f"ws://127.0.0.1:{dev.http}/", "tab", origin=f"http://shop.test:{dev.http}").close()
+
+
+def test_a_message_that_is_too_large_names_no_configuration(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    house.worker(dev.http, "w1")
+    with Page(f"ws://127.0.0.1:{dev.http}/", "tab") as page:
+        page.wait_for_member("w1")
+        with pytest.raises(RemoteError, match=r"this bridge takes at most \d+'"):
+            page.call("echo", "x" * 9_000_000)
+
+
 def test_the_browser_is_opened_when_that_is_wanted(house, folder, tmp_path):
     noted = tmp_path / "noted"
     browser = tmp_path / "browser"
@@ -367,6 +415,36 @@ def test_calls_are_shown_and_can_be_left_out(house, folder, tmp_path):
             dev.wait_for(r"^call   tab → nobody\.add  json  no-such-member  ")
         house.end(dev)
         assert ("call   " in dev.log()) == shown
+
+
+def test_a_call_that_is_not_answered_is_told_of_and_so_is_its_end(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    house.worker(dev.http, "w1")
+    with Page(f"ws://127.0.0.1:{dev.http}/", "tab") as page, Page(f"ws://127.0.0.1:{dev.http}/", "guest") as guest:
+        for one in (page, guest):
+            one.wait_for_member("w1")
+        uuid = page.start_call("slow", 7, receiver="w1")
+        guest.start_call("slow", 7, receiver="w1", serde="msgpack")
+        dev.wait_for(r"^call   tab → w1\.slow  json  no answer yet after 5 s$")
+        guest.close()
+        dev.wait_for(r"^call   guest → w1\.slow  msgpack  not answered before its caller left$")
+        page.finish_call(uuid)
+        dev.wait_for(r"^call   tab → w1\.slow  json  \d+ B  \d+\.\d s$")
+
+
+def test_a_raw_call_that_fails_is_listed_as_raw_and_many_equal_ones_are_counted(house, folder, tmp_path):
+    dev = house.keep(Dev(folder, tmp_path))
+    house.worker(dev.http, "w1")
+    with Page(f"ws://127.0.0.1:{dev.http}/", "tab") as page:
+        page.wait_for_member("w1")
+        with pytest.raises(Exception):
+            page.call("fail", "x", serde="raw")
+        dev.wait_for(r"^call   tab → w1\.fail  raw  ")
+        for uuid in [page.start_call("add", 1, 2, receiver="w1") for _ in range(103)]:
+            page.finish_call(uuid)
+        dev.wait_for(r"^call   tab → w1\.add  json  … ×\d+$")
+    wait_until(lambda: 3 + sum(map(int, re.findall(r"add  json  … ×(\d+)$", dev.log(), re.MULTILINE))) == 103)
+    assert dev.log().count("w1.add  json  ") < 10
 
 
 def test_errors_of_pages_are_shown_as_text(house, folder, tmp_path):

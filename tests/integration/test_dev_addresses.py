@@ -71,6 +71,19 @@ def test_each_address_that_is_printed_works_and_workers_come_in(house, folder, t
 
 
 @can_be_networked
+def test_a_python_peer_from_the_lan_is_told_where_they_come_in(house, folder, tmp_path):
+    (tmp_path / "peer.py").write_text(
+        "import os, socket\n"
+        "peer = socket.create_connection(('10.9.8.7', int(os.environ['DAFFI_PORT'])))\n"
+        "peer.sendall(b'\\x1f' * 9)\n"
+        "peer.settimeout(10)\n"
+        "try:\n    print('got', peer.recv(1))\nexcept ConnectionError:\n    print('got', b'')\n")
+    dev = house.keep(Dev(folder, tmp_path, "--host", "10.9.8.7", "--", sys.executable, str(tmp_path / "peer.py"), before=networked()))
+    dev.wait_for(r"^peer\.py \| got b''$")
+    dev.wait_for(r"refused a connection from 10\.9\.8\.7: Python peers come in by localhost alone$")
+
+
+@can_be_networked
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "10.9.8.7"])
 def test_where_there_is_no_ipv6_nothing_is_said_of_it(house, folder, tmp_path, host):
     dev = house.keep(Dev(folder, tmp_path, "--host", host, before=networked(LAN.replace("ip addr add fd09::7/64 dev lan nodad; ", "ip -6 addr del ::1/128 dev lo; "))))
@@ -220,7 +233,7 @@ def test_both_ports_are_taken(house, folder, tmp_path):
     https, held = hold("127.0.0.1")
     http, held_too = hold("127.0.0.1")
     dev = house.keep(Dev(folder, tmp_path, "--port", str(https), "--http-port", str(http), ports=False))
-    assert f"  Port {https} is taken: {dev.https} it is. Port {http} is taken: {dev.http} it is.\n" in dev.log()
+    assert f"  For https port {https} is taken: {dev.https} it is. For http port {http} is taken: {dev.http} it is.\n" in dev.log()
     same = house.keep(Dev(folder, tmp_path, "--port", str(dev.https + 1), "--http-port", str(dev.https + 1), ports=False))
     assert same.http > same.https
     assert f"port {http} of 127.0.0.1 is taken; another one is expected by --http-port, or --strict-port left out" in refused(
@@ -236,7 +249,7 @@ def test_a_port_that_is_taken_where_a_browser_may_go_for_localhost(house, folder
     taken, held = hold("::1")
     for host in ("127.0.0.1", "0.0.0.0"):
         dev = house.keep(Dev(folder, tmp_path, "--host", host, "--port", str(taken), "--http-port", "0", ports=False))
-        assert f"  Port {taken} is taken: {dev.https} it is.\n" in dev.log()
+        assert f"  For https port {taken} is taken: {dev.https} it is.\n" in dev.log()
         assert f"port {taken} of {host} is taken" in refused(folder, tmp_path, "--host", host, "--port", str(taken), "--strict-port")
     held[0].close()
 
@@ -247,7 +260,7 @@ def test_the_loopbacks_port_for_workers_is_looked_at_too(house, folder, tmp_path
     other = [sys.executable, "-c", "import socket, sys\nheld = socket.create_server(('127.0.0.1', 8080))\nprint('held', flush=True)\nsys.stdin.read()"]
     dev = house.keep(Dev(folder, tmp_path, "--host", "10.9.8.7", ports=False, env={"OTHER": shlex.join(other)},
                          before=networked(LAN + 'mkfifo "$XDG_DATA_HOME/held"; exec 3<&0; sh -c "$OTHER" <&3 >"$XDG_DATA_HOME/held" & read line < "$XDG_DATA_HOME/held"; ')))
-    assert "  Port 8080 is taken: 8081 it is.\n" in dev.log()
+    assert "  For http port 8080 is taken: 8081 it is.\n" in dev.log()
     assert "http://10.9.8.7:8081/" in dev.urls and "http://localhost:8081/" in dev.urls
 
 
@@ -274,4 +287,4 @@ def test_ports_that_are_not_for_this_user(house, folder, tmp_path):
         folder, data, "--port", "80", before=nobody)
     assert "port 80 of 127.0.0.1 is not for this user" in refused(folder, data, "--port", "80", "--strict-port", before=nobody)
     dev = house.keep(Dev(folder, data, "--port", "1000", "--http-port", "0", ports=False, before=nobody))
-    assert "  Port 1000 is not for this user: 1024 it is.\n" in dev.log()
+    assert "  For https port 1000 is not for this user: 1024 it is.\n" in dev.log()

@@ -72,6 +72,23 @@ def test_the_system_believes_it_and_no_longer(house, home, tmp_path):
 
 
 @has_stores
+def test_a_start_says_what_to_run_until_it_was_run(house, quick, tmp_path):
+    def is_said() -> bool:
+        dev = house.keep(Dev(folder, tmp_path / "data", env=quick))
+        said = "`daffi-bridge trust` has them believe it" in dev.log()
+        house.end(dev)
+        return said
+
+    folder = tmp_path / "site"
+    folder.mkdir()
+    assert (is_said(), is_said()) == (True, True)
+    shell(quick, '"$BRIDGE" trust')
+    assert not is_said()
+    shell(quick, '"$BRIDGE" untrust')
+    assert is_said()
+
+
+@has_stores
 @has_certutil
 def test_browsers_stores(quick, tmp_path):
     firefox = profile_of(tmp_path, "abcd.default-release")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from development import IS_ROOT, NOBODY, Dev, allowed, limited, needed, nobodys
-from page import Page
+from page import Page, RemoteError
 from processes import BUILD, wait_until
 from websockets.sync.client import connect
 
@@ -189,6 +189,63 @@ def test_one_that_fails_is_started_again_later_or_when_it_is_mended(house, folde
     dev.wait_for(r"^broken\.py was ended by signal 9 \(Killed\); it is started anew in 1 s", after=before)
 
 
+BROKEN = """
+import os
+from daffi import Client, callback
+
+@callback
+def fine():
+    return 7
+
+@callback
+def gather():
+    return {1, 2}
+
+client = Client(app_name="worker", host=os.environ["DAFFI_HOST"], port=int(os.environ["DAFFI_PORT"]))
+client.connect()
+print("connected")
+client.join()
+"""
+
+
+def test_one_whose_daffi_thread_has_died_is_told_of_and_started_anew(house, folder, tmp_path):
+    """A set is nothing that JSON has a word for: the thread that should answer ends, the process does not."""
+    (folder / "broken.py").write_text(BROKEN)
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "broken.py"])
+    dev.wait_for(r"^broken\.py \| connected$")
+    page = Page(f"ws://127.0.0.1:{dev.http}/", "tab")
+    page.wait_for_member("worker")
+    uuid = page.start_call("gather", receiver="worker")
+    why = dev.wait_for(r"^broken\.py \| TypeError: .*set.*$")
+    told = dev.wait_for(r"^broken\.py answers no more: its daffi thread has died \(above\); it is started anew in 1 s, or when a file changes$")
+    assert dev.lines.index(why[0]) < dev.lines.index(told[0])
+    with pytest.raises(RemoteError, match="left before it answered"):
+        page.finish_call(uuid)
+    dev.wait_for(r"^broken\.py \| connected$", after=dev.lines.index(told[0]))
+    while "worker" in page.members:
+        page.receive(10)
+    page.wait_for_member("worker")
+    assert page.call("fine", receiver="worker") == 7
+    page.close()
+
+
+def test_one_that_can_not_be_read_is_started_anew_when_a_file_changes_and_not_before(house, folder, tmp_path):
+    (folder / "broken.py").write_text("def f(:\n")
+    dev = start(house, folder, tmp_path, [sys.executable, folder / "broken.py"])
+    dev.wait_for(r"^broken\.py \| SyntaxError: ")
+    dev.wait_for(r"^broken\.py ended with status 1; it is started anew when a file changes$")
+    write(folder / "broken.py", "print('mended')\n")
+    dev.wait_for(r"^broken\.py \| mended$")
+    assert dev.log().count("SyntaxError") == 1
+
+
+def test_workers_of_one_script_are_told_apart(house, folder, tmp_path):
+    (folder / "say.py").write_text("import sys\nprint('I am', sys.argv[1])\n")
+    dev = start(house, folder, tmp_path, *([sys.executable, folder / "say.py", word] for word in ("one", "two")), ["sh", "-c", "echo three"])
+    for line in (r"^say\.py \(1\) \| I am one$", r"^say\.py \(2\) \| I am two$", r"^sh \| three$", r"^say\.py \(2\) has ended"):
+        dev.wait_for(line)
+
+
 def test_a_call_that_ends_the_worker_is_answered_and_the_worker_comes_back(house, folder, tmp_path):
     dev = start(house, folder, tmp_path, [sys.executable, folder / "worker.py"])
     page = Page(f"ws://127.0.0.1:{dev.http}/", "tab")
@@ -197,7 +254,7 @@ def test_a_call_that_ends_the_worker_is_answered_and_the_worker_comes_back(house
     page.wait_for_member("worker")
     with pytest.raises(Exception, match="left before it answered"):
         page.call("leave", 3, receiver="worker")
-    dev.wait_for(r"^call   tab → worker  disconnected  ")
+    dev.wait_for(r"^call   tab → worker\.leave  json  disconnected  ")
     ended = dev.wait_for(r"^worker\.py ended with status 3; it is started anew in 1 s, or when a file changes$")
     dev.wait_for(r"^worker\.py \| worker 1 ", after=dev.lines.index(ended[0]))
     while "worker" in page.members:
@@ -218,6 +275,7 @@ def test_one_that_does_not_want_to_end_is_killed_with_its_children(house, folder
     child = int(dev.wait_for(r"^stubborn\.py \| child (\d+)$")[1])
     began = time.monotonic()
     house.end(dev)
+    dev.wait_for(r"^stubborn\.py has not ended yet: it is waited for, and killed 3 s after it was told to end$")
     assert time.monotonic() - began < 15
     assert not is_alive(child)
 
@@ -289,6 +347,20 @@ def test_workers_end_when_the_daemon_is_killed(house, folder, tmp_path):
     worker = int(dev.wait_for(r"^worker\.py \| worker 1 (\d+)$")[1])
     dev.kill()
     wait_for_end(worker)
+
+
+def test_the_program_of_a_worker_is_not_served(house, folder, tmp_path):
+    """Where the served folder is that of the project. What it imports is not known, and served as all else."""
+    (folder / "link.py").symlink_to("worker.py")
+    (folder / "page.sh").write_text("exec sleep 600")
+    dev = house.keep(Dev(folder, tmp_path, "--", sys.executable, str(folder / "worker.py"), "--", "sh", str(folder / "page.sh")))
+    for name in ("worker.py", "link.py"):
+        status, _, body = dev.get(f"/{name}")
+        assert (status, body) == (404, b"this is the program of a worker (behind --), which is not served\n")
+    assert b"program of a worker" in dev.get("/worker.py", Sec_Fetch_Dest="document")[2]
+    write(folder / "worker.py", WORKER)
+    assert dev.get("/worker.py")[0] == 404
+    assert (dev.get("/tools.py")[0], dev.get("/page.sh")[0]) == (200, 200)
 
 
 def test_several_workers_and_one_that_is_not_there(house, folder, tmp_path):

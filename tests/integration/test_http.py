@@ -147,6 +147,17 @@ def test_a_name_of_the_configuration_is_one_s_own(house, tmp_path):
         assert raw(bridge, UPGRADE.replace(b"\r\n\r\n", b"\r\nOrigin: http://evil.example\r\n\r\n") % (host, b"13"))[9:12] == b"403"
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_http_at_the_port_of_https_is_told_so(shared_house, method):
+    bridge = shared_house.bridge(None, tls=True)
+    connection = http.client.HTTPConnection("127.0.0.1", bridge.port, timeout=10)
+    connection.request(method, "/", body=b"x" * 2000 if method == "POST" else None)
+    response = connection.getresponse()
+    assert (response.status, response.headers["Connection"]) == (400, "close")
+    assert response.read() == (b"" if method == "HEAD" else b"This port speaks https: put https:// in front of its address.\n")
+    connection.close()
+
+
 def test_another_version_of_websocket_is_426(bridge):
     answer = raw(bridge, UPGRADE % (b"127.0.0.1", b"8"))
     assert answer.startswith(b"HTTP/1.1 426 ")

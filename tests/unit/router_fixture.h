@@ -121,6 +121,11 @@ void session_close(struct session *session, uint16_t code, const char *reason) {
     session_detach(session);
 }
 
+void session_account_waiting(const struct session *session, const struct daffi_message *request) {
+    (void)session;
+    (void)request;
+}
+
 void session_account_answer(struct session *session, const struct daffi_message *answer, uint64_t since_us) {
     (void)session;
     (void)answer;

@@ -158,7 +158,8 @@ static void what_is_wrong_is_said(void **state) {
     static const struct {
         const char *line, *error;
     } cases[] = {
-        {"", "nothing to listen on: give --listen https://127.0.0.1:8443, or \"listen\" in the file"},
+        {"", "nothing to listen on: daffi-bridge dev serves this folder while one writes its pages, --listen "
+             "URL or -c FILE runs a bridge; see daffi-bridge --help"},
         {UPSTREAM, "nothing to listen on: give --listen https://127.0.0.1:8443, or \"listen\" in the file"},
         {LISTEN " --upstream https://127.0.0.1:1",
          "--upstream \"https://127.0.0.1:1\" is no upstream; tcp://, tls://, unix:/ or router: is expected"},
@@ -195,16 +196,25 @@ static void what_is_wrong_is_said(void **state) {
         {"--playground=yes", "--playground takes no value"},
         {"-x", "unknown argument -x; see daffi-bridge --help"},
         {"turst", "unknown argument turst; did you mean daffi-bridge trust?"},
+        {"dve", "unknown argument dve; did you mean daffi-bridge dev?"},
+        {"de", "unknown argument de; did you mean daffi-bridge dev?"},
         {"bridge.json", "unknown argument bridge.json; see daffi-bridge --help"},
         {"--listen", "--listen needs URL: (repeatable) https://HOST:PORT, http://HOST:PORT or unix:/PATH; "
                      "port 0 takes a free one"},
-        {"dev . other", "daffi-bridge dev serves one folder; other is a second one"},
+        {"dev . other", "daffi-bridge dev serves one folder; other is a second one; a command goes "
+                        "behind --, as in: daffi-bridge dev -- python worker.py"},
         {"dev --pot 1",
          "daffi-bridge dev: unknown option --pot; did you mean --port; see daffi-bridge dev --help"},
         {"dev --port 70000", "--port 70000 is no port; 0 to 65535 is expected"},
         {"dev --port", "--port needs N: first port to try for https (8443); 0 takes any"},
         {"dev --log-level loud",
          "--log-level \"loud\" is not known; \"error\", \"warning\", \"info\" or \"debug\" is expected"},
+        {"dev --allow-origin localhost:5173",
+         "--allow-origin \"localhost:5173\" is no origin: SCHEME://HOST[:PORT] without a path, the "
+         "port may be `*`; or `null`, or `*`"},
+        {"dev --allow-host http://shop.test",
+         "--allow-host \"http://shop.test\" is no host; a name or an address is expected, without https:// "
+         "and without a port"},
         {"dev . --", "a command is expected behind --, as in: daffi-bridge dev -- python worker.py"},
         {"dev -- a -- -- b", "a command is expected behind --, as in: daffi-bridge dev -- python worker.py"},
         {"-c /nowhere.json", "/nowhere.json: can't be opened: No such file or directory"},

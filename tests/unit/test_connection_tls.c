@@ -186,6 +186,11 @@ static void test_handshake_fails(void **state) {
     assert_int_equal(probe.closed, 1);
     assert_int_equal(probe.reason, -EPROTO);
     assert_non_null(strstr(probe.detail, "plain HTTP"));
+    char answer[512] = "";
+    assert_true(recv(fds[1], answer, sizeof answer - 1, 0) > 0);
+    assert_memory_equal(answer, "HTTP/1.1 400 ", 13);
+    assert_non_null(strstr(answer, "\r\n\r\nThis port speaks https"));
+    assert_int_equal(recv(fds[1], answer, sizeof answer, 0), 0); /* and that is all */
     close(fds[1]);
 }
 

@@ -24,7 +24,10 @@ static void nothing_acts_on_a_terminal(void **state) {
     shown("plain, \xc3\xa9 and \xf0\x9f\x98\x80", "plain, \xc3\xa9 and \xf0\x9f\x98\x80");
     shown("a\tb", "a b");
     shown("\x1b[2J\x1b]0;title\x07", "?[2J?]0;title?");
-    shown("a\rb\nc\x7f", "a?b?c?");
+    shown("a\rb\nc\x7f", "a?b c?");
+    shown("\x1b[31mred\x1b[0m \x1b[1;38:5:9mbold\x1b[m", "red bold");
+    shown("\x1b[31", "?[31");
+    shown("\x1b[3\x1b[1mx", "?[3x");
     shown("\xc2\x9b[m", "?[m"); /* CSI as one character of C1 */
     shown("\x9b[m", "?[m");     /* and as a byte that is no UTF-8 */
     static const char reordered[] = {(char)0xe2, (char)0x80, (char)0xae, 'a',
@@ -102,12 +105,17 @@ static void a_long_line_is_cut_into_several(void **state) {
 
 /* -- calls -- */
 
+/* "CALL|RESULT|TOOK" */
 static void view(const struct access_call *call, const char *expected) {
-    char line[DEV_VIEW_LINE_MAX];
-    dev_view_format(call, false, line);
-    assert_string_equal(line, expected);
-    dev_view_format(call, true, line);
-    assert_int_equal(line[strlen(line) - 1], '\n');
+    char shown[DEV_VIEW_CALL_MAX];
+    char result[DEV_VIEW_RESULT_MAX];
+    char took[DEV_VIEW_TOOK_MAX];
+    char all[1024];
+    dev_view_call(call, false, shown);
+    dev_view_result(call, false, result);
+    dev_view_took(call, took);
+    snprintf(all, sizeof all, "%s|%s|%s", shown, result, took);
+    assert_string_equal(all, expected);
 }
 
 static void a_call_is_a_line(void **state) {
@@ -121,21 +129,21 @@ static void a_call_is_a_line(void **state) {
                                .duration_us = 1234,
                                .serde = CONFIG_JSON,
                                .bytes_sent = 27};
-    view(&call, "call   tab \xe2\x86\x92 worker.add  json  27 B  1.2 ms\n");
+    view(&call, "call   tab \xe2\x86\x92 worker.add  json||27 B  1.2 ms");
     call.bytes_sent = 1234567;
     call.duration_us = 12345678;
     call.serde = CONFIG_MSGPACK;
-    view(&call, "call   tab \xe2\x86\x92 worker.add  msgpack  1.2 MB  12.3 s\n");
+    view(&call, "call   tab \xe2\x86\x92 worker.add  msgpack||1.2 MB  12.3 s");
     call.result = "sent";
-    view(&call, "call   tab \xe2\x86\x92 worker.add  msgpack  sent, no answer is waited for\n");
+    view(&call, "call   tab \xe2\x86\x92 worker.add  msgpack|sent, no answer is waited for|");
     call.result = "no-such-member";
     call.duration_us = 50;
-    view(&call, "call   tab \xe2\x86\x92 worker.add  msgpack  no-such-member  0.0 ms\n");
+    view(&call, "call   tab \xe2\x86\x92 worker.add  msgpack|no-such-member|0.0 ms");
     call.function_length = 0;
     call.result = "disconnected";
-    view(&call, "call   tab \xe2\x86\x92 worker  disconnected  0.0 ms\n");
+    view(&call, "call   tab \xe2\x86\x92 worker|disconnected|0.0 ms");
     call.name = NULL;
-    view(&call, "call   ? \xe2\x86\x92 worker  disconnected  0.0 ms\n");
+    view(&call, "call   ? \xe2\x86\x92 worker|disconnected|0.0 ms");
 }
 
 static void an_error_is_told_in_each_serde(void **state) {
@@ -148,12 +156,12 @@ static void an_error_is_told_in_each_serde(void **state) {
     } cases[] = {
         {CONFIG_JSON,
          "{\"args\": [[\"ValueError\", \"builtins\", \"no\\u001b[2J number\", null]], \"kwargs\": {}}", 0,
-         "call   tab \xe2\x86\x92 w.f  json  ValueError: no?[2J number  0.0 ms\n"},
+         "call   tab \xe2\x86\x92 w.f  json|ValueError: no?[2J number|0.0 ms"},
         {CONFIG_MSGPACK,
          "\x92\x91\x94\xaaValueError\xa8"
          "builtins\xa2no\xc0\x80",
-         27, "call   tab \xe2\x86\x92 w.f  msgpack  ValueError: no  0.0 ms\n"},
-        {CONFIG_JSON, "{", 0, "call   tab \xe2\x86\x92 w.f  json  error  0.0 ms\n"},
+         27, "call   tab \xe2\x86\x92 w.f  msgpack|ValueError: no|0.0 ms"},
+        {CONFIG_JSON, "{", 0, "call   tab \xe2\x86\x92 w.f  json|error|0.0 ms"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const size_t length = cases[i].length > 0 ? cases[i].length : strlen(cases[i].answer);

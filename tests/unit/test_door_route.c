@@ -108,6 +108,19 @@ static void strange_hosts_and_origins_are_refused_and_the_log_says_what_helps(vo
     }
 }
 
+static void a_strange_host_is_told_the_option_that_takes_it(void **state) {
+    (void)state;
+    struct door_route route;
+    struct request_refusal refusal;
+    assert_int_equal(find("/", "Host: shop.test\r\n", &route, &refusal), -EACCES);
+    assert_non_null(strstr(route.text, "add its name to \"hosts\" in the configuration"));
+    rule.hosts_option = "--allow-host";
+    assert_int_equal(find("/", "Host: shop.test\r\n", &route, &refusal), -EACCES);
+    assert_string_equal(route.text,
+                        "host shop.test is not one of this bridge's own; add its name by --allow-host");
+    assert_null(strstr(refusal.text, "configuration"));
+}
+
 static void a_bad_upgrade_is_refused_before_anything_else(void **state) {
     (void)state;
     struct door_route route;
@@ -173,6 +186,7 @@ int main(void) {
         CASE(a_path_picks_an_upstream),
         CASE(an_unknown_name_is_told_what_there_is),
         CASE(strange_hosts_and_origins_are_refused_and_the_log_says_what_helps),
+        CASE(a_strange_host_is_told_the_option_that_takes_it),
         CASE(a_bad_upgrade_is_refused_before_anything_else),
         CASE(pages_are_for_own_hosts_and_health_for_all),
         CASE(some_addresses_are_this_machine),

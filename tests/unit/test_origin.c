@@ -159,6 +159,30 @@ static void own_pages(void **state) {
     }
 }
 
+static void own_pages_of_another_port(void **state) {
+    (void)state;
+    static const uint16_t ports[] = {8443, 8080};
+    static const struct {
+        const char *origin, *host;
+        bool allowed;
+    } cases[] = {
+        {"http://localhost:8080", "localhost:8443", true},
+        {"https://localhost:8443", "localhost:8080", true},
+        {"http://own.example:8080", "localhost:8443", true},
+        {"http://localhost:5173", "localhost:8443", false},
+        {"http://evil.example:8080", "localhost:8443", false},
+        {"http://localhost:8080", "evil.example:8443", false},
+        {"ws://localhost:8080", "localhost:8443", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct origin_rule rule = {
+            .hosts = hosts, .hosts_count = 1, .secure = true, .ports = ports, .ports_count = 2};
+        if (origin_is_allowed(&rule, span(cases[i].origin), span(cases[i].host)) != cases[i].allowed) {
+            fail_msg("origin %s at %s", cases[i].origin, cases[i].host);
+        }
+    }
+}
+
 static void listed_origins(void **state) {
     (void)state;
     static const struct {
@@ -245,6 +269,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_hosts),
         cmocka_unit_test(own_pages),
+        cmocka_unit_test(own_pages_of_another_port),
         cmocka_unit_test(listed_origins),
         cmocka_unit_test(forms_are_checked),
     };

@@ -61,6 +61,16 @@ static bool is_certificate_name(void *owner, const char *host) {
     return door->tls != NULL && tls_context_names_host(door->tls, host);
 }
 
+/* In development pages come over http and https, and may call by either. How many. */
+static size_t find_ports(struct door *door) {
+    const struct config *config = door->whole;
+    size_t count = 0;
+    for (size_t i = 0; config->development && i < config->listeners_count; i++) {
+        door->ports[count++] = (uint16_t)strtoul(config->listeners[i].url.port, NULL, 10);
+    }
+    return count;
+}
+
 /* The address that the listener was told to bind is its own name, unless it stands for all. */
 static void make_rule(struct door *door) {
     const struct config *config = door->whole;
@@ -80,6 +90,9 @@ static void make_rule(struct door *door) {
         .is_certificate_name = is_certificate_name,
         .owner = door,
         .secure = door->tls != NULL,
+        .ports = door->ports,
+        .ports_count = find_ports(door),
+        .hosts_option = config->development ? "--allow-host" : NULL,
     };
 }
 

@@ -15,6 +15,7 @@ struct door {
     struct forward_route *site;
     struct origin_rule rule;
     char *hosts[CONFIG_LIST_MAX + 1]; /* those of the configuration, and the listener's own address */
+    uint16_t ports[CONFIG_LIST_MAX];  /* in development: of all listeners */
     struct listener *listener;
     struct door_arrival *arrivals; /* first of a list */
     size_t arrivals_count;

@@ -77,12 +77,19 @@ static int check_host(const struct origin_rule *rule, struct daffi_span host, ch
     }
     char quoted[QUOTED_MAX];
     log_quote(quoted, sizeof quoted, host.data, host.length);
-    snprintf(text, DOOR_ROUTE_TEXT_MAX,
-             "host %s is not one of this bridge's own; add its name to \"hosts\" in the configuration",
-             quoted);
+    if (rule->hosts_option != NULL) {
+        snprintf(text, DOOR_ROUTE_TEXT_MAX, "host %s is not one of this bridge's own; add its name by %s",
+                 quoted, rule->hosts_option);
+    } else {
+        snprintf(text, DOOR_ROUTE_TEXT_MAX,
+                 "host %s is not one of this bridge's own; add its name to \"hosts\" in the configuration",
+                 quoted);
+    }
     *ret_refusal = (struct request_refusal){
         .status = 403,
-        .text = "this host name is not one of this bridge's own: see \"hosts\" in its configuration"};
+        .text = rule->hosts_option != NULL
+                    ? "this host name is not one of this bridge's own: its terminal says how it becomes one"
+                    : "this host name is not one of this bridge's own: see \"hosts\" in its configuration"};
     return -EACCES;
 }
 

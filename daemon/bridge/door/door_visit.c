@@ -130,7 +130,9 @@ static size_t take_native(struct door_visit *visit, struct daffi_span in) {
         wrong = "its first bytes are neither HTTP nor daffi's probe";
         door_count(visit, COUNTER_REFUSED_PROTOCOL);
     } else if (!takes_native(door, visit->visitor.address)) {
-        wrong = "this listener takes no native daffi peers from there (--native)";
+        wrong = door->whole->development
+                    ? "Python peers come in by localhost alone" /* there is no option for more */
+                    : "this listener takes no native daffi peers from there (--native)";
         door_count(visit, COUNTER_REFUSED_NATIVE);
     } else if (native_peer_new(door->bridge, backend_at(door, door->config->upstreams[0]), &visit->visitor) <
                0) {

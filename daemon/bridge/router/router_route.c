@@ -288,6 +288,9 @@ static int send_request(struct attachment *from, const struct parcel *parcel, bo
         return refuse_call(from, request, DAFFI_ERROR_BUSY,
                            "too many calls of this member wait for their answers (limits.calls_in_flight)");
     }
+    if (request->return_result && from->session != NULL) {
+        session_account_waiting(from->session, request);
+    }
     return forward(from, seat->member, parcel);
 }
 

@@ -477,9 +477,9 @@ void session_on_oversize(struct session *session, const struct daffi_message *me
         close_for_fault(session, CLOSE_TOO_LARGE, text);
         return;
     }
-    snprintf(text, sizeof text,
-             "the message has %zu bytes; this bridge takes at most %zu (limits.message_bytes)", size,
-             session_message_limit(session));
+    snprintf(text, sizeof text, "the message has %zu bytes; this bridge takes at most %zu%s", size,
+             session_message_limit(session),
+             session->config->development ? "" : " (limits.message_bytes)"); /* which has no file */
     rate_charge(&session->byte_rate, size, reactor_now(session->bridge->reactor));
     const struct guard_session who = session_guarded(session);
     struct guard_verdict verdict = guard_check_oversize(&who, message);

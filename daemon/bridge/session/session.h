@@ -155,6 +155,7 @@ void session_on_backend_kept(struct session *session, struct attachment *attachm
 
 /* For the books: an answer to a call of the peer, passed on at `since_us`; and one that the bridge gives itself, with what
  * is known of the call. */
+void session_account_waiting(const struct session *session, const struct daffi_message *request);
 void session_account_answer(struct session *session, const struct daffi_message *answer, uint64_t since_us);
 void session_account_own_answer(struct session *session, const struct daffi_message *request,
                                 enum daffi_error_code code, uint64_t since_us);

@@ -58,10 +58,10 @@ void session_count_pause(struct session *session, bool is_paused) {
 /* -- calls -- */
 
 /* `message` is the answer; or the request (names and serde of one) that the bridge answered itself. */
-static void tell_call(const struct session *session, const struct daffi_message *message, bool is_answer,
-                      const char *result, uint64_t took_us) {
+static struct access_call describe_call(const struct session *session, const struct daffi_message *message,
+                                        bool is_answer, const char *result, uint64_t took_us) {
     const struct daffi_span receiver = is_answer ? message->transmitter : message->receiver;
-    const struct access_call call = {
+    return (struct access_call){
         .who = who_of(session),
         .name = session->name,
         .address = session->address,
@@ -75,8 +75,22 @@ static void tell_call(const struct session *session, const struct daffi_message 
         .duration_us = took_us,
         .answer = is_answer ? message->payload.data : NULL,
         .bytes_sent = is_answer ? message->payload.length : 0,
+        .caller = session,
+        .uuid = message->uuid,
     };
+}
+
+static void tell_call(const struct session *session, const struct daffi_message *message, bool is_answer,
+                      const char *result, uint64_t took_us) {
+    const struct access_call call = describe_call(session, message, is_answer, result, took_us);
     access_log_call(&call);
+}
+
+void session_account_waiting(const struct session *session, const struct daffi_message *request) {
+    if (access_log_wants_beginnings()) {
+        const struct access_call call = describe_call(session, request, false, NULL, 0);
+        access_log_begin(&call);
+    }
 }
 
 void session_count_refusal(struct session *session, const struct guard_verdict *verdict, bool is_whole) {
@@ -164,6 +178,7 @@ void session_account_end(struct session *session, const char *reason) {
     if (session->paused) {
         session_count_pause(session, false);
     }
+    access_log_leave(session);
     if (!access_log_wants_connections()) {
         LOG_SESSION(session, CONFIG_LOG_DEBUG, "closed", reason);
         return;

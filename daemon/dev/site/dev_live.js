@@ -79,14 +79,37 @@
     };
   }
 
+  const FRAMES_MAX = 6;
+  const CLIENTS = /\/daffi(\.standalone)?\.m?js(\?[^:]*)?:\d+/; // a frame of the client's own, whichever server it is from
+
+  /** Where in the page's own code the error was made, or is waited for. Chromium's stacks begin with the message. */
+  function framesOf(error) {
+    const lines = String(error?.stack ?? "").split("\n");
+    const marked = lines.filter((line) => /^\s+at /.test(line));
+    return (marked.length > 0 ? marked : lines).filter((line) => !CLIENTS.test(line)).slice(0, FRAMES_MAX).join("\n");
+  }
+
+  function describe(error, fallback) {
+    const text = String(error?.message ?? fallback ?? error);
+    return error?.name && error.name !== "Error" && error.message !== undefined ? `${error.name}: ${text}` : text;
+  }
+
+  /** What an element could not load. Of a module it may as well be what that imports: the event does not tell. */
+  function missing(element) {
+    const address = element.src || element.href;
+    if (element.type !== "module") return address;
+    if (address) return `${address}, or what it imports`;
+    const imported = [...element.textContent.matchAll(/(?:\bfrom|\bimport)\s*["']([^"']+)["']/g)].map(([, name]) => name);
+    return `what a <script type="module"> of this page imports: ${imported.join(", ")}`;
+  }
+
   function report(kind, error, fallback, place) {
-    const stack = String(error?.stack ?? "").split("\n").slice(0, 6).join("\n");
-    const text = [`${kind}: ${error?.message ?? fallback ?? error}`, place, stack].filter(Boolean).join("\n").slice(0, REPORT_MAX);
+    const text = [`${kind}: ${describe(error, fallback)}`, place, framesOf(error)].filter(Boolean).join("\n").slice(0, REPORT_MAX);
     fetch(`${origin}/_bridge/dev/report?${encodeURIComponent(`${location.pathname}\n${text}`)}`, { keepalive: true, headers: { "Daffi-Dev": "report" } }).catch(() => {});
   }
 
   addEventListener("error", ({ error, message, filename, lineno, colno, target }) => {
-    if (target !== window && target?.nodeType) report("not loaded", null, target.src ?? target.href);
+    if (target !== window && target?.nodeType) report("not loaded", null, missing(target));
     else report("error", error, message, `${filename}:${lineno}:${colno}`);
   }, true);
   addEventListener("unhandledrejection", ({ reason }) => report("unhandled rejection", reason, String(reason)));

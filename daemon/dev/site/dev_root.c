@@ -20,6 +20,7 @@ enum { TAG_MAX = 128, DATE_MAX = HTTP_DATE_LENGTH + 1, FIELDS_MAX = 512, SCRIPT_
 struct dev_root {
     struct dev_folder *folder;
     bool spa;
+    const struct dev_programs *programs;
     const char *script;
     const atomic_uint *edition;
     struct dev_asked *asked;
@@ -84,7 +85,7 @@ static void note(const struct job *job, const char *name) {
 static void format_line(const struct job *job, const char *attributes, char out[SCRIPT_LINE_MAX]) {
     out[0] = '\0';
     if (job->root->script != NULL) {
-        snprintf(out, SCRIPT_LINE_MAX, "<script src=\"%s?%u\"%s></script>\n", job->root->script, job->edition,
+        snprintf(out, SCRIPT_LINE_MAX, "<script src=\"%s?%u\"%s></script>", job->root->script, job->edition,
                  attributes);
     }
 }
@@ -282,6 +283,13 @@ static int answer_folder(const struct job *job, int fd, const char *name) {
 
 static const char absent[] = "there is no such file in the folder that is served";
 
+/* Browsers ask for it of themselves, and a 404 is an error on the console of each page. */
+static int answer_nothing(const struct job *job) {
+    const struct response response = {
+        .status = 204, .fields = "Cache-Control: no-store\r\n", .close = !response_keeps_alive(job->head)};
+    return response_write(&response, job->sink);
+}
+
 static int answer_absent(const struct job *job, const char *name) {
     struct stat info;
     if (job->root->spa && navigates(job->head)) {
@@ -292,6 +300,9 @@ static int answer_absent(const struct job *job, const char *name) {
         if (fd >= 0) {
             close(fd);
         }
+    }
+    if (strcmp(name, "favicon.ico") == 0 && !navigates(job->head)) {
+        return answer_nothing(job);
     }
     return answer_refusal(job, 404, name, absent);
 }
@@ -333,6 +344,11 @@ int dev_root_answer(const struct dev_root *root, const struct request_head *head
     if (S_ISDIR(info.st_mode)) {
         return answer_folder(&job, fd, name);
     }
+    if (root->programs != NULL && dev_programs_have(root->programs, &info)) {
+        close(fd);
+        return answer_refusal(&job, 404, name,
+                              "this is the program of a worker (behind --), which is not served");
+    }
     return answer_open_file(&job, fd, &info, name);
 }
 
@@ -348,6 +364,7 @@ int dev_root_new(const struct dev_root_setup *setup, struct dev_root **ret_root)
         return status;
     }
     root->spa = setup->spa;
+    root->programs = setup->programs;
     root->script = setup->script;
     root->edition = setup->edition;
     *ret_root = root;

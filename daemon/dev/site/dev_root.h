@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "dev/site/dev_asked.h"
+#include "dev/worker/dev_programs.h"
 #include "http/page_source.h"
 
 enum {
@@ -17,6 +18,7 @@ enum {
 struct dev_root_setup {
     const char *path;
     bool spa; /* addresses of no file show the root's index.html, to those who navigate there */
+    const struct dev_programs *programs; /* that are not served, where they lie in it; borrowed. NULL: none */
     const char *
         script; /* the path of one that each HTML page loads to which somebody navigates; NULL: none. Static */
     const atomic_uint *edition; /* of all files, which that script is told as its query; borrowed. NULL: 0 */

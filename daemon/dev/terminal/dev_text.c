@@ -23,10 +23,28 @@ static bool is_shown(uint32_t code) {
     return !is_control && !reorders && !breaks;
 }
 
+/* The length of a sequence that chooses colours, as programs print them where they think that this is a terminal; 0: there
+ * is none.                                                                                    (ECMA-48, 8.3.117: SGR) */
+static size_t colours_at(const uint8_t *bytes, size_t length) {
+    size_t at = 2;
+    if (length < 3 || bytes[0] != 0x1b || bytes[1] != '[') {
+        return 0;
+    }
+    while (at < length && ((bytes[at] >= '0' && bytes[at] <= '9') || bytes[at] == ';' || bytes[at] == ':')) {
+        at++;
+    }
+    return at < length && bytes[at] == 'm' ? at + 1 : 0;
+}
+
 size_t dev_text_show(const char *text, size_t length, char *out, size_t capacity) {
     const uint8_t *bytes = (const uint8_t *)text;
     size_t written = 0;
     for (size_t at = 0; at < length;) {
+        const size_t colours = colours_at(bytes + at, length - at);
+        if (colours > 0) {
+            at += colours;
+            continue;
+        }
         size_t size = daffi_utf8_character(daffi_span_of(bytes + at, length - at));
         uint32_t code = size > 0 ? code_of(bytes + at, size) : 0;
         bool shown = size > 0 && is_shown(code);
@@ -37,7 +55,7 @@ size_t dev_text_show(const char *text, size_t length, char *out, size_t capacity
         if (shown) {
             memcpy(out + written, text + at, size);
         } else {
-            out[written] = code == '\t' && size == 1 ? ' ' : '?';
+            out[written] = size == 1 && (code == '\t' || code == '\n') ? ' ' : '?';
         }
         written += needed;
         at += size > 0 ? size : 1;

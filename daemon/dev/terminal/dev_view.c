@@ -29,7 +29,15 @@ static void format_size(size_t bytes, char out[32]) {
     }
 }
 
-void dev_view_format(const struct access_call *call, bool has_colours, char out[DEV_VIEW_LINE_MAX]) {
+static bool is_sent(const struct access_call *call) {
+    return strcmp(call->result, "sent") == 0;
+}
+
+static bool is_good(const struct access_call *call) {
+    return is_sent(call) || strcmp(call->result, "response") == 0;
+}
+
+void dev_view_call(const struct access_call *call, bool has_colours, char out[DEV_VIEW_CALL_MAX]) {
     static const char *const serdes[] = {[CONFIG_RAW] = "raw",
                                          [CONFIG_JSON] = "json",
                                          [CONFIG_PICKLE] = "pickle",
@@ -37,32 +45,40 @@ void dev_view_format(const struct access_call *call, bool has_colours, char out[
     char caller[NAME_SHOWN_MAX];
     char receiver[NAME_SHOWN_MAX];
     char function[NAME_SHOWN_MAX];
-    char took[32];
-    char size[32];
-    char error[ERROR_SHOWN_MAX];
-    char result[ERROR_SHOWN_MAX + 64];
     const char *name = call->name != NULL ? call->name : "?";
-    const bool is_sent = strcmp(call->result, "sent") == 0;
-    const bool is_good = is_sent || strcmp(call->result, "response") == 0;
     dev_text_show(name, strlen(name), caller, sizeof caller);
     dev_text_show(call->receiver, call->receiver_length, receiver, sizeof receiver);
     dev_text_show(call->function, call->function_length, function, sizeof function);
-    format_time(call->duration_us, took);
-    format_size(call->bytes_sent, size);
-    if (is_sent) {
-        snprintf(result, sizeof result, "sent, no answer is waited for");
-    } else if (is_good) {
-        snprintf(result, sizeof result, "%s  %s", size, took);
-    } else {
-        dev_error_show(call, error, sizeof error);
-        snprintf(result, sizeof result, "%s%s%s  %s", has_colours ? "\x1b[31m" : "", error,
-                 has_colours ? "\x1b[0m" : "", took);
-    }
     if (call->function_length == 0) { /* of a call whose receiver has gone, no more is known */
-        snprintf(out, DEV_VIEW_LINE_MAX, "call   %s → %s  %s\n", caller, receiver, result);
+        snprintf(out, DEV_VIEW_CALL_MAX, "call   %s → %s", caller, receiver);
         return;
     }
-    snprintf(out, DEV_VIEW_LINE_MAX, "call   %s → %s.%s  %s%s%s  %s\n", caller, receiver, function,
+    snprintf(out, DEV_VIEW_CALL_MAX, "call   %s → %s.%s  %s%s%s", caller, receiver, function,
              has_colours ? "\x1b[2m" : "", call->serde < CONFIG_SERDES_END ? serdes[call->serde] : "?",
-             has_colours ? "\x1b[0m" : "", result);
+             has_colours ? "\x1b[0m" : "");
+}
+
+void dev_view_result(const struct access_call *call, bool has_colours, char out[DEV_VIEW_RESULT_MAX]) {
+    char error[ERROR_SHOWN_MAX];
+    if (is_good(call)) {
+        snprintf(out, DEV_VIEW_RESULT_MAX, "%s", is_sent(call) ? "sent, no answer is waited for" : "");
+        return;
+    }
+    dev_error_show(call, error, sizeof error);
+    snprintf(out, DEV_VIEW_RESULT_MAX, "%s%s%s", has_colours ? "\x1b[31m" : "", error,
+             has_colours ? "\x1b[0m" : "");
+}
+
+void dev_view_took(const struct access_call *call, char out[DEV_VIEW_TOOK_MAX]) {
+    char size[32];
+    char took[32];
+    format_time(call->duration_us, took);
+    format_size(call->bytes_sent, size);
+    if (is_sent(call)) {
+        out[0] = '\0';
+    } else if (is_good(call)) {
+        snprintf(out, DEV_VIEW_TOOK_MAX, "%s  %s", size, took);
+    } else {
+        snprintf(out, DEV_VIEW_TOOK_MAX, "%s", took);
+    }
 }

@@ -228,6 +228,38 @@ static void apply_to_firefox(struct wish *wish) {
     }
 }
 
+/* -- that it was asked for -- */
+
+/* A file beside the authority. Whether stores hold it is not looked up at each start: some are under a password. */
+static void name_mark(const struct dev_leaf *leaf, char out[PATH_MAX]) {
+    snprintf(out, PATH_MAX, "%.4000s/trusted", leaf->folder);
+}
+
+static void leave_mark(const struct dev_leaf *leaf, bool is_wanted) {
+    char mark[PATH_MAX];
+    name_mark(leaf, mark);
+    if (!is_wanted) {
+        (void)unlink(mark);
+        return;
+    }
+    int file = open(mark, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file >= 0) { /* without it, starts go on saying what to run */
+        (void)futimens(file, NULL);
+        close(file);
+    }
+}
+
+/* An authority that was made since is another one. */
+bool dev_trust_was_run(const struct dev_leaf *leaf) {
+    char mark[PATH_MAX];
+    struct stat marked;
+    struct stat made;
+    name_mark(leaf, mark);
+    return stat(mark, &marked) == 0 && stat(leaf->authority, &made) == 0 &&
+           (marked.st_mtim.tv_sec > made.st_mtim.tv_sec ||
+            (marked.st_mtim.tv_sec == made.st_mtim.tv_sec && marked.st_mtim.tv_nsec >= made.st_mtim.tv_nsec));
+}
+
 /* -- all of them -- */
 
 static int name_user(struct wish *wish) {
@@ -281,5 +313,6 @@ int dev_trust_apply(bool is_wanted, FILE *out) {
     }
     apply_to_chromium(&wish);
     apply_to_firefox(&wish);
+    leave_mark(&leaf, is_wanted);
     return wish.is_done ? 0 : 1;
 }

@@ -22,16 +22,41 @@ static struct dev_worker *of(void *member, size_t offset) {
 
 /* -- what is shown -- */
 
+static bool begins(const char *line, size_t length, const char *beginning) {
+    const size_t size = strlen(beginning);
+    return length >= size && memcmp(line, beginning, size) == 0;
+}
+
+/* What only a change of a file mends. */
+static bool is_of_source(const char *line, size_t length) {
+    return begins(line, length, "SyntaxError: ") || begins(line, length, "IndentationError: ") ||
+           begins(line, length, "TabError: ");
+}
+
+static void set_timer(struct dev_worker *worker, struct timer *timer, uint64_t ms);
+
+/* A thread of the daffi package that dies leaves a process that goes on, and is connected, but answers nobody: it
+ * says so as Python has it, with a traceback behind it, and nowhere else. */
+static void listen(struct dev_worker *worker, const char *line, size_t length) {
+    if (worker->state == DEV_WORKER_RUNNING && begins(line, length, "Exception in thread daffi-")) {
+        set_timer(worker, &worker->timer, DEV_WORKER_TRACE_MS);
+    }
+    if (length > 0) {
+        worker->is_unreadable = is_of_source(line, length);
+    }
+}
+
 static void show(void *owner, const char *line, size_t length) {
     struct dev_worker *worker = owner;
     char text[DEV_LINES_MAX + 1];
     char shown[SHOWN_MAX];
+    listen(worker, line, length);
     dev_text_show(line, length, text, sizeof text);
     if (worker->setup.terminal->has_colours) {
         snprintf(shown, sizeof shown, "\x1b[3%um%s |\x1b[0m %s\n", 1 + worker->setup.colour % 6,
-                 worker->command.name, text);
+                 worker->label, text);
     } else {
-        snprintf(shown, sizeof shown, "%s | %s\n", worker->command.name, text);
+        snprintf(shown, sizeof shown, "%s | %s\n", worker->label, text);
     }
     dev_terminal_write(worker->setup.terminal, shown);
 }
@@ -45,8 +70,8 @@ __attribute__((format(printf, 2, 3))) static void tell(const struct dev_worker *
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    snprintf(shown, sizeof shown, "%s%s%s %s\n", bold ? "\x1b[1m" : "", worker->command.name,
-             bold ? "\x1b[0m" : "", text);
+    snprintf(shown, sizeof shown, "%s%s%s %s\n", bold ? "\x1b[1m" : "", worker->label, bold ? "\x1b[0m" : "",
+             text);
     dev_terminal_write(worker->setup.terminal, shown);
 }
 
@@ -97,6 +122,7 @@ static void let_go(struct dev_worker *worker) {
     worker->ended.fd = -1;
     worker->output.fd = -1;
     timer_clear(reactor_timers(reactor), &worker->timer);
+    timer_clear(reactor_timers(reactor), &worker->late);
 }
 
 static void start(struct dev_worker *worker) {
@@ -109,6 +135,7 @@ static void start(struct dev_worker *worker) {
         return;
     }
     worker->state = DEV_WORKER_RUNNING;
+    worker->is_unreadable = false;
     worker->started_at = reactor_now(worker->setup.reactor);
     status = watch_process(worker);
     if (status < 0) { /* nobody would hear of its end */
@@ -129,7 +156,7 @@ static void give_up(struct dev_worker *worker, int error) {
     const char *why = error == 0 ? "it is in the kernel's hands" : strerror(-error);
     const int pid = (int)worker->process.pid;
     worker->state = DEV_WORKER_STUCK;
-    if (worker->again) {
+    if (worker->next != DEV_WORKER_NOTHING) {
         tell(worker, "can't be ended: %s; it is started anew when process %d has ended", why, pid);
     } else {
         tell(worker, "can't be ended: %s; process %d is left behind", why, pid);
@@ -149,15 +176,42 @@ static void press(struct dev_worker *worker, enum dev_worker_state state, int nu
     }
 }
 
-static void end(struct dev_worker *worker, bool again) {
-    worker->again = again;
+static void end(struct dev_worker *worker, enum dev_worker_next next) {
+    worker->next = next;
     press(worker, DEV_WORKER_ENDING, SIGTERM, DEV_WORKER_END_MS);
+    if (worker->state == DEV_WORKER_ENDING) {
+        set_timer(worker, &worker->late, DEV_WORKER_LATE_MS);
+    }
+}
+
+static void on_late(struct timer *timer, uint64_t now) {
+    const struct dev_worker *worker = of(timer, offsetof(struct dev_worker, late));
+    (void)now;
+    tell(worker, "has not ended yet: it is waited for, and killed %u s after it was told to end",
+         DEV_WORKER_END_MS / 1000U);
+}
+
+/* The next wait is longer, unless it has lived for long. */
+static void raise_backoff(struct dev_worker *worker) {
+    uint64_t lived = reactor_now(worker->setup.reactor) - worker->started_at;
+    uint64_t next = worker->backoff == 0 || lived >= DEV_WORKER_SOUND_MS ? DEV_WORKER_BACKOFF_MIN_MS
+                                                                         : 2 * worker->backoff;
+    worker->backoff = next < DEV_WORKER_BACKOFF_MAX_MS ? next : DEV_WORKER_BACKOFF_MAX_MS;
+}
+
+/* Its daffi thread has died. */
+static void replace(struct dev_worker *worker) {
+    raise_backoff(worker);
+    tell(worker,
+         "answers no more: its daffi thread has died (above); it is started anew in %u s, or when a file "
+         "changes",
+         (unsigned)(worker->backoff / 1000));
+    end(worker, DEV_WORKER_REST);
 }
 
 /* It has ended by itself. */
 static void rest(struct dev_worker *worker, const struct dev_process_end *end) {
     char how[80];
-    uint64_t lived = reactor_now(worker->setup.reactor) - worker->started_at;
     worker->state = DEV_WORKER_RESTING;
     if (end->status == 0) {
         worker->backoff = 0;
@@ -169,9 +223,12 @@ static void rest(struct dev_worker *worker, const struct dev_process_end *end) {
     } else {
         snprintf(how, sizeof how, "ended with status %d", end->status);
     }
-    uint64_t next = worker->backoff == 0 || lived >= DEV_WORKER_SOUND_MS ? DEV_WORKER_BACKOFF_MIN_MS
-                                                                         : 2 * worker->backoff;
-    worker->backoff = next < DEV_WORKER_BACKOFF_MAX_MS ? next : DEV_WORKER_BACKOFF_MAX_MS;
+    if (worker->is_unreadable) {
+        worker->backoff = 0;
+        tell(worker, "%s; it is started anew when a file changes", how);
+        return;
+    }
+    raise_backoff(worker);
     tell(worker, "%s; it is started anew in %u s, or when a file changes", how,
          (unsigned)(worker->backoff / 1000));
     set_timer(worker, &worker->timer, worker->backoff);
@@ -190,8 +247,11 @@ static void on_ended(struct reactor_source *source, uint32_t events) {
     let_go(worker);
     if (worker->state == DEV_WORKER_RUNNING) {
         rest(worker, &how);
-    } else if (worker->again) {
+    } else if (worker->next == DEV_WORKER_ANEW) {
         start(worker);
+    } else if (worker->next == DEV_WORKER_REST) {
+        worker->state = DEV_WORKER_RESTING;
+        set_timer(worker, &worker->timer, worker->backoff);
     } else {
         finish(worker);
     }
@@ -202,6 +262,8 @@ static void on_due(struct timer *timer, uint64_t now) {
     (void)now;
     if (worker->state == DEV_WORKER_RESTING) {
         start(worker);
+    } else if (worker->state == DEV_WORKER_RUNNING) {
+        replace(worker);
     } else if (worker->state == DEV_WORKER_ENDING) {
         press(worker, DEV_WORKER_KILLED, SIGKILL, DEV_WORKER_KILL_MS);
     } else if (worker->state == DEV_WORKER_KILLED) {
@@ -220,7 +282,7 @@ static void on_settled(struct timer *timer, uint64_t now) {
     tell(worker, "is started anew: %s has changed", worker->changed);
     worker->backoff = 0;
     if (worker->state == DEV_WORKER_RUNNING) {
-        end(worker, true);
+        end(worker, DEV_WORKER_ANEW);
     } else {
         timer_clear(reactor_timers(worker->setup.reactor), &worker->timer);
         start(worker);
@@ -259,8 +321,11 @@ void dev_worker_init(struct dev_worker *worker, const struct dev_worker_setup *s
                                   .ended = {.fd = -1},
                                   .output = {.fd = -1},
                                   .timer = {.on_due = on_due},
-                                  .settled = {.on_due = on_settled}};
+                                  .settled = {.on_due = on_settled},
+                                  .late = {.on_due = on_late}};
     dev_command_read(setup->argv, &worker->command);
+    snprintf(worker->label, sizeof worker->label, setup->number > 0 ? "%s (%u)" : "%s", worker->command.name,
+             setup->number);
     int status = dev_watch_new(setup->reactor, worker->command.folder, on_change, worker, &worker->watch);
     if (status < 0) {
         tell(worker, "is not started anew when its files change: %.100s: %s", worker->command.folder,
@@ -281,9 +346,9 @@ void dev_worker_stop(struct dev_worker *worker) {
         timer_clear(timers, &worker->timer);
         finish(worker);
     } else if (worker->state == DEV_WORKER_RUNNING) {
-        end(worker, false);
+        end(worker, DEV_WORKER_NOTHING);
     } else {
-        worker->again = false;
+        worker->next = DEV_WORKER_NOTHING;
         if (worker->state == DEV_WORKER_STUCK) {
             tell(worker, "has not ended; process %d is left behind", (int)worker->process.pid);
             let_go(worker);

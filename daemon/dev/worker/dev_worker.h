@@ -13,6 +13,8 @@
 enum {
     DEV_WORKER_SETTLE_MS = 100, /* an editor's save is several changes */
     DEV_WORKER_END_MS = 3000,   /* from SIGTERM to SIGKILL */
+    DEV_WORKER_LATE_MS = 500,   /* from SIGTERM on: who has not ended by then is told of */
+    DEV_WORKER_TRACE_MS = 200,  /* what tells why a thread has died is printed by then */
     DEV_WORKER_KILL_MS = 1000,  /* from SIGKILL on: who has not ended by then can't be ended */
     DEV_WORKER_BACKOFF_MIN_MS = 1000,
     DEV_WORKER_BACKOFF_MAX_MS = 30000, /* doubled each time */
@@ -21,11 +23,18 @@ enum {
 
 enum dev_worker_state {
     DEV_WORKER_RESTING, /* not running; its timer, where it is set, starts it */
-    DEV_WORKER_RUNNING,
-    DEV_WORKER_ENDING, /* was told to; its timer kills it */
-    DEV_WORKER_KILLED, /* its timer gives it up */
+    DEV_WORKER_RUNNING, /* its timer, where it is set, replaces it */
+    DEV_WORKER_ENDING,  /* was told to; its timer kills it */
+    DEV_WORKER_KILLED,  /* its timer gives it up */
     DEV_WORKER_STUCK, /* it can't be ended; that it ends by itself is waited for, but not with the server's own end */
     DEV_WORKER_ENDED, /* for good */
+};
+
+/* What comes when it has ended. */
+enum dev_worker_next {
+    DEV_WORKER_NOTHING, /* the server ends, too */
+    DEV_WORKER_ANEW,
+    DEV_WORKER_REST, /* and then anew */
 };
 
 struct dev_worker_setup {
@@ -34,6 +43,7 @@ struct dev_worker_setup {
     char **argv;
     char *const *environment;
     unsigned colour; /* of its name on a terminal: 0 to 5 */
+    unsigned number; /* among those of its name, from 1; 0: there is no other */
     void (*on_ended)(void *owner);
     void *owner;
 };
@@ -42,13 +52,15 @@ struct dev_worker {
     struct dev_worker_setup setup;
     struct dev_command command;
     enum dev_worker_state state;
-    bool again; /* from ENDING to STUCK: when it has ended it is started anew */
+    char label[DEV_COMMAND_NAME_MAX + 8]; /* its name, with its number */
+    enum dev_worker_next next;            /* from ENDING to STUCK */
     struct dev_process process;
     struct reactor_source ended, output;
     struct dev_watch *watch; /* NULL where its folder can't be watched */
-    struct timer timer, settled;
+    struct timer timer, settled, late;
     uint64_t started_at;
-    uint64_t backoff; /* ms, of the last time; 0: none */
+    uint64_t backoff;   /* ms, of the last time; 0: none */
+    bool is_unreadable; /* the last line that it printed says so of its source */
     char changed[128];
     struct dev_lines lines;
 };

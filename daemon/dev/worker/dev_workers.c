@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct dev_workers {
     const struct dev_options *options;
@@ -48,6 +49,22 @@ static void on_one_ended(void *owner) {
     }
 }
 
+/* As dev_worker_setup has it. */
+static unsigned number_of(const struct dev_options *options, size_t place) {
+    struct dev_command own;
+    struct dev_command other;
+    unsigned before = 0;
+    unsigned all = 0;
+    dev_command_read(options->workers[place], &own);
+    for (size_t i = 0; i < options->workers_count; i++) {
+        dev_command_read(options->workers[i], &other);
+        const unsigned same = strcmp(own.name, other.name) == 0 ? 1 : 0;
+        all += same;
+        before += i < place ? same : 0;
+    }
+    return all > 1 ? before + 1 : 0;
+}
+
 void dev_workers_start(struct dev_workers *workers, struct reactor *reactor) {
     for (size_t i = 0; i < workers->options->workers_count; i++) {
         const struct dev_worker_setup setup = {.reactor = reactor,
@@ -55,6 +72,7 @@ void dev_workers_start(struct dev_workers *workers, struct reactor *reactor) {
                                                .argv = workers->options->workers[i],
                                                .environment = workers->environment.list,
                                                .colour = (unsigned)i,
+                                               .number = number_of(workers->options, i),
                                                .on_ended = on_one_ended,
                                                .owner = workers};
         dev_worker_init(&workers->list[i], &setup);
