@@ -48,7 +48,8 @@ static bool is_any(const struct bound_address *bound) {
 
 static bool is_same_host(const struct bound_address *a, const struct bound_address *b) {
     return a->address.ss_family == AF_INET ? v4_of(a)->sin_addr.s_addr == v4_of(b)->sin_addr.s_addr
-                                           : IN6_ARE_ADDR_EQUAL(&v6_of(a)->sin6_addr, &v6_of(b)->sin6_addr);
+                                           : IN6_ARE_ADDR_EQUAL(&v6_of(a)->sin6_addr, &v6_of(b)->sin6_addr) &&
+                                                 v6_of(a)->sin6_scope_id == v6_of(b)->sin6_scope_id;
 }
 
 bool bound_address_collides(const struct bound_address *a, const struct bound_address *b) {

@@ -25,7 +25,6 @@ union address {
 
 struct inherited {
     union address address;
-    socklen_t size;
     bool is_there, is_own; /* own: its file is the process's to remove */
 };
 
@@ -43,12 +42,11 @@ static long read_number(const char *name) {
 
 static void add(int place, bool is_own) {
     int fd = INHERITED_FIRST + place, listens = 0;
-    socklen_t size = sizeof listens;
     struct inherited *one = &list[place];
-    one->size = sizeof one->address;
+    socklen_t size = sizeof listens, address_size = sizeof one->address;
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
         getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || listens == 0 ||
-        getsockname(fd, &one->address.any, &one->size) < 0 ||
+        getsockname(fd, &one->address.any, &address_size) < 0 ||
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
         return; /* whatever it is, it is nothing to accept from */
     }

@@ -68,17 +68,17 @@ static const char *bind_hint(int error, const struct bound_address *wanted, char
     switch (error) {
     case EADDRINUSE:
         if (own_is_in_the_way(wanted, held, sizeof held)) {
-            snprintf(out, size,
-                     "this process itself listens at %s: an address is for one listener, and free for "
-                     "another after a "
-                     "restart",
-                     held);
+            snprintf(
+                out, size,
+                "this process itself listens at %s: an address is for one listener, and free for another "
+                "after a restart",
+                held);
         } else if (inherited_is_in_the_way(wanted, held, sizeof held)) {
-            snprintf(out, size,
-                     "a socket that was passed on, by systemd or the process before, listens at %s, and only "
-                     "a listener "
-                     "of that very address takes it",
-                     held);
+            snprintf(
+                out, size,
+                "a socket that was passed on, by systemd or the process before, listens at %s, and only a "
+                "listener of that very address takes it",
+                held);
         } else {
             snprintf(out, size, "another process listens there");
         }
@@ -254,21 +254,18 @@ static int open_unix(const char *path, unsigned mode, struct listener_socket *re
     return 0;
 }
 
-int listener_set_mode(const struct listener_socket *socket, unsigned mode) {
-    if (mode == 0 || socket->inode == 0) { /* TCP, or systemd's, which is systemd's */
-        return 0;
-    }
-    /* Not through a link: who may write to the folder could have put one there. */
-    return fchmodat(AT_FDCWD, socket->address, mode, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+bool listener_has_mode(const struct listener_socket *socket, unsigned mode) {
+    struct stat status;
+    bool is_told = mode != 0 && socket->inode != 0 && lstat(socket->address, &status) == 0 &&
+                   status.st_dev == socket->device && status.st_ino == socket->inode;
+    return !is_told || (status.st_mode & 0777U) == mode;
 }
 
 int listener_open(const char *host, const char *port, const char *path, unsigned mode,
                   struct listener_socket *ret_socket, char *ret_error, size_t error_size) {
     struct bound_address bound;
     int r = 0;
-    if (inherited_find(host, port, path, ret_socket)) {
-        (void)listener_set_mode(ret_socket, mode); /* it had one before */
-    } else {
+    if (!inherited_find(host, port, path, ret_socket)) {
         r = host ? open_tcp(host, port, false, ret_socket, &bound, ret_error, error_size)
                  : open_unix(path, mode, ret_socket, ret_error, error_size);
     }

@@ -23,14 +23,16 @@ struct listener_socket {
 
 /* Binds and listens, or takes the socket of that address that was inherited (inherited.h). Main's thread.
  *   TCP:  `host` a name (IPv4 preferred), an address, or "*" (all, IPv4 and IPv6), and `port`
- *   Unix: `host` NULL and `path` set; a stale socket file, that nobody listens on, is replaced. `mode` is that of the file; 0: what the umask leaves
+ *   Unix: `host` NULL and `path` set; a stale socket file, that nobody listens on, is replaced. `mode` is that of the file
+ *         that is made; 0: what the umask leaves
  * On failure -errno and a sentence in `ret_error`. */
 int listener_open(const char *host, const char *port, const char *path, unsigned mode,
                   struct listener_socket *ret_socket, char *ret_error, size_t error_size);
 void listener_close(struct listener_socket *socket);
 
-/* The mode of a Unix socket's own file, if it is not 0. 0 or -errno. */
-int listener_set_mode(const struct listener_socket *socket, unsigned mode);
+/* Whether the file of a Unix socket has that mode. True where there is nothing to say of: mode 0, TCP, a socket of systemd's, a
+ * file that has gone. It is not changed while somebody listens: who may write to the folder could put another file there. */
+bool listener_has_mode(const struct listener_socket *socket, unsigned mode);
 
 /* As listener_open, as far as that can be told without listening: whether the name has an address, the machine has that
  * address, and no other file is at the path. Whoever listens there now is not disturbed. What it would hold in *ret_bound. */

@@ -46,7 +46,7 @@ struct access_call {
     const void *answer; /* its payload; NULL: none, or the bridge's own. Never in the log */
     size_t bytes_sent;  /* of the answer; 0: the bridge's own */
     const void *caller; /* together they name a call that waits: see struct access_watcher */
-    unsigned uuid;
+    unsigned uuid;      /* as it goes up: session_ids.c */
 };
 void access_log_call(const struct access_call *call);
 

@@ -13,7 +13,7 @@
 /* What is made once, at the start. */
 static const struct {
     const char *section, *name;
-} only_at_start[] = {{CONFIG_TOP, "playground"}, {"admin", "listen"}};
+} only_at_start[] = {{CONFIG_TOP, "playground"}, {"admin", "listen"}, {"admin", "mode"}};
 
 static bool is_same(const struct config_row *row, const struct config *a, const struct config *b) {
     const char *one = (const char *)a + row->offset, *other = (const char *)b + row->offset;
@@ -22,7 +22,7 @@ static bool is_same(const struct config_row *row, const struct config *a, const 
         const char *other_text = ((const struct config_url *)(const void *)other)->text;
         return text == other_text || (text != NULL && other_text != NULL && strcmp(text, other_text) == 0);
     }
-    return memcmp(one, other, sizeof(bool)) == 0;
+    return memcmp(one, other, row->type == CONFIG_MODE ? sizeof(unsigned) : sizeof(bool)) == 0;
 }
 
 /* Compared with what runs, not with the file before: that one may have been waiting, too. */
@@ -37,13 +37,17 @@ static void say_what_waits(const struct config *started, const struct config *co
     }
 }
 
-/* Of sockets that stay. One whose file is gone can't be connected to, whatever its mode. */
-static void set_modes(struct server *server) {
-    const struct generation *generation = server->generation;
+/* Of sockets that stay. */
+static void say_modes(const struct generation *generation) {
     for (size_t i = 0; i < generation->config->listeners_count; i++) {
-        (void)listener_set_mode(&generation->sockets[i]->socket, generation->config->listeners[i].mode);
+        const struct listener_socket *socket = &generation->sockets[i]->socket;
+        const unsigned mode = generation->config->listeners[i].mode;
+        if (!listener_has_mode(socket, mode)) {
+            log_write(CONFIG_LOG_WARNING,
+                      "%s has not the mode %04o: it gets that when it is made, at the next start",
+                      socket->address, mode);
+        }
     }
-    (void)listener_set_mode(&server->admin_socket, generation->config->admin_mode);
 }
 
 /* A floor's part on its way there and back. */
@@ -129,7 +133,7 @@ static void swap(struct server *server, struct generation *generation, struct er
     server->files = (struct certificates_watch){.read = generation->files, .seen = generation->files};
     server->warned_at = 0; /* certificates are looked at anew */
     generation_say_listening(generation);
-    set_modes(server);
+    say_modes(generation);
     if (before->config != config) { /* else certificates alone are new */
         say_what_waits(server->started, config);
     }

@@ -31,7 +31,7 @@ function sendingMethods(style, options, call) {
 
 /** Whether `name` is `typed` but for one letter: too many, too few or another. Two for one count as well: getUser for get_user. */
 function isSimilar(name, typed) {
-  return Math.abs(name.length - typed.length) < 2 && [...typed].some((_, at) => name.startsWith(typed.slice(0, at)) && name.endsWith(typed.slice(at + 1)));
+  return typed.length > 1 && Math.abs(name.length - typed.length) < 2 && [...typed].some((_, at) => name.startsWith(typed.slice(0, at)) && name.endsWith(typed.slice(at + 1)));
 }
 
 /** What connect() resolves to. It goes on working after a reconnect. */

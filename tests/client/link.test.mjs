@@ -725,6 +725,8 @@ test("what is not there is told with what is: members that have functions, and a
   for (const [typed, meant] of Object.entries({ ad: "add", addd: "add", asd: "add", add_: "add", getUser: "get_user", pin: "ping", Echo: "echo" })) {
     assert.equal(await said(members, (conn) => conn.rpc()[typed]()), `no connected member exposes a function "${typed}"; did you mean "${meant}"?`);
   }
+  const short = [{ name: "w", methods: ["f", "ok"] }];
+  assert.equal(await said(short, (conn) => conn.rpc().x()), 'no connected member exposes a function "x"; members with functions: w');
   const listed = "members with functions: worker-A, worker-B";
   for (const typed of ["subtract", "ma", "(", "adding", "e"]) {
     assert.equal(await said(members, (conn) => conn.cast()[typed]()), `no connected member exposes a function "${typed}"; ${listed}`);

@@ -135,7 +135,6 @@ def test_that_not_all_folders_are_watched_is_said(house, folder, tmp_path):
     dev.wait_for(r"only 1 folders are watched, pages are not loaded anew when files in others change: .*; see fs\.inotify\.max_user_watches")
 
 
-@can_be_limited
 def test_that_its_folder_has_gone_is_said_and_it_is_started_when_that_is_back(house, folder, tmp_path):
     (folder / "code").mkdir()
     (folder / "code" / "worker.sh").write_text("echo started; read nothing")
@@ -148,6 +147,7 @@ def test_that_its_folder_has_gone_is_said_and_it_is_started_when_that_is_back(ho
     dev.wait_for(r"^worker\.sh \| started$", after=said)
 
 
+@can_be_limited
 def test_that_nothing_is_watched_is_said(house, folder, tmp_path):
     command = ["--", sys.executable, str(folder / "worker.py")]
     for instances, said in ((1, rf"^worker\.py is not started anew when its files change: {folder}/: .*; see fs\.inotify\.max_user_instances$"),
@@ -217,7 +217,7 @@ def test_one_whose_daffi_thread_has_died_is_told_of_and_started_anew(house, fold
     page.wait_for_member("worker")
     uuid = page.start_call("gather", receiver="worker")
     why = dev.wait_for(r"^broken\.py \| TypeError: .*set.*$")
-    told = dev.wait_for(r"^broken\.py answers no more: its daffi thread has died \(above\); it is started anew in 1 s, or when a file changes$")
+    told = dev.wait_for(r"^broken\.py no longer answers as it should: a daffi thread of it has died \(above\); it is started anew in 1 s, or when a file changes$")
     assert dev.lines.index(why[0]) < dev.lines.index(told[0])
     with pytest.raises(RemoteError, match="left before it answered"):
         page.finish_call(uuid)

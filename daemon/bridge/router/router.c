@@ -167,7 +167,7 @@ static void take_letter(struct router_branch *branch, struct router_letter *lett
     case ROUTER_LETTER_ERROR:
     case ROUTER_LETTER_AGAIN:
         router_news_flush(branch);
-        router_take_message(branch, letter);
+        router_take_message(letter);
         release_message(letter);
         return;
     }
@@ -224,8 +224,8 @@ static int router_attach(struct backend *backend, struct session *session,
         (struct router_branch *)(void *)((char *)backend - offsetof(struct router_branch, backend));
     struct router *router = branch->router;
     struct attachment *member = NULL;
-    int status = router_member_new(branch, session, session_kind(session), &handshake->members[0],
-                                   router->count, router->seed, &member);
+    int status =
+        router_member_new(branch, session, &handshake->members[0], router->count, router->seed, &member);
     if (status < 0) {
         return status;
     }

@@ -30,7 +30,7 @@ struct router_branch {
 int router_send(struct attachment *from, struct daffi_span head, struct daffi_span payload);
 
 /* A letter with a message for a member of this branch, an error, or a call to be tried again. */
-void router_take_message(struct router_branch *branch, const struct router_letter *letter);
+void router_take_message(const struct router_letter *letter);
 
 /* Each call of this branch's members that waits for the one in `seat` is answered: it has left. */
 void router_answer_for_leaver(struct router_branch *branch, struct router_seat *seat);

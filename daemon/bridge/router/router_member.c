@@ -22,9 +22,8 @@ static int write_news(struct attachment *made) {
     return status;
 }
 
-int router_member_new(struct router_branch *home, struct session *session, enum guard_kind kind,
-                      const struct daffi_member *member, size_t branches, uint64_t seed,
-                      struct attachment **ret_member) {
+int router_member_new(struct router_branch *home, struct session *session, const struct daffi_member *member,
+                      size_t branches, uint64_t seed, struct attachment **ret_member) {
     size_t name_length = strlen(member->name);
     struct attachment *made = calloc(1, sizeof *made + branches * sizeof made->shares[0] + name_length);
     if (made == NULL) {
@@ -34,7 +33,6 @@ int router_member_new(struct router_branch *home, struct session *session, enum 
     made->branches = branches;
     made->home = home;
     made->session = session;
-    made->kind = kind;
     made->place = ROUTER_NOWHERE;
     made->name = daffi_span_of(&made->shares[branches], name_length);
     memcpy(&made->shares[branches], member->name, name_length);

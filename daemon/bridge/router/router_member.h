@@ -35,7 +35,6 @@ struct attachment {
     /* never changes */
     size_t branches; /* of the router */
     struct router_branch *home;
-    enum guard_kind kind;
     struct daffi_span name;
     struct own_message connected, leaves[2]; /* EVENTS; the latter by enum backend_leaving */
     uint64_t hash;                           /* of the name */
@@ -55,9 +54,8 @@ struct attachment {
 };
 
 /* Makes it, with one reference. 0; -ENOMEM; or what daffi_message_encode_head says. */
-int router_member_new(struct router_branch *home, struct session *session, enum guard_kind kind,
-                      const struct daffi_member *member, size_t branches, uint64_t seed,
-                      struct attachment **ret_member);
+int router_member_new(struct router_branch *home, struct session *session, const struct daffi_member *member,
+                      size_t branches, uint64_t seed, struct attachment **ret_member);
 void router_member_hold(struct attachment *member);
 void router_member_drop(struct attachment *member);
 

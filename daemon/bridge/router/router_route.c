@@ -226,6 +226,7 @@ static int forward(struct attachment *from, struct attachment *to, const struct 
         hand_over(to, from, parcel);
         return 0;
     }
+    buffer_pool_settle(reactor_pool(from->home->bridge->reactor)); /* what came back is room, too */
     if (!router_mailbox_has_room(&to->home->mailbox)) {
         return refuse_for_room(from, to, parcel, "too much is on its way in the bridge: try again later");
     }
@@ -312,14 +313,7 @@ int router_send(struct attachment *from, struct daffi_span head, struct daffi_sp
 
 /* -- letters that have come -- */
 
-/* A call of one that has been evicted meanwhile: its answer would go to whoever has the name now. */
-static bool is_of_evicted(const struct router_branch *branch, const struct router_letter *letter,
-                          const struct daffi_message *message) {
-    const struct router_seat *seat = router_seats_find(&branch->seats, letter->from->name);
-    return message->flag == DAFFI_REQUEST && (seat == NULL || seat->member != letter->from);
-}
-
-void router_take_message(struct router_branch *branch, const struct router_letter *letter) {
+void router_take_message(const struct router_letter *letter) {
     struct parcel parcel;
     struct daffi_fault fault;
     size_t size = 0;
@@ -332,7 +326,7 @@ void router_take_message(struct router_branch *branch, const struct router_lette
         session_on_backend_message(letter->to->session, &parcel.message, bytes);
     } else if (letter->kind == ROUTER_LETTER_AGAIN) {
         (void)send_request(letter->from, &parcel, false);
-    } else if (!is_of_evicted(branch, letter, &parcel.message)) {
+    } else {
         hand_over(letter->to, letter->from, &parcel);
     }
 }

@@ -359,7 +359,8 @@ static const char *sentence_of(const struct session *session, const struct guard
 void session_answer_peer(struct session *session, const struct daffi_message *request,
                          enum daffi_error_code code, const char *text) {
     LOG_SESSION(session, CONFIG_LOG_WARNING, "refused a call of", text);
-    session_account_own_answer(session, request, code, 0);
+    struct daffi_message renumbered;
+    session_account_own_answer(session, session_on_its_way_up(session, request, &renumbered), code, 0);
     if (!request->return_result) {
         return;
     }

@@ -84,7 +84,7 @@ static void on_word(struct names_entry *entry, enum names_word word) {
     case NAMES_EVICT:
         session->is_evicted = true;
         LOG_SESSION(session, CONFIG_LOG_WARNING, "evicted", "a native peer has connected with its name");
-        yield_name(session, "evicted: another native peer has connected with this name");
+        yield_name(session, "evicted: a native peer has connected with this name");
         break;
     }
 }

@@ -98,7 +98,7 @@ void upstream_let_go(struct attachment *attachment) {
     connector_free(attachment->connector);
     attachment->connector = NULL;
     if (attachment->connection != NULL) {
-        connection_close(attachment->connection, bridge->config->timeouts.drain);
+        connection_close(attachment->connection, session_config(attachment->session)->timeouts.drain);
     } else {
         retire(attachment);
     }

@@ -35,12 +35,14 @@ static bool is_of_source(const char *line, size_t length) {
 
 static void set_timer(struct dev_worker *worker, struct timer *timer, uint64_t ms);
 
-/* A thread of the daffi package that dies leaves a process that goes on, and is connected, but answers nobody: it
- * says so as Python has it, with a traceback behind it, and nowhere else. */
+/* A thread of the daffi package that dies leaves a process that goes on, and is connected, but answers nobody, or with fewer
+ * threads: it says so in two lines, as Python has them, and nowhere else. */
 static void listen(struct dev_worker *worker, const char *line, size_t length) {
-    if (worker->state == DEV_WORKER_RUNNING && begins(line, length, "Exception in thread daffi-")) {
+    if (worker->is_thread_named && begins(line, length, "Traceback (most recent call last):") &&
+        worker->state == DEV_WORKER_RUNNING && worker->timer.place == 0) {
         set_timer(worker, &worker->timer, DEV_WORKER_TRACE_MS);
     }
+    worker->is_thread_named = begins(line, length, "Exception in thread daffi-") && line[length - 1] == ':';
     if (length > 0) {
         worker->is_unreadable = is_of_source(line, length);
     }
@@ -135,7 +137,7 @@ static void start(struct dev_worker *worker) {
         return;
     }
     worker->state = DEV_WORKER_RUNNING;
-    worker->is_unreadable = false;
+    worker->is_unreadable = worker->is_thread_named = false;
     worker->started_at = reactor_now(worker->setup.reactor);
     status = watch_process(worker);
     if (status < 0) { /* nobody would hear of its end */
@@ -199,12 +201,12 @@ static void raise_backoff(struct dev_worker *worker) {
     worker->backoff = next < DEV_WORKER_BACKOFF_MAX_MS ? next : DEV_WORKER_BACKOFF_MAX_MS;
 }
 
-/* Its daffi thread has died. */
+/* A daffi thread of it has died. */
 static void replace(struct dev_worker *worker) {
     raise_backoff(worker);
     tell(worker,
-         "answers no more: its daffi thread has died (above); it is started anew in %u s, or when a file "
-         "changes",
+         "no longer answers as it should: a daffi thread of it has died (above); it is started anew in %u s, "
+         "or when a file changes",
          (unsigned)(worker->backoff / 1000));
     end(worker, DEV_WORKER_REST);
 }
@@ -223,7 +225,9 @@ static void rest(struct dev_worker *worker, const struct dev_process_end *end) {
     } else {
         snprintf(how, sizeof how, "ended with status %d", end->status);
     }
-    if (worker->is_unreadable) {
+    /* Later such words are about something else that it has read. */
+    const uint64_t lived = reactor_now(worker->setup.reactor) - worker->started_at;
+    if (worker->is_unreadable && lived < DEV_WORKER_SOUND_MS) {
         worker->backoff = 0;
         tell(worker, "%s; it is started anew when a file changes", how);
         return;

@@ -59,8 +59,9 @@ struct dev_worker {
     struct dev_watch *watch; /* NULL where its folder can't be watched */
     struct timer timer, settled, late;
     uint64_t started_at;
-    uint64_t backoff;   /* ms, of the last time; 0: none */
-    bool is_unreadable; /* the last line that it printed says so of its source */
+    uint64_t backoff;     /* ms, of the last time; 0: none */
+    bool is_unreadable;   /* the last line that it printed says so of its source */
+    bool is_thread_named; /* it says that a daffi thread has met an exception */
     char changed[128];
     struct dev_lines lines;
 };
