@@ -21,8 +21,8 @@ struct cli_options {
     size_t count; /* up to CLI_OPTIONS_MAX */
 };
 
-/* Whether argv[*at] is one of them: its place, or `count`. Its value, NULL where it takes none, stands behind a `=` or is the next
- * argument, to which *at moves; `--` is no value. -EINVAL with one line when it is missing. */
+/* Whether argv[*at] is one of them: its place, or `count`. Its value, NULL where it takes none, stands behind a `=` or is the
+ * next argument, to which *at moves; `--` is no value. -EINVAL with one line when it is missing. */
 int cli_options_take(struct cli_options options, int argc, char **argv, int *at, char **ret_value,
                      char ret_error[CONFIG_ERROR_MAX]);
 

@@ -152,8 +152,8 @@ void config_drop(const struct config *config); /* NULL-safe; as config_free */
 void config_clear_listeners(struct config *config);
 void config_clear_upstreams(struct config *config); /* listeners then name none */
 
-/* Reads a JSON file into a new `config`; paths in it start at its folder. 0, or -errno with one line that names file, line, key, what was found and
- * what is expected (for an unknown key the nearest known one). */
+/* Reads a JSON file into a new `config`; paths in it start at its folder. 0, or -errno with one line that names file, line, key,
+ * what was found and what is expected (for an unknown key the nearest known one). */
 int config_read_file(struct config *config, const char *path, char ret_error[CONFIG_ERROR_MAX]);
 
 /* Checks what only the whole can tell (a listener there, https with cert and key, names of upstreams known, bounds

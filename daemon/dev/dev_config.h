@@ -23,7 +23,8 @@ struct dev_config_setup {
 };
 
 /* The listeners, router inside, playground, all functions of pages allowed; the certificate's files; `names` and those
- * of the options as own hosts, and the origins of the options. 0 and *ret_config, finished, the caller's to free; or -errno and one line. */
+ * of the options as own hosts, and the origins of the options. 0 and *ret_config, finished, the caller's to free; or -errno and
+ * one line. */
 int dev_config_new(const struct dev_config_setup *setup, struct config **ret_config,
                    char ret_error[CONFIG_ERROR_MAX]);
 

@@ -27,8 +27,8 @@ void assets_dir_free(struct assets_dir *dir); /* NULL-safe */
 /* The files of a version; NULL when it is not there, or `dir` is NULL. */
 const struct embedded_files *assets_dir_find(const struct assets_dir *dir, struct daffi_span version);
 
-/* Whether it names one version for ever, N.N.N with a pre-release or without, and not what may be another one tomorrow ("latest", "1.9").
- *                                                                                        (Semantic Versioning 2.0.0, 2 and 9) */
+/* Whether it names one version for ever, N.N.N with a pre-release or without, and not what may be another one tomorrow
+ * ("latest", "1.9").                                                              (Semantic Versioning 2.0.0, 2 and 9) */
 bool assets_dir_is_exact(struct daffi_span version);
 
 #endif

@@ -1,6 +1,6 @@
 /* The bridge's own pages: /healthz always; where the playground is on, what is embedded from daemon/site under
- * /_bridge/, the numbers that it draws, and the client's examples under /_bridge/examples/NAME/; `/` leads there. Pure but for the numbers: no file is opened, a path is looked up in
- * a table. Every page comes under a strict Content-Security-Policy. */
+ * /_bridge/, the numbers that it draws, and the client's examples under /_bridge/examples/NAME/; `/` leads there. Pure but for
+ * the numbers: no file is opened, a path is looked up in a table. Every page comes under a strict Content-Security-Policy. */
 #ifndef PAGES_H
 #define PAGES_H
 

@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Whole pages, and more than a power of two: people like payloads of 64 KiB, and such a one has its place in a block together with
- * its heads. Else each would be copied to a larger block for the sake of its last bytes. */
+/* Whole pages, and more than a power of two: people like payloads of 64 KiB, and such a one has its place in a block together
+ * with its heads. Else each would be copied to a larger block for the sake of its last bytes. */
 enum { BUFFER_BLOCK_MIN = 20480 };
 
 enum { BUDGET_SHARERS_MAX = 64 };
@@ -33,8 +33,8 @@ int buffer_pool_new(struct memory_budget *budget, struct buffer_pool **ret_pool)
 struct memory_budget *buffer_pool_budget(struct buffer_pool *pool);
 void buffer_pool_free(struct buffer_pool *pool); /* NULL-safe; all buffers must have been cleared */
 
-/* Tells the budget of the blocks that came back, at the end of each turn of the reactor: it is one number that all threads change,
- * and each change of it waits for the other processors. Until then what came back is there for this pool alone. */
+/* Tells the budget of the blocks that came back, at the end of each turn of the reactor: it is one number that all threads
+ * change, and each change of it waits for the other processors. Until then what came back is there for this pool alone. */
 void buffer_pool_settle(struct buffer_pool *pool);
 
 /* Gives back to the system the free blocks that were not wanted since the last call. False when none is kept now. */

@@ -55,8 +55,8 @@ void connection_set_handler(struct connection *connection, const struct connecti
                             void *owner);
 
 /* Queues a copy, or sends. 0; -EPIPE when it is flushing or closed already, or fails now; -ENOBUFS or -ENOMEM when a bound was
- * passed: in the last three cases the connection is being aborted for it. When memory_bytes is used up, the connection of this reactor
- * with the most queued is aborted first. */
+ * passed: in the last three cases the connection is being aborted for it. When memory_bytes is used up, the connection of this
+ * reactor with the most queued is aborted first. */
 int connection_write(struct connection *connection, const void *bytes, size_t length);
 /* The same of several pieces, one behind the other: all of them, or the connection is being aborted. */
 int connection_write_pieces(struct connection *connection, const struct stream_piece *pieces, size_t count);

@@ -1,6 +1,6 @@
 /* Listening sockets: bound once, shared by all reactors (EPOLLEXCLUSIVE), so that they can later be handed to
- * a next process. TCP and Unix sockets. What comes is spread evenly over the reactors that accept from one, those that trickle in as
- * well as crowds; whoever has accepted a connection keeps it. */
+ * a next process. TCP and Unix sockets. What comes is spread evenly over the reactors that accept from one, those that trickle
+ * in as well as crowds; whoever has accepted a connection keeps it. */
 #ifndef LISTENER_H
 #define LISTENER_H
 
@@ -48,8 +48,8 @@ typedef void (*listener_accept_callback)(void *owner, int fd, const char *peer);
 /* Accepting pauses: `error` (EMFILE, ENOBUFS …) says what there is no more of. Those that come wait in the kernel. */
 typedef void (*listener_pause_callback)(void *owner, int error);
 
-/* Accepts on `reactor`, one of several with the same memory budget or the only one. When descriptors run out it pauses for a while
- * instead of spinning. `socket` is borrowed until listener_free. 0 or -errno. */
+/* Accepts on `reactor`, one of several with the same memory budget or the only one. When descriptors run out it pauses for a
+ * while instead of spinning. `socket` is borrowed until listener_free. 0 or -errno. */
 int listener_new(struct reactor *reactor, struct listener_socket *socket, listener_accept_callback on_accept,
                  void *owner, struct listener **ret_listener);
 /* Has `on_pause` called with the owner of on_accept; without it, pauses go untold. */

@@ -36,8 +36,8 @@ void reactor_stop(struct reactor *reactor);
 int reactor_turn(struct reactor *reactor, int wait_ms);
 
 /* Adds the source, or changes what it is asked for; 0 takes it out. EPOLLERR and EPOLLHUP are always told;
- * `interest` EPOLLERR asks for these alone. With EPOLLEXCLUSIVE it can only be added and taken out. The cost is one epoll_ctl where
- * `interest` differs, none where it does not. Returns 0 or -errno. */
+ * `interest` EPOLLERR asks for these alone. With EPOLLEXCLUSIVE it can only be added and taken out. The cost is one epoll_ctl
+ * where `interest` differs, none where it does not. Returns 0 or -errno. */
 int reactor_watch(struct reactor *reactor, struct reactor_source *source, uint32_t interest);
 
 /* Milliseconds of CLOCK_MONOTONIC as this turn began: the `now` that is passed on. */
@@ -75,13 +75,14 @@ int reactor_post(struct reactor *reactor, void (*run)(void *argument), void *arg
  * not hear of it. */
 void reactor_post_to_sharers(struct reactor *reactor, void (*run)(void *reactor));
 
-/* The first of the reactor's connections: connection.c alone keeps this list, and says when there is one more (1), or one less (-1). */
+/* The first of the reactor's connections: connection.c alone keeps this list, and says when there is one more (1), or one less
+ * (-1). */
 struct connection;
 struct connection **reactor_connections(struct reactor *reactor);
 void reactor_count_connection(struct reactor *reactor, int change);
 
-/* How many connections more it has than the one with the fewest of those with the same memory budget: 0 where that is itself. What
- * others have is a moment old. */
+/* How many connections more it has than the one with the fewest of those with the same memory budget: 0 where that is itself.
+ * What others have is a moment old. */
 size_t reactor_surplus(const struct reactor *reactor);
 
 #endif

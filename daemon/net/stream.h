@@ -25,9 +25,9 @@ struct stream_operations {
     /* > 0 bytes; 0 the peer has ended its side (see `truncated`); -EAGAIN; -errno. Fewer bytes than `capacity`
      * say that there is no more now, unless stream_pending says so. */
     ssize_t (*read)(struct stream *stream, void *out, size_t capacity);
-    /* Bytes taken of the pieces (at most STREAM_PIECES_MAX, none of them empty), one behind the other, some of which may still be unsent: see
-     * `unsent`. Fewer than there are say that it would block; -EAGAIN; -errno. None at all sends what is unsent: 0 or
-     * -EAGAIN or -errno. */
+    /* Bytes taken of the pieces (at most STREAM_PIECES_MAX, none of them empty), one behind the other, some of which may still
+     * be unsent: see `unsent`. Fewer than there are say that it would block; -EAGAIN; -errno. None at all sends what is unsent:
+     * 0 or -EAGAIN or -errno. */
     ssize_t (*write)(struct stream *stream, const struct stream_piece *pieces, size_t count);
     int (*shutdown)(struct stream *stream); /* says goodbye (close_notify, FIN): 0, -EAGAIN, -errno */
     /* > 0: a read now gets something that epoll won't tell of. */
@@ -43,8 +43,8 @@ struct stream {
     int fd;
     uint32_t wants; /* EPOLLIN or EPOLLOUT: what the last -EAGAIN, short write or unsent rest waits for */
     bool truncated; /* the peer's end came without TLS's goodbye (close_notify) */
-    size_t
-        unsent; /* sealed bytes taken by write that are still to be sent: asked for with each message, so no call */
+    /* Sealed bytes taken by write that are still to be sent: asked for with each message, so no call. */
+    size_t unsent;
 };
 
 static inline int stream_handshake(struct stream *s) {

@@ -1,5 +1,5 @@
-/* What a process that was started as root gives up before it serves anybody: its user, its groups, its capabilities, and every way
- * to have more again.                                                    (credentials(7), capabilities(7), prctl(2)) */
+/* What a process that was started as root gives up before it serves anybody: its user, its groups, its capabilities, and every
+ * way to have more again.                                                (credentials(7), capabilities(7), prctl(2)) */
 #ifndef PRIVILEGES_H
 #define PRIVILEGES_H
 

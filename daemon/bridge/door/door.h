@@ -24,8 +24,8 @@ struct door_setup {
 /* `config` is of bridge->config; all else of `setup` is borrowed. 0 or -errno. */
 int door_new(const struct door_setup *setup, struct door **ret_door);
 
-/* From now on it goes by another configuration, of bridge->config; `tls` is taken over, `assets` are borrowed. Those inside who ask for something
- * from now on do as well. */
+/* From now on it goes by another configuration, of bridge->config; `tls` is taken over, `assets` are borrowed. Those inside who
+ * ask for something from now on do as well. */
 void door_configure(struct door *door, const struct config_listener *config, struct tls_context *tls,
                     const struct assets *assets);
 

@@ -32,8 +32,8 @@ enum policy_verdict {
     POLICY_PINNED, /* the serde is not one of that function's */
 };
 
-/* A REQUEST of a page. Of processor time, as tests/bench/policy.c measures it: 0.05 us where nothing is said, 0.4 us with four parts of
- * long lists. */
+/* A REQUEST of a page. Of processor time, as tests/bench/policy.c measures it: 0.05 us where nothing is said, 0.4 us with four
+ * parts of long lists. */
 enum policy_verdict policy_check(const struct policy *policy, const struct daffi_message *request);
 
 /* The sentence that says why not, and what is accepted. Names in it are cut and quoted. Returns `out`. */
@@ -49,8 +49,8 @@ bool policy_shows_all(const struct policy *policy); /* every member and function
 bool policy_allows_name(const struct policy *policy, struct daffi_span name);
 const char *policy_explain_name(const struct policy *policy, struct daffi_span name, char *out, size_t size);
 
-/* What a page may bring; and whether it may bring what another member serves as well, which gets a part of its calls: where one of
- * them says so. */
+/* What a page may bring; and whether it may bring what another member serves as well, which gets a part of its calls: where one
+ * of them says so. */
 bool policy_may_expose(const struct policy *policy, struct daffi_span function);
 bool policy_shares_exposed(const struct policy *policy);
 bool policy_takes_pickle(const struct policy *policy);

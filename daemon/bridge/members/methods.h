@@ -1,5 +1,5 @@
-/* The functions that a member exposes, sorted, so that one of thousands is found at once. They lie in memory of whoever keeps them:
- * the spans, then the letters of all names. */
+/* The functions that a member exposes, sorted, so that one of thousands is found at once. They lie in memory of whoever keeps
+ * them: the spans, then the letters of all names. */
 #ifndef METHODS_H
 #define METHODS_H
 

@@ -1,9 +1,9 @@
-/* The ids of calls that members left behind without their answers. An answer goes by its caller's name and call id alone: one that
- * comes late would be given to whoever has come in its place, a page that is loaded anew or a script that is started anew, and has
- * asked the same member something else with the same id. So the ids of who comes are shifted on their way up, and back on the way
- * down, to somewhere where none of the former's is near ahead; an answer to one of these then finds no call. Neither side sees
- * it: a worker gives back the id that it got. Where that is is left to chance, as the newcomer may be a stranger who would aim at
- * a late answer. No answer is held up or guessed at, as which of two with one id is whose can't be told.
+/* The ids of calls that members left behind without their answers. An answer goes by its caller's name and call id alone: one
+ * that comes late would be given to whoever has come in its place, a page that is loaded anew or a script that is started anew,
+ * and has asked the same member something else with the same id. So the ids of who comes are shifted on their way up, and back
+ * on the way down, to somewhere where none of the former's is near ahead; an answer to one of these then finds no call. Neither
+ * side sees it: a worker gives back the id that it got. Where that is is left to chance, as the newcomer may be a stranger who
+ * would aim at a late answer. No answer is held up or guessed at, as which of two with one id is whose can't be told.
  *
  * Nothing is known of what becomes of such a call: a Router drops an answer for nobody without a word. So ids are kept for a
  * while, and in a bounded memory of which the oldest make way; without memory they are not. Who asks with the same id after that,

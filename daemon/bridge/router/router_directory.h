@@ -15,8 +15,8 @@ void router_directory_free(struct router_directory *directory); /* NULL-safe; al
 
 /* Makes it a member, the last in order. Its welcome, the answer to the handshake `uuid`, tells of all members as of now, itself
  * included. `home` is its branch's place among the mailboxes.
- * 0; -EEXIST: its name is taken (whose name is whose is settled before: names.h); -ENOSPC: too many members; -EMSGSIZE: the list of all is too long for the
- * wire; -ENOMEM. On failure nobody was told anything. */
+ * 0; -EEXIST: its name is taken (whose name is whose is settled before: names.h); -ENOSPC: too many members; -EMSGSIZE: the list
+ * of all is too long for the wire; -ENOMEM. On failure nobody was told anything. */
 int router_directory_join(struct router_directory *directory, struct attachment *member, size_t home,
                           uint16_t uuid);
 

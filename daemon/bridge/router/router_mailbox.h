@@ -55,8 +55,8 @@ bool router_mailbox_has_room(struct router_mailbox *mailbox);
 /* All letters that are there, the oldest first, now the caller's. NULL: none. The owner's thread. */
 struct router_letter *router_mailbox_take(struct router_mailbox *mailbox);
 
-/* Called by `run` to leave the letters there: whoever waits takes them later, by a timer of its own, or when `run` is called again
- * since a message was put. False: one is there already, and they are to be taken. */
+/* Called by `run` to leave the letters there: whoever waits takes them later, by a timer of its own, or when `run` is called
+ * again since a message was put. False: one is there already, and they are to be taken. */
 bool router_mailbox_wait(struct router_mailbox *mailbox);
 
 /* Nothing is posted any more. */
