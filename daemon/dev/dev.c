@@ -281,7 +281,7 @@ static void on_workers_ended(void *owner) {
 
 static void on_tick(struct timer *timer, uint64_t now) {
     struct dev *dev = (struct dev *)(void *)((char *)timer - offsetof(struct dev, tick));
-    dev_calls_tick(dev->calls, now_ms());
+    dev_calls_tick(dev->calls, now);
     (void)timer_set(reactor_timers(dev->reactor), timer, now + DEV_CALLS_TICK_MS); /* it had a place */
 }
 

@@ -122,6 +122,11 @@ void buffer_pool_settle(struct buffer_pool *pool) {
     }
 }
 
+size_t buffer_pool_used(struct buffer_pool *pool) {
+    buffer_pool_settle(pool);
+    return atomic_load_explicit(&pool->budget->used, memory_order_relaxed);
+}
+
 /* Has the budget count `bytes` of this pool: what it still counts of those that came back, and more where these do not do. 0
  * or -ENOBUFS. */
 static int charge(struct buffer_pool *pool, size_t bytes) {

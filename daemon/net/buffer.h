@@ -37,6 +37,9 @@ void buffer_pool_free(struct buffer_pool *pool); /* NULL-safe; all buffers must 
  * change, and each change of it waits for the other processors. Until then what came back is there for this pool alone. */
 void buffer_pool_settle(struct buffer_pool *pool);
 
+/* What the budget counts, without what has come back to this pool: for whoever judges by it within a turn. */
+size_t buffer_pool_used(struct buffer_pool *pool);
+
 /* Gives back to the system the free blocks that were not wanted since the last call. False when none is kept now. */
 bool buffer_pool_trim(struct buffer_pool *pool);
 bool buffer_pool_keeps(const struct buffer_pool *pool); /* at least one free block */

@@ -103,8 +103,7 @@ static size_t shed_fullest(struct reactor *reactor, size_t least) {
 static void shed_for_sharer(void *argument) {
     struct reactor *reactor = argument;
     const struct memory_budget *budget = buffer_pool_budget(reactor_pool(reactor));
-    buffer_pool_settle(reactor_pool(reactor));
-    size_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
+    size_t used = buffer_pool_used(reactor_pool(reactor));
     if (used - returning(reactor) > budget->limit - budget->limit / 8) {
         (void)shed_fullest(reactor, SMALL);
     }

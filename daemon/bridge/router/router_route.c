@@ -153,11 +153,8 @@ static bool is_memory_short(const struct attachment *to, size_t waiting) {
         return false;
     }
     struct buffer_pool *pool = reactor_pool(to->home->bridge->reactor);
-    const struct memory_budget *budget = buffer_pool_budget(pool);
-    buffer_pool_settle(pool);
-    size_t limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
-    size_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
-    return used + 2 * waiting > limit - limit / 4;
+    size_t limit = atomic_load_explicit(&buffer_pool_budget(pool)->limit, memory_order_relaxed);
+    return buffer_pool_used(pool) + 2 * waiting > limit - limit / 4;
 }
 
 static bool is_full(const struct attachment *to, size_t size) {
@@ -219,6 +216,12 @@ static int refuse_for_room(struct attachment *from, struct attachment *to, const
     return refuse_call(from, &parcel->message, DAFFI_ERROR_BUSY, text);
 }
 
+/* For a letter of `from` to the branch of `to`. What came back to the former's pool in this turn is room, too. */
+static bool has_room(const struct attachment *from, const struct attachment *to) {
+    buffer_pool_settle(reactor_pool(from->home->bridge->reactor));
+    return router_mailbox_has_room(&to->home->mailbox);
+}
+
 static int forward(struct attachment *from, struct attachment *to, const struct parcel *parcel) {
     bool is_contiguous = parcel->message.payload.length == 0 ||
                          parcel->head.data + parcel->head.length == parcel->message.payload.data;
@@ -226,8 +229,7 @@ static int forward(struct attachment *from, struct attachment *to, const struct 
         hand_over(to, from, parcel);
         return 0;
     }
-    buffer_pool_settle(reactor_pool(from->home->bridge->reactor)); /* what came back is room, too */
-    if (!router_mailbox_has_room(&to->home->mailbox)) {
+    if (!has_room(from, to)) {
         return refuse_for_room(from, to, parcel, "too much is on its way in the bridge: try again later");
     }
     if (post_letter(ROUTER_LETTER_MESSAGE, from, to, parcel->head, parcel->message.payload) < 0) {
@@ -264,7 +266,7 @@ static int open_call(struct attachment *from, struct router_seat *seat, const st
 /* A receiver that has just come may be known to its caller, by whatever way, before this branch has read of it: but the news
  * is in the mailbox by then, so the call is put behind it. */
 static int try_again(struct attachment *from, const struct parcel *parcel) {
-    if (!router_mailbox_has_room(&from->home->mailbox)) {
+    if (!has_room(from, from)) {
         return -EBUSY;
     }
     int status = post_letter(ROUTER_LETTER_AGAIN, from, from, parcel->head, parcel->message.payload);
