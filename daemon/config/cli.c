@@ -401,10 +401,12 @@ static void print_key(FILE *out, const struct config_row *row) {
                    strcmp(row->section, "certificates") == 0);
     snprintf(left, sizeof left, "%s%s%s%s", row->section != NULL ? row->section : "", listed ? "[]" : "",
              row->section != NULL ? "." : "", row->name);
-    fprintf(out, "  %-32s %s", left, row->help);
+    fprintf(out, "  %-36s  %s", left, row->help);
     switch (row->type) {
     case CONFIG_SIZE:
-        fprintf(out, " (%llu)", (unsigned long long)row->standard);
+        if (row->standard >= row->minimum) { /* else it can only be left out */
+            fprintf(out, " (%llu)", (unsigned long long)row->standard);
+        }
         break;
     case CONFIG_MS:
         fprintf(out, " (%llu ms)", (unsigned long long)row->standard);

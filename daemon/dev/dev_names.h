@@ -7,7 +7,7 @@
 
 #include "dev/dev_host.h"
 
-enum { DEV_NAMES_MAX = 32, DEV_NAME_MAX = 254 };
+enum { DEV_NAMES_MAX = 32, DEV_NAME_MAX = 254 /* bytes, NUL included */ };
 
 struct dev_names {
     char list[DEV_NAMES_MAX][DEV_NAME_MAX]; /* lower case; addresses without brackets */

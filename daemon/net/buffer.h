@@ -14,7 +14,7 @@
 
 /* Whole pages, and more than a power of two: people like payloads of 64 KiB, and such a one has its place in a block together
  * with its heads. Else each would be copied to a larger block for the sake of its last bytes. */
-enum { BUFFER_BLOCK_MIN = 20480 };
+enum { BUFFER_BLOCK_MIN = 20480 }; /* bytes */
 
 enum { BUDGET_SHARERS_MAX = 64 };
 

@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-/* Blocks of other sizes come from malloc; so does all when every slot of its kind is taken. A page is what the buffering BIO of a
+/* In bytes, but for the last. Blocks of other sizes come from malloc; so does all when every slot of its kind is taken. A page is what the buffering BIO of a
  * handshake is made of, twice. Slots for 8,000 handshakes at a time: with a fourth of them, 9,000 browsers that came
  * within seconds cost 32 KB each, and 21 KB with these. A slot that nobody takes is an address, and no memory. */
 enum {

@@ -2,7 +2,7 @@
  * cause is bounded by a rate (LOG_PER_PEER_BURST a second and kind; what was left out is counted and said).
  * Payloads, queries and tokens are never logged. Any thread.
  *
- *   text  2026-01-31T12:34:56.789Z warning  closed: page "tab-1": malformed header
+ *   text  2026-01-31T12:34:56.789Z warning  refused page "tab-1" from 192.0.2.1, upstream default: the name is taken
  *   json  {"time":"2026-01-31T12:34:56.789Z","level":"warning","message":"…"}
  *
  * One write(2) a line of at most LOG_LINE_MAX bytes, so that lines of several threads do not mix; a longer record is

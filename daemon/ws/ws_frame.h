@@ -13,7 +13,7 @@ enum ws_code {
     WS_CODE_PROTOCOL = 1002,
     WS_CODE_UNSUPPORTED = 1003, /* a text message */
     WS_CODE_NONE = 1005,        /* a close frame without a code; never sent */
-    WS_CODE_INVALID = 1007,
+    WS_CODE_INVALID = 1007,     /* text that is not UTF-8 */
     WS_CODE_POLICY = 1008,
     WS_CODE_TOO_LARGE = 1009,
     WS_CODE_INTERNAL = 1011,
@@ -21,7 +21,10 @@ enum ws_code {
     WS_CODE_TRY_LATER = 1013,
 };
 
-enum { WS_HEADER_MAX = 14, WS_CONTROL_MAX = 125 };
+enum {
+    WS_HEADER_MAX = 14,   /* bytes of a frame's header */
+    WS_CONTROL_MAX = 125, /* bytes of a control frame's payload */
+};
 
 struct ws_frame_header {
     bool final;

@@ -256,6 +256,9 @@ static void help_names_everything(void **state) {
         assert_non_null(strstr(text, config_table[i].name));
         assert_non_null(strstr(text, config_table[i].help));
     }
+    assert_non_null(strstr(text, "  limits.upstream_connects_per_address  the same"));
+    assert_non_null(strstr(text, "limits.calls_in_flight when left out\n")); /* 0 would not be taken */
+    assert_non_null(strstr(text, "connections at a time (9000)\n"));
     static const char *const options[] = {"-c",
                                           "-t",
                                           "--listen",

@@ -16,7 +16,7 @@ struct door_route {
     /* its place in config.upstreams, or SIZE_MAX: there is none of that name, `text` says so */
     size_t upstream;
     char tab[NAMES_TAB_BYTES + 1]; /* the secret of the page's tab; empty: none */
-    bool wants_offer;              /* our own client, see "Between our client and our bridge" */
+    bool wants_offer;              /* our own client: protocol.md, "Between daffi.js and the bridge" */
     char text[DOOR_ROUTE_TEXT_MAX];
 };
 

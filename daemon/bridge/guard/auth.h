@@ -12,7 +12,10 @@
 #include "config/config.h"
 #include "http/request_head.h"
 
-enum { AUTH_TOKEN_MAX = 8192, AUTH_TEXT_MAX = 64 };
+enum {
+    AUTH_TOKEN_MAX = 8192, /* bytes of a token */
+    AUTH_TEXT_MAX = 64,    /* bytes of an upstream's name */
+};
 
 /* What a token says. Freed by auth_grant_free. */
 struct auth_grant {

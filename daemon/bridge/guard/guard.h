@@ -41,15 +41,14 @@ struct guard_verdict {
 };
 
 /* A message from the peer, after its handshake: REQUESTs of either kind, RESPONSEs and ERRORs of native peers and of pages
- * that expose functions;
- * under the session's name; of a page what its policy allows, PICKLE only where that says so by name; with a payload that
- * every peer can decode. */
+ * that expose functions; under the session's name; of a page what its policy allows, PICKLE only where that says so by name;
+ * with a payload that every peer can decode. */
 struct guard_verdict guard_check_from_peer(const struct guard_policy *policy,
                                            const struct guard_session *session,
                                            const struct daffi_message *message);
 
-/* A message from the peer of which only header and metadata are there, as the whole of it (`size` bytes) is larger
- * than the policy takes: never GUARD_PASS. `text` does not name the sizes: the caller knows them. */
+/* A message from the peer of which only header and metadata are there, as the whole of it is larger than this bridge takes:
+ * never GUARD_PASS. `text` does not name the sizes: the caller knows them. */
 struct guard_verdict guard_check_oversize(const struct guard_session *session,
                                           const struct daffi_message *message);
 

@@ -49,8 +49,8 @@ int call_table_open(struct call_table *table, struct call_caller *caller, uint16
 /* NULL: no such call waits. */
 struct call *call_table_find(const struct call_table *table, const struct call_caller *caller, uint16_t uuid);
 
-/* The call that makes way when its caller has `limit` in flight: the oldest, if it has waited for so long that an answer is
- * not to be expected; calls that are never answered must not lock their caller out for good. NULL: none does. */
+/* The call that makes way when its caller has `limit` in flight: the oldest, if it has waited for so long (a minute) that an
+ * answer is not to be expected; calls that are never answered must not lock their caller out for good. NULL: none does. */
 struct call *call_table_stale(const struct call_caller *caller, size_t limit, uint64_t now_us);
 
 void call_table_drop(struct call_table *table, struct call *call);

@@ -8,7 +8,11 @@
 
 #define DEV_REPORT_PATH "/_bridge/dev/report"
 
-enum { DEV_REPORT_MAX = 4096, DEV_REPORT_SHOWN_MAX = 8192, DEV_REPORT_LINES_MAX = 10 };
+enum {
+    DEV_REPORT_MAX = 4096,       /* bytes that are read of it, NUL included */
+    DEV_REPORT_SHOWN_MAX = 8192, /* bytes of its text for the terminal, NUL included */
+    DEV_REPORT_LINES_MAX = 10,
+};
 
 /* Whether the request is a report of a page of one's own: no other site may write to the terminal. By a header of
  * its own, which a browser sends to another origin only once that has allowed it, as nothing here ever does. (Fetch

@@ -1,8 +1,7 @@
 /* Call ids: 16 bits, never 0, never one that is in flight. They are given out in turn from any first one, round and round, past
  * 65535 from 1. A page starts anywhere: where it is loaded anew, answers to the page before it go by the same name.
- * An id that was given
- * back rests: it is taken again only when at least half of all ids have been passed, or no other is free, so that a late
- * answer to a finished call does not meet a new one. 16 KiB, no allocation. */
+ * An id that was given back rests: it is taken again only when at least half of all ids have been passed, or no other is free,
+ * so that a late answer to a finished call does not meet a new one. 16 KiB, no allocation. */
 #ifndef DAFFI_CALLS_H
 #define DAFFI_CALLS_H
 

@@ -12,8 +12,7 @@ int daffi_members_new(struct daffi_span self, struct daffi_members **ret_members
 void daffi_members_free(struct daffi_members *members); /* NULL-safe */
 
 /* Adds a member, or replaces what is known of it (its place in the order stays, and its turn with each function that it
- * goes on to offer). Returns 0; -ENOMEM;
- * -ENOSPC past DAFFI_MEMBERS_MAX. On failure the registry is as it was. */
+ * goes on to offer). Returns 0; -ENOMEM; -ENOSPC past DAFFI_MEMBERS_MAX. On failure the registry is as it was. */
 int daffi_members_put(struct daffi_members *members, const struct daffi_member *member);
 
 /* Removes it; true when it was there. */
