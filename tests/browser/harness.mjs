@@ -164,12 +164,12 @@ export function said(handle, pattern, from = 0) {
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
   ".wasm": "application/wasm", ".css": "text/css", ".svg": "image/svg+xml" };
 
-/** Serves a folder over http on a free port: a site that knows nothing of the bridge. `pages` are made-up files: text, or { body, headers }. */
+/** Serves a folder over http on a free port: a site that knows nothing of the bridge. `pages` are made-up files: text, or { body, headers }, or what gives either for a request. */
 export async function serveFolder(folder, pages = {}) {
-  const server = createHttpServer((request, response) => {
+  const server = createHttpServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
     const file = join(folder, path);
-    const made = pages[path];
+    const made = typeof pages[path] === "function" ? await pages[path](request) : pages[path];
     const body = made?.body ?? made ?? (existsSync(file) ? readFileSync(file) : null);
     response.writeHead(body === null ? 404 : 200, { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream", ...made?.headers });
     response.end(body ?? "");
