@@ -46,7 +46,7 @@ export function showNumber(value, unit) {
     for (; value >= 1024 && at < units.length - 1; at++) value /= 1024;
     return `${value.toFixed(at === 0 || value >= 100 ? 0 : 1)} ${units[at]}/s`;
   }
-  const text = value >= 100 || Number.isInteger(value) ? Math.round(value).toLocaleString("en") : value.toPrecision(2);
+  const text = value >= 99.5 || Number.isInteger(value) ? Math.round(value).toLocaleString("en") : value.toPrecision(2);
   return unit ? `${text} ${unit}` : text;
 }
 

@@ -94,8 +94,9 @@ export class MemberList {
     const functions = element("div", { className: "functions" }, ...chips.values(), ...rest > 0 ? [element("span", { className: "member-note", textContent: `and ${rest} more` })] : []);
     functions.setAttribute("role", "group");
     functions.setAttribute("aria-label", `functions of ${plainName(name)}`);
+    const parts = plainName(name).match(/[^-]+-*|-+/g) ?? []; // Firefox breaks no line between "-" and a digit, but anywhere in a long word
     const row = element("li", {},
-      element("div", { className: "member-name" }, element("bdi", { textContent: plainName(name) }), element("span", { className: "member-note", textContent: note })), functions);
+      element("div", { className: "member-name" }, element("bdi", {}, ...parts.flatMap((part) => [part, element("wbr")])), element("span", { className: "member-note", textContent: note })), functions);
     this.#drawn.set(name, { row, chips, signature });
     if (before) before.row.replaceWith(row);
     return row;
