@@ -41,9 +41,9 @@ export class DaffiClient extends EventTarget {
 
   /** `name` may be left out: one is made of the page's host and 32 random bits. `options`: wsUrl (required), autoreconnect,
    *  reconnectDelay (ms), WebSocket (a class, where there is no global one), wasmUrl, token. */
-  constructor(...given) {
+  constructor(name, options) {
     super();
-    const [name, options] = given.length === 1 && typeof given[0] === "object" ? [undefined, given[0]] : given;
+    if (options === undefined && typeof name === "object") [name, options] = [undefined, name];
     const settings = readClientOptions(options);
     const own = name === undefined || name === null ? makeName() : checkName(name);
     this.#session = new Session(own, settings, this.#events, (state, previous) => this.dispatchEvent(new StateChange(state, previous)));

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import WebSocket from "ws";
-import { DaffiClient, makeClient } from "./peers.mjs";
-import { MSGPACK, startFakeServer } from "./fake_server.mjs";
+import { DaffiClient, failureOf, makeClient } from "./peers.mjs";
+import { MSGPACK, RAW, startFakeServer } from "./fake_server.mjs";
 
 const wsUrl = "ws://127.0.0.1:1";
 const make = (...args) => () => new DaffiClient(...args);
@@ -38,6 +38,16 @@ describe("new DaffiClient", () => {
     } finally {
       delete globalThis.location;
     }
+  });
+
+  test("of a subclass that hands on two arguments, the second of which is not given", () => {
+    class Named extends DaffiClient {
+      constructor(name, options) {
+        super(name, options);
+      }
+    }
+    assert.match(new Named({ wsUrl, WebSocket }).name, /^browser-0x[0-9a-f]{8}$/);
+    assert.equal(new Named("mine", { wsUrl, WebSocket }).name, "mine");
   });
 
   test("the other options", () => {
@@ -121,6 +131,15 @@ describe("options and arguments of calls", () => {
     assert.equal(conn.rpc_nowait({ timeout: -5 }).echo(1), undefined);
     assert.equal((await peer.next()).returnResult, false);
     assert.equal(warn.mock.callCount(), 0);
+  });
+
+  test("options may be inherited", async (t) => {
+    const { conn, peer } = await connected(t);
+    const inheriting = (own) => Object.assign(Object.create({ serde: "raw", receiver: "nobody" }), { timeout: 5, ...own });
+    assert.equal((await failureOf(conn.rpc(inheriting()).echo("x"))).code, "no-such-member");
+    assert.equal((await failureOf(conn.rpc(inheriting({ receiver: null })).echo("x"))).code, "timeout");
+    assert.equal((await peer.next()).decoder, RAW);
+    assert.equal(new DaffiClient(Object.create({ wsUrl, WebSocket })).state, "idle");
   });
 
   test("an unknown option of a call warns once, naming the known ones", async (t) => {
