@@ -1,12 +1,12 @@
 // The public face: new DaffiClient([name,] options).
 import { Connection } from "./connection.js";
-import { DaffiError, refused } from "./errors.js";
+import { DaffiError } from "./errors.js";
 import { Events } from "./events.js";
 import { VERSION } from "./generated.js";
 import { checkName, makeName } from "./names.js";
 import { readClientOptions } from "./options.js";
 import { Session } from "./session.js";
-import { bytesOf, showText } from "./text.js";
+import { checkBytes, showText } from "./text.js";
 import { kwargs } from "./values.js";
 
 /** The event that tells of a new `state`; `previous` is the one before. */
@@ -31,9 +31,7 @@ export class DaffiClient extends EventTarget {
 
   /** The text of raw bytes (UTF-8). */
   static text(bytes) {
-    const read = bytesOf(bytes);
-    if (!read) throw refused("text: bytes", bytes, "a Uint8Array or another view, or an ArrayBuffer is accepted");
-    return showText(read);
+    return showText(checkBytes("text: bytes", bytes, "a Uint8Array or another view, or an ArrayBuffer is accepted").slice());
   }
 
   #session;

@@ -268,6 +268,24 @@ describe("options and arguments of calls", () => {
     assert.equal(peer.unread, 0);
   });
 
+  test("bytes whose buffer was given away are refused by their argument, never sent as none", async (t) => {
+    const { conn, peer } = await connected(t);
+    const given = (make) => {
+      const buffer = new ArrayBuffer(8);
+      const value = make(buffer);
+      structuredClone(buffer, { transfer: [buffer] });
+      return value;
+    };
+    for (const make of [(buffer) => buffer, (buffer) => new Uint8Array(buffer), (buffer) => new Float32Array(buffer), (buffer) => new DataView(buffer), Buffer.from]) {
+      const value = given(make);
+      for (const serde of ["raw", "msgpack"]) {
+        await assert.rejects(conn.rpc({ serde }).echo(value), { name: "TypeError", message: /^echo: argument 1 is \[object \w+\].*detached/ }, `${serde}, ${make}`);
+      }
+      assert.throws(() => DaffiClient.text(value), { name: "TypeError", message: /^text: bytes is \[object \w+\].*detached/ }, String(make));
+    }
+    assert.equal(peer.unread, 0);
+  });
+
   test("kwargs go last", async (t) => {
     const { conn } = await connected(t);
     await assert.rejects(conn.rpc().echo(DaffiClient.kwargs({ b: 1 }), 2), { name: "TypeError", message: /last/ });
