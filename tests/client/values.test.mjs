@@ -1,6 +1,7 @@
 // Values there and back, against a real Service.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { DaffiClient, makeClient, startService } from "./peers.mjs";
 
 let service, client, conn;
@@ -105,6 +106,11 @@ describe("msgpack", () => {
     let deep = 1;
     for (let i = 0; i < 300; i++) deep = [deep];
     assert.deepEqual(await echo(deep), deep);
+  });
+
+  test("what another realm made, as the page of an iframe", async () => {
+    const there = runInNewContext("({ date: new Date(5), map: new Map([[1, new Map([['x', [null]]])]]), bytes: new Uint8Array([7]), buffer: new Uint8Array([8]).buffer, list: [1], plain: { a: 1 } })");
+    assert.deepEqual(await echo(there), { date: new Date(5), map: new Map([[1, { x: [null] }]]), bytes: new Uint8Array([7]), buffer: new Uint8Array([8]), list: [1], plain: { a: 1 } });
   });
 
   test("long texts, at every place of the window's edge", async () => {
