@@ -222,6 +222,19 @@ describe("options and arguments of calls", () => {
       });
     }
 
+    test("a stream whose source throws what is no Error rejects by one that has it as its cause, and closes nothing twice", async (t) => {
+      const { conn } = await connected(t);
+      for (const thrown of ["text", undefined, null, 5, Symbol("s"), Object.create(null), { toString: null }]) {
+        for (const style of ["stream", "stream_nowait"]) {
+          const source = { next() { throw thrown; }, return: () => assert.fail("it has ended by itself"), [Symbol.iterator]() { return this; } };
+          const late = new Promise((done) => setTimeout(done, 1000, new Error("it goes on")));
+          const error = await Promise.race([failureOf(conn[style]().echo(source)), late]);
+          assert.ok(error instanceof Error && !error.message.includes("goes on"), `${style}: ${error.message}`);
+          assert.equal(error.cause, thrown);
+        }
+      }
+    });
+
     test("a stream's function that stops the client, and throws: its error is what one hears of", async (t) => {
       const { client, conn } = await connected(t);
       const stream = conn.stream().echo(() => { client.stop(); throw new RangeError("its own"); });
