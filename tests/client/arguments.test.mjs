@@ -40,6 +40,14 @@ describe("new DaffiClient", () => {
     }
   });
 
+  test("its random bits are those of crypto.getRandomValues", { skip: !globalThis.crypto }, (t) => {
+    for (const [bits, shown] of [[0x3f9a12bc, "3f9a12bc"], [0xa, "0000000a"], [0xffffffff, "ffffffff"]]) {
+      t.mock.method(globalThis.crypto, "getRandomValues", (values) => values.fill(bits));
+      assert.equal(new DaffiClient({ wsUrl, WebSocket }).name, `browser-0x${shown}`);
+      t.mock.restoreAll();
+    }
+  });
+
   test("of a subclass that hands on two arguments, the second of which is not given", () => {
     class Named extends DaffiClient {
       constructor(name, options) {
@@ -308,6 +316,11 @@ describe("options and arguments of calls", () => {
     const { conn, peer } = await connected(t);
     await assert.rejects(conn.rpc({ serde: "raw" }).echo(new Uint8Array(33554431)), { name: "RangeError", message: /335544\d\d.*33554440/ });
     assert.equal(peer.unread, 0);
+  });
+
+  test("a long text in a refusal is cut", async (t) => {
+    const { conn } = await connected(t);
+    await assert.rejects(conn.rpc({ serde: "x".repeat(100000) }).echo(1), { message: new RegExp(`^rpc: serde is "x{60}…": "json"`) });
   });
 
   test("waitForMembers", async (t) => {

@@ -134,6 +134,13 @@ describe("msgpack", () => {
   });
 });
 
+test("a text that begins with U+FEFF keeps it, in each serde", async () => {
+  for (const text of ["\ufeff", "\ufeffshort", `\ufeff${"long".repeat(100)}`]) {
+    for (const serde of ["json", "msgpack"]) assert.deepEqual(await conn.rpc({ serde, timeout: 10000 }).echo([text, { [text]: text }]), [text, { [text]: text }]);
+    assert.equal(DaffiClient.text(await conn.rpc({ serde: "raw", timeout: 10000 }).echo(text)), text);
+  }
+});
+
 describe("raw", () => {
   const raw = () => conn.rpc({ timeout: 10000, serde: "raw" });
 
