@@ -338,6 +338,7 @@ describe("options and arguments of calls", () => {
       assert.equal(await proxy, proxy);
       assert.equal(await Promise.resolve(proxy), proxy);
       assert.equal(`${proxy}`, `[object Daffi ${style}]`);
+      for (const local of ["then", "toJSON", "valueOf"]) assert.equal(proxy[local], undefined);
       assert.equal(proxy[Symbol.iterator], undefined);
       assert.equal(JSON.stringify({ proxy }), "{\"proxy\":{}}");
       const { inspect } = await import("node:util");

@@ -113,6 +113,12 @@ describe("msgpack", () => {
     assert.deepEqual(await echo(there), { date: new Date(5), map: new Map([[1, { x: [null] }]]), bytes: new Uint8Array([7]), buffer: new Uint8Array([8]), list: [1], plain: { a: 1 } });
   });
 
+  test("as deep as Python packs it again; what is deeper is refused", async () => {
+    const nested = (depth) => (depth === 0 ? 1 : [nested(depth - 1)]);
+    assert.deepEqual(await echo(nested(498)), nested(498));
+    await assert.rejects(echo(nested(499)), { name: "TypeError", message: /nests deeper than 500, or holds itself/ });
+  });
+
   test("long texts, at every place of the window's edge", async () => {
     for (let length = 16360; length < 16390; length++) assert.deepEqual(await echo(["x".repeat(length), length, "é"]), ["x".repeat(length), length, "é"]);
     assert.equal(await echo("é".repeat(100000)), "é".repeat(100000));

@@ -92,14 +92,32 @@ describe("autoreconnect", () => {
   }
 });
 
-describe("a call", () => {
-  const connected = async (t) => {
-    const world = stillWorld(t);
-    const connecting = world.client.connect();
-    (await world.socket(1)).greet();
-    return { ...world, conn: await connecting };
-  };
+const connected = async (t) => {
+  const world = stillWorld(t);
+  const connecting = world.client.connect();
+  const only = await world.socket(1);
+  only.greet();
+  return { ...world, only, conn: await connecting };
+};
 
+test("a stream without answers waits while more than 1 MiB is unsent, looking every 5 ms, and not before", async (t) => {
+  const { conn, only, timers, times } = await connected(t);
+  only.bufferedAmount = 1048576;
+  await conn.stream_nowait().echo(["a", "b"]);
+  assert.deepEqual([only.sent.length, times()], [2, []]);
+  only.bufferedAmount++;
+  const stream = conn.stream_nowait().echo(["c"]);
+  for (let look = 0; look < 3; look++) {
+    assert.deepEqual([only.sent.length, times()], [2, [5]]);
+    if (look === 2) only.bufferedAmount--;
+    timers()[0].fire();
+    await new Promise((done) => { setImmediate(done); });
+  }
+  await stream;
+  assert.deepEqual([only.sent.length, times()], [3, []]);
+});
+
+describe("a call", () => {
   test("waits as long as it is told, also where that is more than a timer takes; null, undefined and Infinity are for ever", async (t) => {
     const { conn, times, client } = await connected(t);
     const given = [1, 0.5, 2147483647, 2147483648, 2 ** 40, Number.MAX_VALUE, null, undefined, Infinity];

@@ -1,8 +1,8 @@
-// Who is told of what, and of what not: handlers, readers of client.events(), and the reason that a server gave.
+// Who is told of what, and of what not; who is called, and who is not; what is taken for granted: all before a scripted server.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DaffiError, failureOf, makeClient, stateOf } from "./peers.mjs";
-import { HANDSHAKE, startFakeServer } from "./fake_server.mjs";
+import { HANDSHAKE, RAW, startFakeServer } from "./fake_server.mjs";
 
 const greeted = async (t, options = {}, greeting = {}) => {
   const server = await startFakeServer(t, (peer) => peer.greet(greeting));
@@ -113,10 +113,20 @@ test("client.bridge is what the bridge said, while there is a connection to it",
 });
 
 describe("oneself", () => {
-  const members = [{ name: "me", methods: ["echo", "mine"] }, { name: "w1", methods: ["echo"] }, { name: "idle", methods: ["other"] }];
+  /** A server that lists oneself with functions, as one does that was told of them. */
+  const listed = async (t) => {
+    const server = await startFakeServer(t, async (peer) => {
+      const { uuid } = await peer.next();
+      const members = [{ name: "me", methods: ["echo", "mine"] }, { name: "w1", methods: ["echo"] }, { name: "idle", methods: ["other"] }];
+      peer.name = "me";
+      peer.send({ uuid, flag: HANDSHAKE, metadata: "me||", payload: { meta: { type: "service", error: null }, members } });
+    });
+    const conn = await makeClient(t, server.url, { name: "me" }).connect();
+    return { conn, peer: await server.peer() };
+  };
 
   test("is never called by a call without a receiver, nor by a cast without one", async (t) => {
-    const { conn, peer } = await greeted(t, { name: "me" }, { members });
+    const { conn, peer } = await listed(t);
     for (let turn = 0; turn < 4; turn++) {
       const call = conn.rpc().echo(turn);
       const request = await peer.next();
@@ -135,7 +145,7 @@ describe("oneself", () => {
   });
 
   test("a cast's member that is there without the function has `no-such-method` as its value; each that is named is asked once", async (t) => {
-    const { conn, peer } = await greeted(t, { name: "me" }, { members });
+    const { conn, peer } = await listed(t);
     const cast = conn.cast({ receiver: ["w1", "idle", "w1"] }).echo(1);
     peer.answer(await peer.next(), "here");
     const { w1, idle } = await cast;
@@ -143,17 +153,24 @@ describe("oneself", () => {
   });
 });
 
-test("the window of a stream is 16 chunks by default", async (t) => {
-  const { conn, peer } = await greeted(t);
-  let made = 0;
-  const stream = conn.stream({ serde: "json" }).echo(function* () { while (made < 20) yield made++; });
-  const requests = [];
-  while (requests.length < 16) requests.push(await peer.next());
-  await new Promise((done) => { setImmediate(done); });
-  assert.deepEqual([made, peer.unread], [16, 0]);
-  for (let answered = 0; answered < 20; answered++) peer.answer(requests.shift() ?? await peer.next(), null);
-  await stream;
-});
+for (const style of ["stream", "rpc_nowait"]) {
+  test(`${style} of a generator function, by default: raw, each chunk answered, 16 of them under way`, async (t) => {
+    const { conn, peer } = await greeted(t);
+    let made = 0;
+    const promised = conn[style]().echo(function* () { while (made < 20) yield `chunk ${made++}`; });
+    assert.equal(promised === undefined, style === "rpc_nowait");
+    const requests = [];
+    while (requests.length < 16) requests.push(await peer.next());
+    await new Promise((done) => { setImmediate(done); });
+    assert.deepEqual([made, peer.unread], [16, 0]);
+    for (let index = 0; index < 20; index++) {
+      const request = requests.shift() ?? await peer.next();
+      assert.deepEqual([request.decoder, request.returnResult, String(request.payload)], [RAW, true, `chunk ${index}`]);
+      peer.answer(request, "", { decoder: RAW });
+    }
+    await promised;
+  });
+}
 
 test("an app.wasm that could not be loaded is tried again by the next connect()", async (t) => {
   const server = await startFakeServer(t, (peer) => peer.greet());
