@@ -36,9 +36,12 @@ export const decodeText = (bytes) => decode(bytes, strict);
 /** Invalid UTF-8 becomes U+FFFD. */
 export const showText = (bytes) => decode(bytes, lenient);
 
-/** The bytes of any view or buffer, without a copy; null for anything else. Throws where they are detached. */
+/** The bytes of any view or buffer, without a copy; null for anything else. Throws where they are not there any more. */
 export function bytesOf(value) {
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (ArrayBuffer.isView(value)) {
+    value.keys?.(); // throws where the buffer ends before it, which its length does not tell from an empty one
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
   return /^\[object (Shared)?ArrayBuffer\]$/.test(tagOf(value)) ? new Uint8Array(value) : null;
 }
 

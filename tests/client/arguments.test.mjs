@@ -289,7 +289,7 @@ describe("options and arguments of calls", () => {
     assert.equal(peer.unread, 0);
   });
 
-  test("bytes whose buffer was given away are refused by their argument, never sent as none", async (t) => {
+  test("bytes whose buffer was given away, or cut off before them, are refused by their argument, never sent as none", async (t) => {
     const { conn, peer } = await connected(t);
     const given = (make) => {
       const buffer = new ArrayBuffer(8);
@@ -300,9 +300,17 @@ describe("options and arguments of calls", () => {
     for (const make of [(buffer) => buffer, (buffer) => new Uint8Array(buffer), (buffer) => new Float32Array(buffer), (buffer) => new DataView(buffer), Buffer.from]) {
       const value = given(make);
       for (const serde of ["raw", "msgpack"]) {
-        await assert.rejects(conn.rpc({ serde }).echo(value), { name: "TypeError", message: /^echo: argument 1 is \[object \w+\].*detached/ }, `${serde}, ${make}`);
+        await assert.rejects(conn.rpc({ serde, timeout: 5000 }).echo(value), { name: "TypeError", message: /^echo: argument 1 is \[object \w+\].*detached/ }, `${serde}, ${make}`);
       }
       assert.throws(() => DaffiClient.text(value), { name: "TypeError", message: /^text: bytes is \[object \w+\].*detached/ }, String(make));
+    }
+    const shrunk = new ArrayBuffer(8, { maxByteLength: 8 });
+    if (shrunk.resizable) {
+      const views = [new Uint8Array(shrunk, 4), new Uint8Array(shrunk, 4, 4), new DataView(shrunk, 4)];
+      shrunk.resize(2);
+      for (const view of views) {
+        for (const serde of ["raw", "msgpack"]) await assert.rejects(conn.rpc({ serde, timeout: 5000 }).echo(view), { name: "TypeError", message: /^echo: argument 1 is \[object \w+\]/ });
+      }
     }
     assert.equal(peer.unread, 0);
   });
