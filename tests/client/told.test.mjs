@@ -65,6 +65,21 @@ test("a handler that was given twice is told twice, and each is removed by its o
   }
 });
 
+test("a handler that another one adds is told from the next event on", async (t) => {
+  const { client, peer } = await greeted(t);
+  let count = 0;
+  const adding = () => {
+    if (++count < 10) client.addEventHandler(adding);
+  };
+  client.addEventHandler(adding);
+  for (const [member, expected] of [["a", 1], ["b", 3], ["c", 7]]) {
+    const { all } = told(client, member);
+    peer.event("connected", member);
+    await all;
+    assert.equal(count, expected);
+  }
+});
+
 describe("events()", () => {
   test("next() that is called ahead gets them in order", async (t) => {
     const { client, peer } = await greeted(t);
