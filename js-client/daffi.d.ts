@@ -6,7 +6,7 @@ export as namespace DaffiClient;
 declare class Client extends EventTarget {
   static readonly version: string;
   /** Marks an object as Python's keyword arguments; goes last. */
-  static kwargs(values: Record<string, unknown>): Client.Kwargs;
+  static kwargs<T extends object>(values: Client.Plain<T>): Client.Kwargs;
   /** The text of raw bytes. */
   static text(bytes: ArrayBuffer | ArrayBufferView): string;
 
@@ -47,6 +47,7 @@ declare namespace Client {
 
   /** Every rejection but those of refused arguments, which are TypeError and RangeError. */
   export class DaffiError extends Error {
+    constructor(code: ErrorCode, message: string, details?: { cause?: unknown; [detail: string]: unknown });
     readonly name: "DaffiError";
     readonly code: ErrorCode;
     /** The member that was called. */
@@ -68,15 +69,15 @@ declare namespace Client {
     /** Address of the Python backend or the bridge: ws:// or wss://. */
     wsUrl: string | URL;
     /** Reconnect when the link is lost. Default false. */
-    autoreconnect?: boolean;
+    autoreconnect?: boolean | undefined;
     /** Milliseconds before the first retry, doubled after each failure up to 60 s. Default 2000. */
-    reconnectDelay?: number;
+    reconnectDelay?: number | undefined;
     /** The class to connect with, where there is no global one (Node before 22). */
-    WebSocket?: WebSocketClass;
+    WebSocket?: WebSocketClass | undefined;
     /** Where app.wasm is, if not beside this script. */
-    wasmUrl?: string | URL;
+    wasmUrl?: string | URL | undefined;
     /** What a bridge that asks for tokens is shown: a token, or a function that gives one for each attempt to connect. */
-    token?: string | (() => string | Promise<string>);
+    token?: string | (() => string | Promise<string>) | undefined;
   }
 
   /** What a WebSocket class must be able to do. */
@@ -95,31 +96,31 @@ declare namespace Client {
 
   export interface CallOptions {
     /** The member to call; "" or none: whoever exposes the function, in turn. */
-    receiver?: string | null;
+    receiver?: string | null | undefined;
     /** Milliseconds until `timeout`; null: none. */
-    timeout?: number | null;
+    timeout?: number | null | undefined;
     /** Default "json"; "raw" for streams. */
-    serde?: Serde | null;
+    serde?: Serde | null | undefined;
     /** Aborts the call. */
-    signal?: AbortSignal | null;
+    signal?: AbortSignal | null | undefined;
   }
 
   export interface CastOptions extends Omit<CallOptions, "receiver"> {
     /** The members to call; none: all who expose the function. */
-    receiver?: string | readonly string[] | null;
+    receiver?: string | readonly string[] | null | undefined;
   }
 
   export interface StreamOptions extends CallOptions {
     /** How many chunks may be unanswered. Default 16. */
-    window?: number | null;
+    window?: number | null | undefined;
   }
 
   export interface WaitOptions {
     /** Milliseconds until `timeout`; null: none. */
-    timeout?: number | null;
+    timeout?: number | null | undefined;
     /** Accepted for old pages; nothing is polled. */
-    interval?: number | null;
-    signal?: AbortSignal | null;
+    interval?: number | null | undefined;
+    signal?: AbortSignal | null | undefined;
   }
 
   /** Python's keyword arguments, made by DaffiClient.kwargs. */
@@ -129,6 +130,9 @@ declare namespace Client {
 
   /** What a worker offers, for rpc<Worker>(): its functions by name. */
   export type Methods = Record<string, (...args: any[]) => any>;
+
+  /** An object by its keys, of an interface or a class as well; no array, function or Map. */
+  export type Plain<T> = T extends readonly any[] | ((...args: any) => any) | ReadonlyMap<any, any> ? never : T;
 
   type Any<T, Yes, No> = 0 extends 1 & T ? Yes : No;
   type Resolved<T> = T extends PromiseLike<infer R> ? R : T;

@@ -21,21 +21,15 @@ export class Calls {
 
   /** An id for a message that nobody answers. */
   takeId() {
-    const id = this.#openId();
-    this.#host.core.closeCall(id);
-    return id;
-  }
-
-  #openId() {
     const id = this.#host.core.openCall();
-    if (id < 0) throw new DaffiError("busy", `${this.#waiting.size} calls wait for answers: the wire has no more ids`);
+    this.#host.core.closeCall(id);
     return id;
   }
 
   /** Begins to wait. `what`, which is ours from here on: { method, member, timeout, signal, late() → text, outlives() the connection's loss,
    *  outlivesEviction() of its member }. Its promise settles once: by `answer`, by `fail`, by its timeout or signal. `wire`: it gets a call id. */
   open(what, wire) {
-    what.id = wire ? this.#openId() : --this.#wireless;
+    what.id = wire ? this.#host.core.openCall() : --this.#wireless;
     const call = makeDeferred(what);
     this.#waiting.set(call.id, call);
     if (call.timeout) call.timer = setTimeout(() => this.#failAlone(call, this.#error("timeout", call, call.late())), call.timeout);

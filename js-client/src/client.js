@@ -1,12 +1,12 @@
 // The public face: new DaffiClient([name,] options).
 import { Connection } from "./connection.js";
-import { DaffiError, refused } from "./errors.js";
+import { DaffiError } from "./errors.js";
 import { Events } from "./events.js";
 import { VERSION } from "./generated.js";
 import { checkName, makeName } from "./names.js";
 import { readClientOptions } from "./options.js";
 import { Session } from "./session.js";
-import { bytesOf, showText } from "./text.js";
+import { checkBytes, showText } from "./text.js";
 import { kwargs } from "./values.js";
 
 /** The event that tells of a new `state`; `previous` is the one before. */
@@ -31,9 +31,7 @@ export class DaffiClient extends EventTarget {
 
   /** The text of raw bytes (UTF-8). */
   static text(bytes) {
-    const read = bytesOf(bytes);
-    if (!read) throw refused("text: bytes", bytes, "a Uint8Array or another view, or an ArrayBuffer is accepted");
-    return showText(read);
+    return showText(checkBytes("text: bytes", bytes, "a Uint8Array or another view, or an ArrayBuffer is accepted").slice());
   }
 
   #session;
@@ -41,9 +39,9 @@ export class DaffiClient extends EventTarget {
 
   /** `name` may be left out: one is made of the page's host and 32 random bits. `options`: wsUrl (required), autoreconnect,
    *  reconnectDelay (ms), WebSocket (a class, where there is no global one), wasmUrl, token. */
-  constructor(...given) {
+  constructor(name, options) {
     super();
-    const [name, options] = given.length === 1 && typeof given[0] === "object" ? [undefined, given[0]] : given;
+    if (options === undefined && typeof name === "object") [name, options] = [undefined, name];
     const settings = readClientOptions(options);
     const own = name === undefined || name === null ? makeName() : checkName(name);
     this.#session = new Session(own, settings, this.#events, (state, previous) => this.dispatchEvent(new StateChange(state, previous)));

@@ -239,9 +239,11 @@ export class Core {
     });
   }
 
-  /** A call id, below 0 when none is free. */
+  /** A call id. */
   openCall() {
-    return this.#wasm.call_open();
+    const id = this.#wasm.call_open();
+    if (id < 0) throw new DaffiError("busy", "65535 calls wait for answers: the wire has no more ids");
+    return id;
   }
 
   /** Never throws: it is called from timers and clean-ups. */

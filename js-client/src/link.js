@@ -112,6 +112,7 @@ export class Link {
 
   #handshake(methods) {
     this.methods = methods;
+    this.#uuid = 0; // a former one may be a call's by now, which stays open if there is none for this
     this.#uuid = this.#core.openCall();
     const kind = { flag: HANDSHAKE, decoder: JSON_SERDE, isBytes: false, returnResult: true };
     return this.#core.encodeMessage(this.#uuid, kind, `${this.#name}||`, this.#core.handshakeOf(this.#name, this.methods));

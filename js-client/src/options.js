@@ -12,10 +12,10 @@ const isNumber = (value) => typeof value === "number" && value > 0;
 function readOptions(call, options, known) {
   if (options !== undefined && typeof options !== "object") throw refused(`${call}: options`, options, "an object is accepted");
   const read = {};
-  for (const [option, value] of Object.entries(options ?? {})) {
+  for (const option in options) {
     const text = `daffi: ${call}: unknown option "${option}" is ignored; known are ${known.join(", ")}`;
     if (known.includes(option)) {
-      read[option] = value ?? undefined;
+      read[option] = options[option] ?? undefined;
     } else if (!warned.has(text)) {
       warned.add(text);
       console.warn(text);

@@ -260,7 +260,7 @@ export class Session {
   async #serve(request, method) {
     const attempt = this.#attempt;
     const answer = await this.exposure.answer(this.core, request, method);
-    if (!answer || attempt !== this.#attempt || this.state !== "connected") return;
+    if (!answer || attempt !== this.#attempt) return;
     const send = ({ flag, decoder, payload: { bytes, isBytes } }) => {
       const kind = { flag, decoder, isBytes, returnResult: false };
       this.link.send(this.core.encodeMessage(request.uuid, kind, `${this.name}|${request.caller}|${method}`, bytes, this.limit));

@@ -1,5 +1,5 @@
 // A source, chunk by chunk, to one member: a window of them may be unanswered, and the socket's buffer is respected.
-import { refused } from "./errors.js";
+import { describe, refused } from "./errors.js";
 
 /** The chunks of whatever was given: an iterator. Strings, buffers, views and other values are one chunk. */
 export function chunksOf(method, args) {
@@ -66,7 +66,7 @@ export async function pumpStream(iterator, { calls, task, send, window, session 
     while (calls.isOpen(task) && open.size > 0) await changed();
     calls.finish(task, undefined);
   } catch (error) {
-    calls.fail(task, error instanceof Error ? error : new Error(String(error), { cause: error }));
+    calls.fail(task, error instanceof Error ? error : new Error(describe(error), { cause: error }));
   }
   closeSource();
 }

@@ -1,5 +1,5 @@
 // UTF-8, both ways.
-import { tagOf } from "./errors.js";
+import { refused, tagOf } from "./errors.js";
 
 const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -36,9 +36,23 @@ export const decodeText = (bytes) => decode(bytes, strict);
 /** Invalid UTF-8 becomes U+FFFD. */
 export const showText = (bytes) => decode(bytes, lenient);
 
-/** The bytes of a Uint8Array, any other view, or a buffer, without a copy; null for anything else. */
+/** The bytes of any view or buffer, without a copy; null for anything else. Throws where they are not there any more. */
 export function bytesOf(value) {
-  if (value instanceof Uint8Array) return value;
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (ArrayBuffer.isView(value)) {
+    value.keys?.(); // throws where the buffer ends before it, which its length does not tell from an empty one
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
   return /^\[object (Shared)?ArrayBuffer\]$/.test(tagOf(value)) ? new Uint8Array(value) : null;
+}
+
+/** The same, or the TypeError of `argument`. */
+export function checkBytes(argument, value, accepted) {
+  let why = accepted;
+  try {
+    const bytes = bytesOf(value);
+    if (bytes) return bytes;
+  } catch ({ message }) {
+    why = `${message}; ${accepted}`;
+  }
+  throw refused(argument, value, why);
 }

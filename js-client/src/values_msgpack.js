@@ -84,6 +84,7 @@ class Packer {
   #object(pack, value, depth) {
     if (depth > DEPTH_MAX) throw new Error(`it nests deeper than ${DEPTH_MAX}, or holds itself`);
     const bytes = bytesOf(value);
+    const tag = tagOf(value); // which other realms' objects have as well
     if (bytes) {
       this.head(pack.pack_binary, bytes.length);
       this.bytes(bytes);
@@ -91,12 +92,12 @@ class Packer {
       const { length } = value; // a getter may change it
       this.head(pack.pack_array, length);
       for (let index = 0; index < length; index++) this.value(pack, value[index], depth);
-    } else if (value instanceof Date) {
+    } else if (tag === "[object Date]") {
       const time = value.getTime();
       if (Number.isNaN(time)) throw new Error("it is an invalid Date");
       const seconds = Math.floor(time / 1000);
       this.head(pack.pack_timestamp, BigInt(seconds), (time - seconds * 1000) * 1000000);
-    } else if (value instanceof Map) {
+    } else if (tag === "[object Map]") {
       const entries = [...value]; // a getter may add some
       this.head(pack.pack_map, entries.length);
       for (const [key, item] of entries) {
@@ -107,7 +108,6 @@ class Packer {
         this.value(pack, item, depth);
       }
     } else {
-      const tag = tagOf(value);
       if (tag !== "[object Object]") throw new Error(`${tag} is no value that msgpack has`);
       const keys = Object.keys(value);
       this.head(pack.pack_map, keys.length);

@@ -111,6 +111,24 @@ for (const kind of ["router", "service"]) {
         assert.equal(await page.evaluate(() => conn.rpc({ timeout: 20000 }).add(1, 1)), 2);
       });
 
+      test("values and signals of an iframe, and bytes that are shared or may grow", async () => {
+        const got = await page.evaluate(async () => {
+          const frame = document.body.appendChild(document.createElement("iframe"));
+          const make = (code) => frame.contentWindow.eval(code);
+          const packed = await conn.rpc({ serde: "msgpack", timeout: 20000 }).echo([make("new Date(5)"), make("new Map([[1, 'one']])"), make("new Uint8Array([7])"), make("({ a: [1] })")]);
+          const aborted = await conn.rpc({ signal: make("AbortSignal.abort()") }).echo(1).catch((error) => error.code);
+          frame.remove();
+          const texts = [];
+          for (const buffer of [new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer, new ArrayBuffer(40, { maxByteLength: 80 })]) {
+            const bytes = new Uint8Array(buffer, 0, 40).fill(104);
+            const answers = [await conn.rpc({ serde: "raw", timeout: 20000 }).echo(bytes), await conn.rpc({ serde: "msgpack", timeout: 20000 }).echo(bytes), bytes];
+            texts.push(...answers.map((answer) => DaffiClient.text(answer)));
+          }
+          return [packed[0].getTime(), packed[1].get(1), [...packed[2]], packed[3], aborted, texts];
+        });
+        assert.deepEqual(got, [5, "one", [7], { a: [1] }, "aborted", Array(6).fill("h".repeat(40))]);
+      });
+
       for (const [type, load] of [["classic", 'importScripts("SITE/daffi.js");'], ["module", 'import { DaffiClient } from "SITE/daffi.mjs";']]) {
         test(`a ${type} Worker holds a client, with app.wasm from beside the script`, async () => {
           const answer = await page.evaluate(({ code, how }) => new Promise((done, failed) => {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import WebSocket from "ws";
-import { DaffiClient, makeClient } from "./peers.mjs";
-import { MSGPACK, startFakeServer } from "./fake_server.mjs";
+import { DaffiClient, failureOf, makeClient } from "./peers.mjs";
+import { MSGPACK, RAW, startFakeServer } from "./fake_server.mjs";
 
 const wsUrl = "ws://127.0.0.1:1";
 const make = (...args) => () => new DaffiClient(...args);
@@ -38,6 +38,24 @@ describe("new DaffiClient", () => {
     } finally {
       delete globalThis.location;
     }
+  });
+
+  test("its random bits are those of crypto.getRandomValues", { skip: !globalThis.crypto }, (t) => {
+    for (const [bits, shown] of [[0x3f9a12bc, "3f9a12bc"], [0xa, "0000000a"], [0xffffffff, "ffffffff"]]) {
+      t.mock.method(globalThis.crypto, "getRandomValues", (values) => values.fill(bits));
+      assert.equal(new DaffiClient({ wsUrl, WebSocket }).name, `browser-0x${shown}`);
+      t.mock.restoreAll();
+    }
+  });
+
+  test("of a subclass that hands on two arguments, the second of which is not given", () => {
+    class Named extends DaffiClient {
+      constructor(name, options) {
+        super(name, options);
+      }
+    }
+    assert.match(new Named({ wsUrl, WebSocket }).name, /^browser-0x[0-9a-f]{8}$/);
+    assert.equal(new Named("mine", { wsUrl, WebSocket }).name, "mine");
   });
 
   test("the other options", () => {
@@ -123,6 +141,15 @@ describe("options and arguments of calls", () => {
     assert.equal(warn.mock.callCount(), 0);
   });
 
+  test("options may be inherited", async (t) => {
+    const { conn, peer } = await connected(t);
+    const inheriting = (own) => Object.assign(Object.create({ serde: "raw", receiver: "nobody" }), { timeout: 5, ...own });
+    assert.equal((await failureOf(conn.rpc(inheriting()).echo("x"))).code, "no-such-member");
+    assert.equal((await failureOf(conn.rpc(inheriting({ receiver: null })).echo("x"))).code, "timeout");
+    assert.equal((await peer.next()).decoder, RAW);
+    assert.equal(new DaffiClient(Object.create({ wsUrl, WebSocket })).state, "idle");
+  });
+
   test("an unknown option of a call warns once, naming the known ones", async (t) => {
     const { conn, peer } = await connected(t);
     const warn = t.mock.method(console, "warn", () => {});
@@ -203,6 +230,19 @@ describe("options and arguments of calls", () => {
       });
     }
 
+    test("a stream whose source throws what is no Error rejects by one that has it as its cause, and closes nothing twice", async (t) => {
+      const { conn } = await connected(t);
+      for (const thrown of ["text", undefined, null, 5, Symbol("s"), Object.create(null), { toString: null }]) {
+        for (const style of ["stream", "stream_nowait"]) {
+          const source = { next() { throw thrown; }, return: () => assert.fail("it has ended by itself"), [Symbol.iterator]() { return this; } };
+          const late = new Promise((done) => setTimeout(done, 1000, new Error("it goes on")));
+          const error = await Promise.race([failureOf(conn[style]().echo(source)), late]);
+          assert.ok(error instanceof Error && !error.message.includes("goes on"), `${style}: ${error.message}`);
+          assert.equal(error.cause, thrown);
+        }
+      }
+    });
+
     test("a stream's function that stops the client, and throws: its error is what one hears of", async (t) => {
       const { client, conn } = await connected(t);
       const stream = conn.stream().echo(() => { client.stop(); throw new RangeError("its own"); });
@@ -249,6 +289,32 @@ describe("options and arguments of calls", () => {
     assert.equal(peer.unread, 0);
   });
 
+  test("bytes whose buffer was given away, or cut off before them, are refused by their argument, never sent as none", async (t) => {
+    const { conn, peer } = await connected(t);
+    const given = (make) => {
+      const buffer = new ArrayBuffer(8);
+      const value = make(buffer);
+      structuredClone(buffer, { transfer: [buffer] });
+      return value;
+    };
+    for (const make of [(buffer) => buffer, (buffer) => new Uint8Array(buffer), (buffer) => new Float32Array(buffer), (buffer) => new DataView(buffer), Buffer.from]) {
+      const value = given(make);
+      for (const serde of ["raw", "msgpack"]) {
+        await assert.rejects(conn.rpc({ serde, timeout: 5000 }).echo(value), { name: "TypeError", message: /^echo: argument 1 is \[object \w+\].*detached/ }, `${serde}, ${make}`);
+      }
+      assert.throws(() => DaffiClient.text(value), { name: "TypeError", message: /^text: bytes is \[object \w+\].*detached/ }, String(make));
+    }
+    const shrunk = new ArrayBuffer(8, { maxByteLength: 8 });
+    if (shrunk.resizable) {
+      const views = [new Uint8Array(shrunk, 4), new Uint8Array(shrunk, 4, 4), new DataView(shrunk, 4)];
+      shrunk.resize(2);
+      for (const view of views) {
+        for (const serde of ["raw", "msgpack"]) await assert.rejects(conn.rpc({ serde, timeout: 5000 }).echo(view), { name: "TypeError", message: /^echo: argument 1 is \[object \w+\]/ });
+      }
+    }
+    assert.equal(peer.unread, 0);
+  });
+
   test("kwargs go last", async (t) => {
     const { conn } = await connected(t);
     await assert.rejects(conn.rpc().echo(DaffiClient.kwargs({ b: 1 }), 2), { name: "TypeError", message: /last/ });
@@ -258,6 +324,11 @@ describe("options and arguments of calls", () => {
     const { conn, peer } = await connected(t);
     await assert.rejects(conn.rpc({ serde: "raw" }).echo(new Uint8Array(33554431)), { name: "RangeError", message: /335544\d\d.*33554440/ });
     assert.equal(peer.unread, 0);
+  });
+
+  test("a long text in a refusal is cut", async (t) => {
+    const { conn } = await connected(t);
+    await assert.rejects(conn.rpc({ serde: "x".repeat(100000) }).echo(1), { message: new RegExp(`^rpc: serde is "x{60}…": "json"`) });
   });
 
   test("waitForMembers", async (t) => {
@@ -275,6 +346,7 @@ describe("options and arguments of calls", () => {
       assert.equal(await proxy, proxy);
       assert.equal(await Promise.resolve(proxy), proxy);
       assert.equal(`${proxy}`, `[object Daffi ${style}]`);
+      for (const local of ["then", "toJSON", "valueOf"]) assert.equal(proxy[local], undefined);
       assert.equal(proxy[Symbol.iterator], undefined);
       assert.equal(JSON.stringify({ proxy }), "{\"proxy\":{}}");
       const { inspect } = await import("node:util");

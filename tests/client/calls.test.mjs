@@ -261,6 +261,14 @@ for (const bridged of [false, true]) {
       assert.equal(await conn.rpc({ receiver: "w1" }).whoami(), "w1");
     });
 
+    if (bridged) test("a bridge tells what it takes, and that it gives a sign of life every 20 s; a Router tells nothing", async (t) => {
+      const { client } = await connect(t);
+      assert.deepEqual(client.bridge, { abi: 1, maxMessage: 8388608, maxBatch: 65536, heartbeat: 20000 });
+      const bare = makeClient(t, router.url);
+      await bare.connect();
+      assert.equal(bare.bridge, null);
+    });
+
     if (bridged) test("a name that is taken is refused to others, and its holder is not disturbed", async (t) => {
       const { client, conn } = await connect(t, { name: "contested" });
       assert.equal((await failureOf(makeClient(t, url, { name: "contested" }).connect())).code, "refused");

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { WebSocket } from "ws";
-import { ERROR, HANDSHAKE, MSGPACK, PICKLE, REQUEST, decode, encode, startFakeServer } from "./fake_server.mjs";
+import { ERROR, HANDSHAKE, MSGPACK, PICKLE, REQUEST, RESPONSE, decode, encode, startFakeServer } from "./fake_server.mjs";
 import { DaffiClient, DaffiError, eventOf, failureOf, makeClient, startBridge, startRouter, startService, startWorker, stateOf } from "./peers.mjs";
 import { takeSeed } from "./random_values.mjs";
 import { startCaller } from "./python_caller.mjs";
@@ -503,4 +503,37 @@ test("what is no function, or no name, is refused as it is given", (t) => {
   assert.throws(() => client.expose(null), { name: "TypeError", message: /functions is null/ });
   assert.throws(() => client.expose({ f: 1 }), { name: "TypeError", message: /expose: f is 1: a function is accepted/ });
   for (const name of ["a|b", "a,b", "", "a\n"]) assert.throws(() => client.expose({ [name]: () => {} }), { name: "TypeError", message: /expose: a function's name is / });
+});
+
+test("a call that comes before the handshake is answered is answered, once that is", { timeout: 20000 }, async (t) => {
+  let began;
+  const begun = new Promise((done) => { began = done; });
+  const server = await startFakeServer(t, async (peer) => {
+    const { uuid, transmitter } = await peer.next();
+    peer.send({ uuid: 7, flag: REQUEST, returnResult: true, metadata: `w1|${transmitter}|f`, payload: { args: [1], kwargs: {} } });
+    await begun;
+    await new Promise((done) => { setImmediate(done); }); // it is done
+    peer.send({ uuid, flag: HANDSHAKE, metadata: `${transmitter}||`, payload: { meta: { type: "router", error: null }, members: [] } });
+  });
+  const client = makeClient(t, server.url);
+  await client.expose({ f: (value) => { began(); return value + 1; } });
+  await client.connect();
+  const answer = await (await server.peer()).next();
+  assert.deepEqual([answer.uuid, answer.flag, answer.receiver, String(answer.payload)], [7, RESPONSE, "w1", '{"args":[2],"kwargs":{}}']);
+});
+
+test("expose() while every id of the wire waits for an answer rejects `busy`, and takes no call's id", async (t) => {
+  const bridge = { abi: 1, maxMessage: 0, maxBatch: 65536, heartbeat: 0 };
+  for (const offer of [undefined, bridge]) {
+    const server = await startFakeServer(t, (peer) => peer.greet({ bridge: offer }));
+    const client = makeClient(t, server.url);
+    const conn = await client.connect();
+    const peer = await server.peer();
+    const calls = Array.from({ length: 65535 }, () => failureOf(conn.rpc().echo(0)));
+    assert.equal((await failureOf(client.expose({ f() {} }))).code, "busy");
+    assert.equal((await failureOf(conn.rpc().echo(0))).code, "busy");
+    for (let left = calls.length; left > 0; left--) assert.equal((await peer.next()).method, "echo");
+    client.stop();
+    assert.deepEqual([...new Set((await Promise.all(calls)).map(({ code }) => code))], ["closed"]);
+  }
 });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ROOT } from "./peers.mjs";
 
-const [CALLS, LINK, BACKOFF, ARGUMENTS, BUILD, VALUES, REFUSALS] = ["calls", "link", "backoff", "arguments", "build", "values", "refusals"].map((name) => `tests/client/${name}.test.mjs`);
+const [CALLS, LINK, WAITS, ARGUMENTS, BUILD, VALUES, REFUSALS] = ["calls", "link", "waits", "arguments", "build", "values", "refusals"].map((name) => `tests/client/${name}.test.mjs`);
 const [PAGES, EXAMPLES, DOCUMENT, FEATURES] = ["client", "examples", "document", "features"].map((name) => `tests/browser/${name}.test.mjs`);
 
 const STATEMENTS = [
@@ -21,7 +21,7 @@ const STATEMENTS = [
   ["new DaffiClient(options): host name and 32 random bits", ARGUMENTS, "without a name, one is made"],
   ["wsUrl is required", ARGUMENTS, "wsUrl is required"],
   ["autoreconnect: reconnects when the server drops the link; default false", LINK, "no reconnect unless asked"],
-  ["reconnectDelay: doubled after each failure, at most 60 s", BACKOFF, "doubled after each failure, up to 60 s"],
+  ["reconnectDelay: 2 s by default, doubled after each failure, at most 60 s", WAITS, "2 s by default, doubled after each failure up to 60 s"],
   ["it goes on trying", LINK, "autoreconnect goes on while the server is away"],
   ["There is no wasmPath: it is ignored, with a warning", ARGUMENTS, "an unknown option warns once, naming the known ones"],
   // connect, stop, events
@@ -32,7 +32,8 @@ const STATEMENTS = [
   ["rpc: one target", CALLS, "rpc gives the result"],
   ["receiver pins to a worker; \"\" is any", CALLS, "no receiver is round-robin; a receiver is pinned"],
   ["timeout rejects when no reply comes within it", CALLS, "timeout, and the late answer goes to nobody"],
-  ["serde: json, msgpack, raw; json is the default", PAGES, "raw: bytes with zeros and text, a Uint8Array back always"],
+  ["serde: json, msgpack, raw", PAGES, "raw: bytes with zeros and text, a Uint8Array back always"],
+  ["serde: json is the default", REFUSALS, "json, a BigInt"],
   ["rpc_nowait: the same options, timeout is ignored", ARGUMENTS, "rpc_nowait knows timeout and ignores it; returns nothing"],
   // cast, cast_nowait
   ["cast: every worker that exposes it, a dict of results", CALLS, "cast: each worker's result by its name"],

@@ -1,6 +1,7 @@
 // Values there and back, against a real Service.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { DaffiClient, makeClient, startService } from "./peers.mjs";
 
 let service, client, conn;
@@ -107,6 +108,17 @@ describe("msgpack", () => {
     assert.deepEqual(await echo(deep), deep);
   });
 
+  test("what another realm made, as the page of an iframe", async () => {
+    const there = runInNewContext("({ date: new Date(5), map: new Map([[1, new Map([['x', [null]]])]]), bytes: new Uint8Array([7]), buffer: new Uint8Array([8]).buffer, list: [1], plain: { a: 1 } })");
+    assert.deepEqual(await echo(there), { date: new Date(5), map: new Map([[1, { x: [null] }]]), bytes: new Uint8Array([7]), buffer: new Uint8Array([8]), list: [1], plain: { a: 1 } });
+  });
+
+  test("as deep as Python packs it again; what is deeper is refused", async () => {
+    const nested = (depth) => (depth === 0 ? 1 : [nested(depth - 1)]);
+    assert.deepEqual(await echo(nested(498)), nested(498));
+    await assert.rejects(echo(nested(499)), { name: "TypeError", message: /nests deeper than 500, or holds itself/ });
+  });
+
   test("long texts, at every place of the window's edge", async () => {
     for (let length = 16360; length < 16390; length++) assert.deepEqual(await echo(["x".repeat(length), length, "é"]), ["x".repeat(length), length, "é"]);
     assert.equal(await echo("é".repeat(100000)), "é".repeat(100000));
@@ -126,6 +138,13 @@ describe("msgpack", () => {
     assert.deepEqual([await kind(3), await kind(2.5), await kind(new Uint8Array([1])), await kind("x"), await kind(2n ** 64n - 1n), await kind(null)],
       [["int", "3"], ["float", "2.5"], ["bytes", "b'\\x01'"], ["str", "'x'"], ["int", "18446744073709551615"], ["NoneType", "None"]]);
   });
+});
+
+test("a text that begins with U+FEFF keeps it, in each serde", async () => {
+  for (const text of ["\ufeff", "\ufeffshort", `\ufeff${"long".repeat(100)}`]) {
+    for (const serde of ["json", "msgpack"]) assert.deepEqual(await conn.rpc({ serde, timeout: 10000 }).echo([text, { [text]: text }]), [text, { [text]: text }]);
+    assert.equal(DaffiClient.text(await conn.rpc({ serde: "raw", timeout: 10000 }).echo(text)), text);
+  }
 });
 
 describe("raw", () => {

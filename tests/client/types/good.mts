@@ -55,6 +55,9 @@ conn.cast_nowait<Worker>({ receiver: "a" }).greet("all");
 
 // Keyword arguments.
 const kwargs: Kwargs = DaffiClient.kwargs({ b: 2 });
+interface Named { limit?: number; order: "up" | "down" }
+declare const named: Named;
+DaffiClient.kwargs(named);
 await conn.rpc().add(1, kwargs);
 await conn.rpc<Worker>().add(1, 2, kwargs);
 await conn.rpc<Worker>().add(1, kwargs);
@@ -132,7 +135,15 @@ const call: CallOptions = { serde: "raw" satisfies Serde };
 const cast: CastOptions = { receiver: [] };
 const stream: StreamOptions = { ...call, window: 1 };
 const waiting: WaitOptions = {};
+const maybe = { receiver: undefined, timeout: undefined, serde: undefined, signal: undefined } as { receiver: string | undefined; timeout: number | undefined; serde: Serde | undefined;
+  signal: AbortSignal | undefined };
+conn.rpc(maybe);
+conn.cast({ ...maybe, receiver: undefined });
+conn.stream({ ...maybe, window: undefined });
+conn.waitForMembers("a", { timeout: maybe.timeout, interval: undefined, signal: maybe.signal });
+new DaffiClient({ wsUrl: "ws://127.0.0.1:5000", autoreconnect: undefined, reconnectDelay: undefined, WebSocket: undefined, wasmUrl: undefined, token: undefined });
+const own = new DaffiError("busy", "not now", { member: "a", cause: new Error("why") });
 const code: ErrorCode = "busy";
 client.stop();
-console.log(state, offer, version, untyped, bytes, methods, text, cast, stream, waiting, code, DaffiClient.DaffiError === DaffiError);
+console.log(state, offer, version, untyped, bytes, methods, text, cast, stream, waiting, code, own, DaffiClient.DaffiError === DaffiError);
 remove();

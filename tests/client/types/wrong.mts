@@ -30,6 +30,10 @@ client.expose();
 client.expose({ answer: 42 });
 // @ts-expect-error a function without a name
 client.expose(() => 1);
+// @ts-expect-error a list of functions without names
+client.expose([() => 1]);
+// @ts-expect-error functions of a class, which are not the object's own: none would be exposed
+client.expose(new (class { add(a: number) { return a; } })());
 // @ts-expect-error a name is text
 client.unexpose(() => 1);
 // @ts-expect-error a function that the worker has not
@@ -86,6 +90,14 @@ conn.waitForMembers([5]);
 conn.waitForMembers("a", { serde: "json" });
 // @ts-expect-error keyword arguments are an object
 DaffiClient.kwargs(5);
+// @ts-expect-error keyword arguments are no list
+DaffiClient.kwargs([1]);
+// @ts-expect-error keyword arguments are no Map
+DaffiClient.kwargs(new Map([["a", 1]]));
+// @ts-expect-error keyword arguments are no function
+DaffiClient.kwargs(() => 1);
+// @ts-expect-error an error has a code
+new DaffiError("a message alone");
 // @ts-expect-error text of bytes, not of text
 DaffiClient.text("hi");
 // @ts-expect-error a handler is a function
