@@ -45,7 +45,7 @@ static void say_modes(const struct generation *generation) {
     for (size_t i = 0; i < generation->config->listeners_count; i++) {
         const struct listener_socket *socket = &generation->sockets[i]->socket;
         const unsigned mode = generation->config->listeners[i].mode;
-        if (!listener_has_mode(socket, mode)) {
+        if (!listener_socket_has_mode(socket, mode)) {
             log_write(CONFIG_LOG_WARNING,
                       "%s has not the mode %04o: it gets that when it is made, at the next start",
                       socket->address, mode);
