@@ -15,8 +15,6 @@
 
 enum { CASE_MAX = 65536 };
 
-static struct guarded guarded;
-
 static struct daffi_message request(void) {
     return (struct daffi_message){
         .uuid = 0x1234,
@@ -382,18 +380,6 @@ static void vector(void **state) {
     }
 }
 
-static int set_up(void **state) {
-    (void)state;
-    guarded = guarded_new(CASE_MAX);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    guarded_free(&guarded);
-    return 0;
-}
-
 int main(void) {
     enum { VECTORS_MAX = 64 };
     const struct CMUnitTest tests[] = {
@@ -409,7 +395,7 @@ int main(void) {
         cmocka_unit_test(broken_metadata),
         cmocka_unit_test(random_bytes),
     };
-    int failed = cmocka_run_group_tests_name("message", tests, set_up, tear_down);
+    int failed = cmocka_run_group_tests_name("message", tests, guarded_set_up, guarded_tear_down);
 
     json_error_t error;
     json_t *file = json_load_file(TESTS_DIR "/vectors/daffi-3.0.1.json", 0, &error);
@@ -427,7 +413,8 @@ int main(void) {
                                       .test_func = vector,
                                       .initial_state = object};
     }
-    failed += _cmocka_run_group_tests("vectors of daffi 3.0.1", each, count, set_up, tear_down);
+    failed +=
+        _cmocka_run_group_tests("vectors of daffi 3.0.1", each, count, guarded_set_up, guarded_tear_down);
     json_decref(file);
     return failed;
 }

@@ -15,8 +15,6 @@
 
 enum { BYTES_MAX = 1 << 17 };
 
-static struct guarded guarded;
-
 static struct daffi_span json_span(const json_t *object, const char *key) {
     const json_t *string = json_object_get(object, key);
     return daffi_span_of(json_string_value(string), json_string_length(string));
@@ -191,18 +189,6 @@ static void json_of_every_byte(void **state) {
     }
 }
 
-static int set_up(void **state) {
-    (void)state;
-    guarded = guarded_new(BYTES_MAX);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    guarded_free(&guarded);
-    return 0;
-}
-
 int main(void) {
     enum { VECTORS_MAX = 64 };
     const struct CMUnitTest tests[] = {
@@ -211,7 +197,7 @@ int main(void) {
         cmocka_unit_test(json_of_every_kind_of_text),
         cmocka_unit_test(json_of_every_byte),
     };
-    int failed = cmocka_run_group_tests_name("remote error", tests, set_up, tear_down);
+    int failed = cmocka_run_group_tests_name("remote error", tests, guarded_set_up, guarded_tear_down);
 
     json_error_t error;
     json_t *file = json_load_file(TESTS_DIR "/vectors/pickles.json", JSON_ALLOW_NUL, &error);
@@ -229,7 +215,7 @@ int main(void) {
                                       .test_func = vector,
                                       .initial_state = object};
     }
-    failed += _cmocka_run_group_tests("pickles of Python", each, count, set_up, tear_down);
+    failed += _cmocka_run_group_tests("pickles of Python", each, count, guarded_set_up, guarded_tear_down);
     json_decref(file);
     return failed;
 }
