@@ -90,8 +90,7 @@ int read_networks(const struct reader *reader, struct config_listener *listener,
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         char inner[KEY_PATH_MAX];
-        reader_join_place(inner, path, i);
-        const char *text = reader_text(reader, inner, json_array_get(list, i));
+        const char *text = reader_text_at(reader, path, list, i, inner);
         if (text == NULL) {
             return -EINVAL;
         }

@@ -36,3 +36,9 @@ const char *reader_text(const struct reader *reader, const char *path, const jso
     }
     return json_string_value(value);
 }
+
+const char *reader_text_at(const struct reader *reader, const char *path, const json_t *list, size_t place,
+                           char ret_inner[KEY_PATH_MAX]) {
+    reader_join_place(ret_inner, path, place);
+    return reader_text(reader, ret_inner, json_array_get(list, place));
+}

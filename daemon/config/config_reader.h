@@ -28,6 +28,9 @@ const char *reader_found(const json_t *value, char out[FOUND_MAX]);
 
 /* A text that is not empty: the value's own, not to be freed. NULL when it was refused. */
 const char *reader_text(const struct reader *reader, const char *path, const json_t *value);
+/* Likewise, at a place of a list; the path to it is in `ret_inner`. */
+const char *reader_text_at(const struct reader *reader, const char *path, const json_t *list, size_t place,
+                           char ret_inner[KEY_PATH_MAX]);
 
 /* -- config_file.c -- */
 

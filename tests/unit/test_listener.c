@@ -25,6 +25,18 @@ int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *ev
 }
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
+static void dial_all(const char *address, int *ret_fds, int count) {
+    for (int i = 0; i < count; i++) {
+        ret_fds[i] = dial(address);
+    }
+}
+
+static void close_all(const int *fds, int count) {
+    for (int i = 0; i < count; i++) {
+        close(fds[i]);
+    }
+}
+
 static void test_two_reactors_share(void **state) {
     (void)state;
     struct listener_socket socket;
@@ -35,17 +47,13 @@ static void test_two_reactors_share(void **state) {
     assert_int_equal(listener_socket_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     assert_int_equal(listener_new(reactor, &socket, on_accept, NULL, &here), 0);
     assert_int_equal(listener_new(other, &socket, on_accept, NULL, &there), 0);
-    for (int i = 0; i < 8; i++) {
-        fds[i] = dial(socket.address);
-    }
+    dial_all(socket.address, fds, 8);
     listener_free(here); /* what comes goes to the one that is left */
     assert_int_equal(reactor_turn(reactor, 0), 0);
     assert_int_equal(accepted_count, 0);
     assert_int_equal(reactor_turn(other, 1000), 0);
     assert_int_equal(accepted_count, 8);
-    for (int i = 0; i < 8; i++) {
-        close(fds[i]);
-    }
+    close_all(fds, 8);
     listener_free(there);
     reactor_free(other);
     listener_socket_close(&socket);
@@ -145,9 +153,7 @@ static void test_at_once_who_has_more_takes_one_a_turn(void **state) {
     int fds[10];
     open_pair(&pair);
     struct side *here = &pair.sides[0], *there = &pair.sides[1];
-    for (int i = 0; i < 10; i++) {
-        fds[i] = dial(pair.socket.address);
-    }
+    dial_all(pair.socket.address, fds, 10);
     assert_int_equal(reactor_turn(here->reactor, 1000), 0);
     assert_int_equal(here->count, 2);
     assert_int_equal(reactor_turn(there->reactor, 1000), 0);
@@ -158,9 +164,7 @@ static void test_at_once_who_has_more_takes_one_a_turn(void **state) {
     assert_int_equal(there->count, 7);
     assert_int_equal(reactor_turn(here->reactor, 1000), 0);
     assert_int_equal(here->count, 3);
-    for (int i = 0; i < 10; i++) {
-        close(fds[i]);
-    }
+    close_all(fds, 10);
     close_pair(&pair);
 }
 
@@ -171,9 +175,7 @@ static void test_at_once_who_has_far_more_pauses(void **state) {
     int fds[30];
     open_pair(&pair);
     struct side *here = &pair.sides[0], *there = &pair.sides[1];
-    for (int i = 0; i < 30; i++) {
-        fds[i] = dial(pair.socket.address);
-    }
+    dial_all(pair.socket.address, fds, 30);
     for (int i = 0; i < 30; i++) {
         assert_int_equal(reactor_turn(here->reactor, 0), 0);
     }
@@ -184,9 +186,7 @@ static void test_at_once_who_has_far_more_pauses(void **state) {
     assert_int_equal(here->count, 18);
     assert_int_equal(reactor_turn(there->reactor, 0), 0);
     assert_int_equal(there->count, 12);
-    for (int i = 0; i < 30; i++) {
-        close(fds[i]);
-    }
+    close_all(fds, 30);
     close_pair(&pair);
 }
 
@@ -199,14 +199,10 @@ static void test_alone_it_takes_all(void **state) {
     struct side *here = &pair.sides[0], *there = &pair.sides[1];
     listener_free(there->listener);
     there->listener = NULL;
-    for (int i = 0; i < 10; i++) {
-        fds[i] = dial(pair.socket.address);
-    }
+    dial_all(pair.socket.address, fds, 10);
     assert_int_equal(reactor_turn(here->reactor, 1000), 0);
     assert_int_equal(here->count, 10);
-    for (int i = 0; i < 10; i++) {
-        close(fds[i]);
-    }
+    close_all(fds, 10);
     close_pair(&pair);
 }
 
@@ -216,9 +212,7 @@ static void test_stepping_back_without_memory(void **state) {
     int fds[4];
     open_pair(&pair);
     struct side *here = &pair.sides[0];
-    for (int i = 0; i < 4; i++) {
-        fds[i] = dial(pair.socket.address);
-    }
+    dial_all(pair.socket.address, fds, 4);
     no_memory_to_add = true;
     assert_int_equal(reactor_turn(here->reactor, 1000), 0);
     assert_int_equal(here->count, 2);
@@ -230,9 +224,7 @@ static void test_stepping_back_without_memory(void **state) {
     assert_int_equal(reactor_turn(here->reactor, 0), 0); /* it comes back */
     assert_int_equal(reactor_turn(here->reactor, 1000), 0);
     assert_int_equal(here->count, 3);
-    for (int i = 0; i < 4; i++) {
-        close(fds[i]);
-    }
+    close_all(fds, 4);
     close_pair(&pair);
 }
 
