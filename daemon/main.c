@@ -6,6 +6,7 @@
 #include "dev/dev.h"
 #include "dev/trust/dev_trust.h"
 #include "http/integrity.h"
+#include "net/clock.h"
 #include "net/inherited.h"
 #include "net/tls_memory.h"
 #include "ops/access_log.h"
@@ -53,18 +54,12 @@ static void reload(struct server *server, int argc, char **argv) {
     notify_ready("listening");
 }
 
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Tells the service manager that the event loops turn, as often as it wants to know. */
 static void tell_alive(struct server *server, uint64_t *due) {
     uint64_t interval = notify_watchdog_ms();
-    if (interval > 0 && now_ms() >= *due && server_is_alive(server)) {
+    if (interval > 0 && clock_now_ms() >= *due && server_is_alive(server)) {
         notify_alive();
-        *due = now_ms() + interval / 2;
+        *due = clock_now_ms() + interval / 2;
     }
 }
 
@@ -78,16 +73,16 @@ static void serve(struct server *server, const sigset_t *awaited, struct upgrade
     inherited_say_ready();
     notify_ready("listening");
     while (caught != SIGTERM && caught != SIGINT) {
-        server_tick(server, now_ms());
+        server_tick(server, clock_now_ms());
         tell_alive(server, &alive_due);
-        if (upgrade->pid != 0 && upgrade_is_done(upgrade, server, now_ms())) {
+        if (upgrade->pid != 0 && upgrade_is_done(upgrade, server, clock_now_ms())) {
             break; /* the service goes on: no STOPPING=1 */
         }
         caught = sigtimedwait(awaited, NULL, upgrade->pid != 0 ? &soon : &tick);
         if (caught == SIGHUP) {
             reload(server, argc, argv);
         } else if (caught == SIGUSR2) {
-            upgrade_begin(upgrade, server, now_ms());
+            upgrade_begin(upgrade, server, clock_now_ms());
         }
     }
     if (caught == SIGTERM || caught == SIGINT) {
@@ -154,7 +149,7 @@ static int serve_dev(struct dev *dev, struct server *server, const sigset_t *awa
     static const struct timespec tick = {.tv_sec = SERVER_TICK_MS / 1000};
     int caught = 0;
     while (status == 0 && caught != SIGTERM && caught != SIGINT && caught != SIGHUP) {
-        server_tick(server, now_ms());
+        server_tick(server, clock_now_ms());
         caught = sigtimedwait(awaited, NULL, &tick);
     }
     dev_stop(dev);

@@ -327,33 +327,56 @@ static int parse_integrity(int argc, char **argv, struct cli *ret_cli, char *ret
     return 0;
 }
 
-int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_ERROR_MAX]) {
-    if (argc == 1) {
-        return config_refuse(ret_error,
-                             "nothing to listen on: daffi-bridge dev serves this folder while one writes its "
-                             "pages, --listen URL or -c FILE runs a bridge; see daffi-bridge --help");
-    }
-    if (argc > 1 && is_command(argv[1]) && asks_for_help(argc, argv)) {
+/* One of `commands`, and what follows it. */
+static int parse_command(int argc, char **argv, struct cli *ret_cli, char *ret_error) {
+    if (asks_for_help(argc, argv)) {
         *ret_cli = (struct cli){.action = strcmp(argv[1], "dev") == 0 ? CLI_HELP_DEV : CLI_HELP};
         return 0;
     }
-    if (argc > 1 && strcmp(argv[1], "sri") == 0) {
+    if (strcmp(argv[1], "sri") == 0) {
         return parse_integrity(argc, argv, ret_cli, ret_error);
     }
-    if (argc > 1 && (strcmp(argv[1], "trust") == 0 || strcmp(argv[1], "untrust") == 0)) {
-        if (argc > 2) {
-            return config_refuse(ret_error, "daffi-bridge %s takes no arguments", argv[1]);
-        }
-        *ret_cli = (struct cli){.action = argv[1][0] == 't' ? CLI_TRUST : CLI_UNTRUST};
-        return 0;
-    }
-    if (argc > 1 && strcmp(argv[1], "dev") == 0) {
+    if (strcmp(argv[1], "dev") == 0) {
         struct cli cli = {.action = CLI_DEV};
         int status = cli_dev_parse(argc, argv, &cli.dev, ret_error);
         if (status == 0) {
             *ret_cli = cli;
         }
         return status;
+    }
+    if (argc > 2) {
+        return config_refuse(ret_error, "daffi-bridge %s takes no arguments", argv[1]);
+    }
+    *ret_cli = (struct cli){.action = strcmp(argv[1], "trust") == 0 ? CLI_TRUST : CLI_UNTRUST};
+    return 0;
+}
+
+/* The file, and the command line over it. */
+static int make_config(const struct given *given, struct config *config, char *ret_error) {
+    int result = given->file != NULL ? config_read_file(config, given->file, ret_error) : 0;
+    if (result == 0) {
+        result = apply_listeners(given, config, ret_error);
+    }
+    if (result == 0) {
+        result = apply_native(given, config, ret_error);
+    }
+    if (result == 0) {
+        result = apply_upstreams(given, config, ret_error);
+    }
+    if (result == 0) {
+        result = apply_rest(given, config, ret_error);
+    }
+    return result == 0 ? config_finish(config, ret_error) : result;
+}
+
+int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_ERROR_MAX]) {
+    if (argc == 1) {
+        return config_refuse(ret_error,
+                             "nothing to listen on: daffi-bridge dev serves this folder while one writes its "
+                             "pages, --listen URL or -c FILE runs a bridge; see daffi-bridge --help");
+    }
+    if (argc > 1 && is_command(argv[1])) {
+        return parse_command(argc, argv, ret_cli, ret_error);
     }
     struct given given = {.action = CLI_RUN};
     int result = read_arguments(argc, argv, &given, ret_error);
@@ -368,24 +391,7 @@ int cli_parse(int argc, char **argv, struct cli *ret_cli, char ret_error[CONFIG_
     if (config == NULL) {
         return config_refuse(ret_error, "out of memory");
     }
-    if (given.file != NULL) {
-        result = config_read_file(config, given.file, ret_error);
-    }
-    if (result == 0) {
-        result = apply_listeners(&given, config, ret_error);
-    }
-    if (result == 0) {
-        result = apply_native(&given, config, ret_error);
-    }
-    if (result == 0) {
-        result = apply_upstreams(&given, config, ret_error);
-    }
-    if (result == 0) {
-        result = apply_rest(&given, config, ret_error);
-    }
-    if (result == 0) {
-        result = config_finish(config, ret_error);
-    }
+    result = make_config(&given, config, ret_error);
     if (result < 0) {
         config_free(config);
         return result;

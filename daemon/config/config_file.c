@@ -9,39 +9,11 @@
 
 #include "config/config.h"
 #include "config/config_error.h"
-#include "config/config_networks.h"
 #include "config/config_reader.h"
 #include "config/config_values.h"
 #include "config/nearest.h"
 
 enum { FILE_BYTES_MAX = 1 << 20 };
-
-static int read_object(const struct reader *reader, const char *section, void *owner, const char *path,
-                       json_t *object);
-
-void reader_join(char out[KEY_PATH_MAX], const char *path, const char *key) {
-    int length = snprintf(out, KEY_PATH_MAX, "%s%s%s", path, path[0] != '\0' ? "." : "", key);
-    if (length < 0) {
-        out[0] = '\0';
-    }
-}
-
-void reader_join_place(char out[KEY_PATH_MAX], const char *path, size_t place) {
-    char number[24];
-    snprintf(number, sizeof number, "%zu", place);
-    reader_join(out, path, number);
-}
-
-const char *reader_found(const json_t *value, char out[FOUND_MAX]) {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
-    bool whole = text != NULL && strlen(text) < FOUND_MAX;
-    snprintf(out, FOUND_MAX, "%.*s%s", FOUND_MAX - 4, text != NULL ? text : "?", whole ? "" : "...");
-    if (whole) {
-        snprintf(out, FOUND_MAX, "%s", text);
-    }
-    free(text);
-    return out;
-}
 
 static int refuse_unknown(const struct reader *reader, const char *section, const char *path,
                           const char *key) {
@@ -80,15 +52,6 @@ static int read_number(const struct reader *reader, const struct config_row *row
     }
     config_row_store(row, owner, (uint64_t)number);
     return 0;
-}
-
-const char *reader_text(const struct reader *reader, const char *path, const json_t *value) {
-    char shown[FOUND_MAX];
-    if (!json_is_string(value) || json_string_length(value) == 0) {
-        REFUSE(reader, path, "%s is no text; a text in quotes is expected", reader_found(value, shown));
-        return NULL;
-    }
-    return json_string_value(value);
 }
 
 /* A relative path starts at the configuration file's folder: a daemon's own folder is `/`. */
@@ -130,8 +93,8 @@ static int read_mode(const struct reader *reader, const struct config_row *row, 
     return 0;
 }
 
-static int read_url(const struct reader *reader, const struct config_row *row, void *owner, const char *path,
-                    const json_t *value) {
+int reader_url(const struct reader *reader, const struct config_row *row, void *owner, const char *path,
+               const json_t *value) {
     struct config_url *place = (struct config_url *)(void *)((char *)owner + row->offset);
     char error[CONFIG_ERROR_MAX];
     const char *text = reader_text(reader, path, value);
@@ -154,8 +117,7 @@ static int read_texts(const struct reader *reader, const struct config_row *row,
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         char inner[KEY_PATH_MAX];
-        reader_join_place(inner, path, i);
-        const char *text = reader_text(reader, inner, json_array_get(list, i));
+        const char *text = reader_text_at(reader, path, list, i, inner);
         if (text == NULL) {
             return -EINVAL;
         }
@@ -174,155 +136,10 @@ static int read_texts(const struct reader *reader, const struct config_row *row,
     return 0;
 }
 
-static int read_upstream(const struct reader *reader, const char *path, json_t *value,
-                         struct config_upstream *upstream) {
-    int result = json_is_string(value)
-                     ? read_url(reader, config_row_find("upstreams", "url"), upstream, path, value)
-                 : json_is_object(value) ? read_object(reader, "upstreams", upstream, path, value)
-                                         : 0;
-    if (result == 0 && upstream->url.text == NULL) {
-        return REFUSE(reader, path,
-                      "no address; \"tcp://HOST:PORT\" or {\"url\": \"tls://HOST:PORT\", \"ca\": \"FILE\"} "
-                      "is expected");
-    }
-    if (result == 0 && upstream->ca != NULL && upstream->url.scheme != CONFIG_TLS) {
-        return REFUSE(reader, path, "\"ca\" is for tls:// upstreams alone; \"%.100s\" is none",
-                      upstream->url.text);
-    }
-    return result;
-}
-
-static int read_upstreams(const struct reader *reader, const char *path, json_t *object) {
-    char shown[FOUND_MAX];
-    if (!json_is_object(object) || json_object_size(object) > CONFIG_LIST_MAX) {
-        return REFUSE(reader, path,
-                      "%s can't be taken; an object {\"NAME\": \"URL\"} of at most %d is expected",
-                      reader_found(object, shown), CONFIG_LIST_MAX);
-    }
-    struct config *config = reader->config;
-    const char *key;
-    json_t *value;
-    json_object_foreach(object, key, value) {
-        char inner[KEY_PATH_MAX];
-        reader_join(inner, path, key);
-        if (!config_name_is_sound(key)) {
-            return REFUSE(reader, inner, "no name; 1 to 64 letters, digits, '-', '_' and '.' are expected");
-        }
-        struct config_upstream *upstream = &config->upstreams[config->upstreams_count++];
-        upstream->name = strdup(key);
-        upstream->watch = true;
-        int result = upstream->name != NULL ? read_upstream(reader, inner, value, upstream) : -ENOMEM;
-        if (result < 0) {
-            return result;
-        }
-    }
-    return 0;
-}
-
-static int read_names(const struct reader *reader, struct config_listener *listener, const char *path,
-                      const json_t *list) {
-    const struct config *config = reader->config;
-    char shown[FOUND_MAX];
-    if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > CONFIG_LIST_MAX) {
-        return REFUSE(reader, path, "%s can't be taken; a list of names of \"upstreams\" is expected",
-                      reader_found(list, shown));
-    }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *value = json_array_get(list, i);
-        const char *wanted = json_is_string(value) ? json_string_value(value) : "";
-        const char *names[CONFIG_LIST_MAX + 1] = {NULL};
-        for (size_t j = 0; j < config->upstreams_count; j++) {
-            names[j] = config->upstreams[j].name;
-        }
-        int place = config_choice_find(names, wanted);
-        if (place < 0) {
-            char inner[KEY_PATH_MAX], words[128] = "one that \"upstreams\" names";
-            reader_join_place(inner, path, i);
-            return REFUSE(reader, inner, "no upstream is called %s; %s is expected",
-                          reader_found(value, shown),
-                          names[0] != NULL ? config_choices_text(names, words, sizeof words) : words);
-        }
-        listener->upstreams[i] = (size_t)place;
-    }
-    listener->upstreams_count = json_array_size(list);
-    return 0;
-}
-
-static int read_networks(const struct reader *reader, struct config_listener *listener, const char *path,
-                         const json_t *list) {
-    char shown[FOUND_MAX], error[CONFIG_ERROR_MAX];
-    if (!json_is_array(list) || json_array_size(list) > CONFIG_LIST_MAX) {
-        return REFUSE(reader, path,
-                      "%s can't be taken; a list of at most %d addresses and networks is expected",
-                      reader_found(list, shown), CONFIG_LIST_MAX);
-    }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        char inner[KEY_PATH_MAX];
-        reader_join_place(inner, path, i);
-        const char *text = reader_text(reader, inner, json_array_get(list, i));
-        if (text == NULL) {
-            return -EINVAL;
-        }
-        if (config_network_parse(text, &listener->proxies[listener->proxies_count++], error) < 0) {
-            return REFUSE(reader, inner, "%s", error);
-        }
-    }
-    return 0;
-}
-
-static int read_certificates(const struct reader *reader, struct config_listener *listener, const char *path,
-                             const json_t *list) {
-    char shown[FOUND_MAX];
-    if (!json_is_array(list) || json_array_size(list) > CONFIG_CERTIFICATES_MAX) {
-        return REFUSE(
-            reader, path,
-            "%s can't be taken; a list of at most %d {\"cert\": \"FILE\", \"key\": \"FILE\"} is expected",
-            reader_found(list, shown), CONFIG_CERTIFICATES_MAX);
-    }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        struct config_certificate *certificate = &listener->certificates[listener->certificates_count++];
-        char inner[KEY_PATH_MAX];
-        reader_join_place(inner, path, i);
-        int result = read_object(reader, "certificates", certificate, inner, json_array_get(list, i));
-        if (result == 0 && (certificate->cert == NULL || certificate->key == NULL)) {
-            result = REFUSE(reader, inner,
-                            "\"%s\" is missing; {\"cert\": \"FILE\", \"key\": \"FILE\"} is expected",
-                            certificate->cert == NULL ? "cert" : "key");
-        }
-        if (result < 0) {
-            return result;
-        }
-    }
-    return 0;
-}
-
-static int read_listeners(const struct reader *reader, const char *path, const json_t *list) {
-    struct config *config = reader->config;
-    char shown[FOUND_MAX];
-    if (!json_is_array(list) || json_array_size(list) > CONFIG_LIST_MAX) {
-        return REFUSE(reader, path, "%s can't be taken; a list [ ... ] of at most %d listeners is expected",
-                      reader_found(list, shown), CONFIG_LIST_MAX);
-    }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        struct config_listener *listener = &config->listeners[config->listeners_count++];
-        char inner[KEY_PATH_MAX];
-        reader_join_place(inner, path, i);
-        int result = read_object(reader, "listen", listener, inner, json_array_get(list, i));
-        if (result == 0 && listener->url.text == NULL) {
-            result = REFUSE(reader, inner,
-                            "\"url\" is missing; {\"url\": \"https://HOST:PORT\", ...} is expected");
-        }
-        if (result < 0) {
-            return result;
-        }
-    }
-    return 0;
-}
-
 static int read_policy(const struct reader *reader, const struct config_row *row, void *owner,
                        const char *path, json_t *value) {
     struct config_policy *policy = (struct config_policy *)(void *)((char *)owner + row->offset);
-    int result = read_object(reader, "policy", policy, path, value);
+    int result = reader_object(reader, "policy", policy, path, value);
     return result < 0 ? result : check_policy(reader, policy, path);
 }
 
@@ -348,7 +165,7 @@ static int read_row(const struct reader *reader, const struct config_row *row, v
     case CONFIG_MODE:
         return read_mode(reader, row, owner, path, value);
     case CONFIG_URL:
-        return read_url(reader, row, owner, path, value);
+        return reader_url(reader, row, owner, path, value);
     case CONFIG_ORIGINS:
         return read_texts(reader, row, path, value, config_origin_check);
     case CONFIG_HOSTS:
@@ -385,13 +202,13 @@ static const struct config_section *find_section(const char *name) {
 }
 
 static int read_section(const struct reader *reader, const struct config_section *section, json_t *object) {
-    return read_object(reader, section->name, reader->config, section->name, object);
+    return reader_object(reader, section->name, reader->config, section->name, object);
 }
 
 /* An object whose keys are rows of the table: those that are none first, then in the table's order, as what comes later
  * may name what comes before. */
-static int read_object(const struct reader *reader, const char *section, void *owner, const char *path,
-                       json_t *object) {
+int reader_object(const struct reader *reader, const char *section, void *owner, const char *path,
+                  json_t *object) {
     char inner[KEY_PATH_MAX], shown[FOUND_MAX];
     int result = 0;
     if (!json_is_object(object)) {
@@ -482,8 +299,8 @@ int config_read_file(struct config *config, const char *path, char ret_error[CON
         text = result == 0 ? NULL : text;
     }
     if (result == 0) {
-        result = read_object(&(struct reader){.config = config, .ret_error = ret_error}, CONFIG_TOP, config,
-                             "", root);
+        result = reader_object(&(struct reader){.config = config, .ret_error = ret_error}, CONFIG_TOP, config,
+                               "", root);
     }
     if (result == -ENOMEM) {
         config_refuse(ret_error, "%s: out of memory", path);

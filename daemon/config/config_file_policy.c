@@ -24,8 +24,7 @@ int read_patterns(const struct reader *reader, const struct config_row *row, voi
     patterns->is_given = true;
     for (size_t i = 0; i < json_array_size(list); i++) {
         char inner[KEY_PATH_MAX];
-        reader_join_place(inner, path, i);
-        const char *text = reader_text(reader, inner, json_array_get(list, i));
+        const char *text = reader_text_at(reader, path, list, i, inner);
         if (text == NULL) {
             return -EINVAL;
         }

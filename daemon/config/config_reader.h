@@ -1,4 +1,5 @@
-/* What the readers of the configuration file share: config_file.c, and config_file_policy.c for policies. */
+/* What the readers of the configuration file share: config_file.c, which knows the table, and config_file_ends.c and
+ * config_file_policy.c, which read what is more than a value. What returns an int: 0, -EINVAL with the refusal written, -ENOMEM. */
 #ifndef CONFIG_READER_H
 #define CONFIG_READER_H
 
@@ -27,8 +28,35 @@ const char *reader_found(const json_t *value, char out[FOUND_MAX]);
 
 /* A text that is not empty: the value's own, not to be freed. NULL when it was refused. */
 const char *reader_text(const struct reader *reader, const char *path, const json_t *value);
+/* Likewise, at a place of a list; the path to it is in `ret_inner`. */
+const char *reader_text_at(const struct reader *reader, const char *path, const json_t *list, size_t place,
+                           char ret_inner[KEY_PATH_MAX]);
 
-/* The values of a policy's rows. 0, -EINVAL with the refusal written, -ENOMEM. */
+/* -- config_file.c -- */
+
+/* An object whose keys are rows of the table's `section`, into `owner`. */
+int reader_object(const struct reader *reader, const char *section, void *owner, const char *path,
+                  json_t *object);
+
+int reader_url(const struct reader *reader, const struct config_row *row, void *owner, const char *path,
+               const json_t *value);
+
+/* -- config_file_ends.c -- */
+
+int read_upstreams(const struct reader *reader, const char *path, json_t *object);
+int read_listeners(const struct reader *reader, const char *path, const json_t *list);
+
+/* The values of a listener's rows: the names of its upstreams, the networks of its proxies, its further certificates. */
+int read_names(const struct reader *reader, struct config_listener *listener, const char *path,
+               const json_t *list);
+int read_networks(const struct reader *reader, struct config_listener *listener, const char *path,
+                  const json_t *list);
+int read_certificates(const struct reader *reader, struct config_listener *listener, const char *path,
+                      const json_t *list);
+
+/* -- config_file_policy.c -- */
+
+/* The values of a policy's rows. */
 int read_patterns(const struct reader *reader, const struct config_row *row, void *owner, const char *path,
                   const json_t *list);
 int read_serdes(const struct reader *reader, const struct config_row *row, void *owner, const char *path,

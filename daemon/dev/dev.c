@@ -24,6 +24,7 @@
 #include "dev/trust/dev_authority.h"
 #include "dev/trust/dev_trust.h"
 #include "dev/worker/dev_workers.h"
+#include "net/clock.h"
 #include "ops/log.h"
 
 enum { MEMORY_MAX = 1 << 20 }; /* bytes of buffers: its reactor has no connections */
@@ -93,15 +94,9 @@ static void show_report(void *owner, const char *text) {
     dev_terminal_write(owner, text);
 }
 
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Calls begin and end on all reactors. */
 static void on_call_begin(void *owner, const struct access_call *call) {
-    dev_calls_begin(owner, call, now_ms());
+    dev_calls_begin(owner, call, clock_now_ms());
 }
 
 static void on_call_end(void *owner, const struct access_call *call) {
@@ -361,7 +356,7 @@ static void abandon(void *argument) {
 }
 
 void dev_stop(struct dev *dev) {
-    const uint64_t began = now_ms();
+    const uint64_t began = clock_now_ms();
     sigset_t signals;
     struct signalfd_siginfo caught;
     if (!dev->has_thread || reactor_post(dev->reactor, stop, dev) < 0) {
@@ -374,7 +369,7 @@ void dev_stop(struct dev *dev) {
                               {.fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN}};
     while ((waited[0].revents & POLLIN) == 0) {
         if (poll(waited, 2, -1) > 0 && (waited[1].revents & POLLIN) != 0 &&
-            read(waited[1].fd, &caught, sizeof caught) > 0 && now_ms() - began >= DEV_STOP_ECHO_MS) {
+            read(waited[1].fd, &caught, sizeof caught) > 0 && clock_now_ms() - began >= DEV_STOP_ECHO_MS) {
             (void)reactor_post(dev->reactor, abandon, dev);
         }
     }

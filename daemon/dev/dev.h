@@ -6,7 +6,7 @@
 
 #include "config/cli_dev.h"
 #include "http/page_source.h"
-#include "net/listener.h"
+#include "net/listener_socket.h"
 
 enum {
     DEV_SOCKETS_MAX = 3,

@@ -20,7 +20,7 @@ enum dev_host_reach {
 struct dev_host {
     enum dev_host_reach reach;
     char address
-        [DEV_HOST_MAX];     /* "127.0.0.1", "fd00::2", "0.0.0.0"; "*": all of IPv6 and of IPv4 (listener.h) */
+        [DEV_HOST_MAX]; /* "127.0.0.1", "fd00::2", "0.0.0.0"; "*": all of IPv6 and of IPv4 (listener_socket.h) */
     bool has_wide_loopback; /* this machine has ::1 */
 };
 

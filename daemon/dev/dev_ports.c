@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "config/config_error.h"
-#include "net/listener.h"
+#include "net/listener_socket.h"
 
 /* Whether one can listen there: the port, any for 0, or -errno. */
 static int try_address(const char *address, unsigned port) {
@@ -15,10 +15,10 @@ static int try_address(const char *address, unsigned port) {
     char service[12]; /* of any unsigned */
     char ignored[CONFIG_ERROR_MAX];
     snprintf(service, sizeof service, "%u", port);
-    int status = listener_open(address, service, NULL, 0, &socket, ignored, sizeof ignored);
+    int status = listener_socket_open(address, service, NULL, 0, &socket, ignored, sizeof ignored);
     if (status == 0) {
         status = (int)strtol(strrchr(socket.address, ':') + 1, NULL, 10);
-        listener_close(&socket);
+        listener_socket_close(&socket);
     }
     return status;
 }

@@ -10,6 +10,7 @@
 
 #include "http/response.h"
 #include "net/connection.h"
+#include "net/listener.h"
 
 enum { MEMORY_MAX = 64 << 20, QUEUE_MAX = 16 << 20, HEADERS_MAX = 50, NAME_MAX_HERE = 64, HOST_MAX = 255 };
 

@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "net/listener.h"
+#include "net/listener_socket.h"
 
 enum { ADMIN_CONNECTIONS_MAX = 32, ADMIN_HEAD_MAX = 8192, ADMIN_TIMEOUT_MS = 10000 };
 

@@ -307,3 +307,20 @@ bool request_head_has_token(const struct request_head *head, const char *name, c
     }
     return false;
 }
+
+struct daffi_span request_part_find(struct daffi_span list, char separator, const char *beginning) {
+    const size_t length = strlen(beginning);
+    while (list.length > 0) {
+        while (list.length > 0 && list.data[0] == ' ') {
+            list = daffi_span_of(list.data + 1, list.length - 1);
+        }
+        const uint8_t *stop = list.length == 0 ? NULL : memchr(list.data, separator, list.length);
+        size_t taken = stop == NULL ? list.length : (size_t)(stop - list.data);
+        if (taken >= length && memcmp(list.data, beginning, length) == 0) {
+            return daffi_span_of(list.data + length, taken - length);
+        }
+        size_t skipped = stop == NULL ? taken : taken + 1;
+        list = daffi_span_of(list.data + skipped, list.length - skipped);
+    }
+    return daffi_span_of(NULL, 0);
+}

@@ -50,4 +50,8 @@ struct daffi_span request_head_find(const struct request_head *head, const char 
 /* Whether a comma-separated field (all of that name together) holds `token`, any case. */
 bool request_head_has_token(const struct request_head *head, const char *name, const char *token);
 
+/* What follows `beginning` in the first part that begins so of a query ('&' between its parts) or of cookies (';', and blanks that
+ * are left out): data is NULL where there is none. */
+struct daffi_span request_part_find(struct daffi_span list, char separator, const char *beginning);
+
 #endif

@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KNOCK_INTERVAL_NS = 10000000 };
+#include "net/clock.h"
+
+enum { KNOCK_INTERVAL_MS = 10 };
 
 struct site {
     struct mg_context *context;
@@ -173,10 +175,7 @@ static void stop_server(struct site *site) {
     struct timespec until;
     do {
         knock(site);
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += KNOCK_INTERVAL_NS;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        until = clock_in_ms(CLOCK_REALTIME, KNOCK_INTERVAL_MS);
     } while (pthread_timedjoin_np(stopper, NULL, &until) == ETIMEDOUT);
 }
 

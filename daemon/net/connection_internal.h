@@ -1,8 +1,11 @@
-/* What connection.c (life, states) and connection_io.c (reading, writing, the queues) share. */
+/* What connection.c (life, states), connection_io.c (reading, writing, the queues) and connection_memory.c (their bounds) share. */
 #ifndef CONNECTION_INTERNAL_H
 #define CONNECTION_INTERNAL_H
 
 #include "net/connection.h"
+
+/* Room made for a read: it goes back at once when the handler leaves nothing. */
+enum { CONNECTION_READ_SIZE = 4 * BUFFER_BLOCK_MIN };
 
 enum connection_state {
     CONNECTION_CONNECTING, /* the stream's handshake */
@@ -62,5 +65,8 @@ void connection_flush(struct connection *connection);
 
 /* FLUSHING, and nothing is left to send. */
 void connection_say_goodbye(struct connection *connection);
+
+/* buffer_reserve for `buffer` of the connection; when memory_bytes is used up, those that hold most go first. */
+int connection_reserve(struct connection *connection, struct buffer *buffer, size_t more);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reading and writing of connections: what is given to the handler, what is queued, and the bounds of both. */
+/* Reading and writing of connections: what is given to the handler, and what is queued. */
 #include <errno.h>
 #include <linux/sockios.h>
 #include <stdio.h>
@@ -9,13 +9,9 @@
 #include "net/connection_internal.h"
 
 enum {
-    READ_SIZE =
-        4 * BUFFER_BLOCK_MIN, /* room made for a read: it goes back at once when the handler leaves nothing */
-    STRAIGHT_MIN = 24576,     /* bytes: about where a copy costs as much as a system call */
-    READ_TURN_MAX = 262144,   /* bytes a connection may read in one turn, so that the others get theirs */
+    STRAIGHT_MIN = 24576,   /* bytes: about where a copy costs as much as a system call */
+    READ_TURN_MAX = 262144, /* bytes a connection may read in one turn, so that the others get theirs */
     DISCARD_SIZE = 16384,
-    SMALL =
-        2 * READ_SIZE, /* who holds no more than this goes on when memory_bytes is used up: others hold it */
     DETAIL_MAX = 256,
 };
 
@@ -56,80 +52,6 @@ size_t connection_unacknowledged(const struct connection *connection) {
         sent = 0;
     }
     return connection_queued(connection) + (size_t)sent;
-}
-
-/* What it keeps of the memory budget. */
-static size_t held(const struct connection *connection) {
-    size_t unsent = connection->stream ? connection->stream->unsent : 0;
-    return connection->in.capacity + connection->out.capacity + unsent;
-}
-
-/* What it keeps by its own doing. What others have put there goes out first, as far as is known. */
-static size_t answers_for(const struct connection *connection) {
-    size_t length = buffer_length(&connection->out);
-    size_t own = length > connection->lent ? length - connection->lent : 0;
-    bool is_lent = connection->lent > 0 && 2 * own < connection->out.capacity;
-    return held(connection) - (is_lent ? connection->out.capacity - 2 * own : 0);
-}
-
-/* What comes back at the end of this turn: input of connections that are closed, for a handler may be looking at it. */
-static size_t returning(struct reactor *reactor) {
-    size_t sum = 0;
-    for (const struct connection *c = *reactor_connections(reactor); c; c = c->next) {
-        sum += c->state == CONNECTION_CLOSED ? held(c) : 0;
-    }
-    return sum;
-}
-
-/* Closes the connection that holds most, if that is more than `least` and not little; returns how much. */
-static size_t shed_fullest(struct reactor *reactor, size_t least) {
-    struct connection *fullest = NULL;
-    size_t most = least > SMALL ? least : SMALL;
-    for (struct connection *c = *reactor_connections(reactor); c; c = c->next) {
-        if (c->state != CONNECTION_CLOSED && answers_for(c) > most) {
-            fullest = c;
-            most = answers_for(c);
-        }
-    }
-    if (!fullest) {
-        return 0;
-    }
-    most = held(fullest);
-    connection_abort(fullest, -ENOBUFS, "it held the most when memory_bytes was used up");
-    return most;
-}
-
-/* On a reactor's own thread: another one has none left, and nobody to take it from. */
-static void shed_for_sharer(void *argument) {
-    struct reactor *reactor = argument;
-    const struct memory_budget *budget = buffer_pool_budget(reactor_pool(reactor));
-    size_t used = buffer_pool_used(reactor_pool(reactor));
-    if (used - returning(reactor) > budget->limit - budget->limit / 8) {
-        (void)shed_fullest(reactor, SMALL);
-    }
-}
-
-/* buffer_reserve for `buffer` of the connection; when memory_bytes is used up, those that hold most go first. */
-static int reserve(struct connection *connection, struct buffer *buffer, size_t more) {
-    struct buffer_pool *pool = reactor_pool(connection->reactor);
-    int r = buffer_reserve(pool, buffer, more);
-    if (r != -ENOBUFS) {
-        return r;
-    }
-    size_t own = held(connection) - buffer->capacity + buffer_length(buffer) + more;
-    size_t coming = returning(connection->reactor);
-    size_t shed = 0;
-    while (coming < 2 * own && (shed = shed_fullest(connection->reactor, own)) > 0) {
-        coming += shed;
-        if ((r = buffer_reserve(pool, buffer, more)) != -ENOBUFS) {
-            return r;
-        }
-    }
-    if (coming == 0) {
-        reactor_post_to_sharers(connection->reactor, shed_for_sharer);
-    }
-    bool may = (coming > 0 || own <= SMALL) && connection->state != CONNECTION_CLOSED;
-    return may ? buffer_reserve_above(pool, buffer, more) : -ENOBUFS;
 }
 
 /* No other thread writes there: a load and a store. */
@@ -199,13 +121,13 @@ static void meet_end(struct connection *connection) {
 static int make_read_room(struct connection *connection) {
     struct buffer *in = &connection->in;
     size_t length = buffer_length(in);
-    size_t room = length <= READ_SIZE / 2 ? READ_SIZE - length : READ_SIZE;
+    size_t room = length <= CONNECTION_READ_SIZE / 2 ? CONNECTION_READ_SIZE - length : CONNECTION_READ_SIZE;
     if (connection->expected > length) {
         size_t missing = connection->expected - length;
         size_t earned = length > room ? length : room;
         room = missing < earned ? missing : earned;
     }
-    return reserve(connection, in, room);
+    return connection_reserve(connection, in, room);
 }
 
 /* One read to `room`. Bytes; 0 at the end; -EAGAIN; -errno. *ret_full: there may be more. */
@@ -340,7 +262,7 @@ static ssize_t send_queued(struct connection *connection, const struct stream_pi
 
 /* Room in the queue. 0; -ENOBUFS or -ENOMEM: it is being aborted. */
 static int make_queue_room(struct connection *connection, size_t length) {
-    int r = reserve(connection, &connection->out, length);
+    int r = connection_reserve(connection, &connection->out, length);
     if (r < 0) {
         connection_abort(connection, r,
                          r == -ENOBUFS ? "no memory is left for its queue (memory_bytes)" : NULL);

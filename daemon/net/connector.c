@@ -1,13 +1,8 @@
 #include "net/connector.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,35 +13,12 @@
 #include <unistd.h>
 
 #include "net/keepalive.h"
+#include "net/name_lookup.h"
 
 enum {
-    ADDRESSES_MAX = 8, /* of a name; more are not tried */
     ADDRESSES_KEPT_MS = 30000,
     NAME_MAX_LENGTH = 320,
     DETAIL_MAX = 512,
-    LOOKUP_STACK = 524288,
-};
-
-struct address {
-    struct sockaddr_storage storage;
-    socklen_t size;
-};
-
-struct addresses {
-    struct address list[ADDRESSES_MAX];
-    size_t count;
-};
-
-/* A name being looked up: shared by the helper thread and the endpoint; the last to let go frees it. The thread
- * knows neither endpoint nor reactor: closing its end of a pipe is how it tells. */
-struct lookup {
-    atomic_int holders;
-    int tell_fd; /* the thread's */
-    char *host, *port;
-    atomic_bool done; /* what follows is written */
-    int failed;       /* getaddrinfo's */
-    int system_error;
-    struct addresses addresses;
 };
 
 struct endpoint {
@@ -56,8 +28,7 @@ struct endpoint {
     struct addresses addresses;
     bool looked_up;       /* addresses are a name's, and grow old */
     uint64_t valid_until; /* ms */
-    struct lookup *lookup;
-    struct reactor_source told; /* the pipe's reading end while looking up */
+    struct name_lookup lookup;
     struct reactor_retired retired;
     struct connector *connectors;
 };
@@ -79,112 +50,6 @@ struct connector {
     connector_callback on_done;
     void *owner;
 };
-
-/* --- names ---------------------------------------------------------------------------------------------------- */
-
-static void lookup_release(struct lookup *lookup) {
-    if (!lookup || atomic_fetch_sub(&lookup->holders, 1) > 1) {
-        return;
-    }
-    free(lookup->host);
-    free(lookup->port);
-    free(lookup);
-}
-
-static void add_addresses(struct addresses *addresses, const struct addrinfo *list) {
-    for (const struct addrinfo *info = list; info && addresses->count < ADDRESSES_MAX; info = info->ai_next) {
-        struct address *address = &addresses->list[addresses->count++];
-        memcpy(&address->storage, info->ai_addr, info->ai_addrlen);
-        address->size = info->ai_addrlen;
-    }
-}
-
-static int look_up(const char *host, const char *port, int flags, struct addresses *addresses) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | flags};
-    struct addrinfo *list = NULL;
-    int failed = getaddrinfo(host, port, &hints, &list);
-    if (!failed) {
-        add_addresses(addresses, list);
-        freeaddrinfo(list);
-    }
-    return failed;
-}
-
-static void *lookup_thread(void *argument) {
-    struct lookup *lookup = argument;
-    lookup->failed = look_up(lookup->host, lookup->port, AI_ADDRCONFIG, &lookup->addresses);
-    lookup->system_error = errno;
-    atomic_store_explicit(&lookup->done, true, memory_order_release);
-    close(lookup->tell_fd);
-    lookup_release(lookup);
-    return NULL;
-}
-
-static void lookup_done(struct reactor_source *source, uint32_t events);
-
-static int start_thread(struct lookup *lookup) {
-    pthread_attr_t attributes;
-    pthread_t thread;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, LOOKUP_STACK);
-    int r = pthread_create(&thread, &attributes, lookup_thread, lookup);
-    pthread_attr_destroy(&attributes);
-    return -r;
-}
-
-static int lookup_start(struct endpoint *endpoint) {
-    int fds[2] = {-1, -1};
-    struct lookup *lookup = calloc(1, sizeof *lookup);
-    if (!lookup) {
-        return -ENOMEM;
-    }
-    atomic_init(&lookup->holders, 1);
-    lookup->host = strdup(endpoint->host);
-    lookup->port = strdup(endpoint->port);
-    int r = lookup->host && lookup->port ? 0 : -ENOMEM;
-    if (r == 0 && pipe2(fds, O_CLOEXEC) < 0) {
-        r = -errno;
-    }
-    if (r < 0) {
-        goto fail;
-    }
-    lookup->tell_fd = fds[1];
-    endpoint->told = (struct reactor_source){.fd = fds[0], .on_ready = lookup_done};
-    r = reactor_watch(endpoint->reactor, &endpoint->told, EPOLLIN);
-    if (r < 0) {
-        goto fail;
-    }
-    atomic_store(&lookup->holders, 2);
-    r = start_thread(lookup);
-    if (r < 0) {
-        atomic_store(&lookup->holders, 1);
-        (void)reactor_watch(endpoint->reactor, &endpoint->told, 0);
-        goto fail;
-    }
-    endpoint->lookup = lookup;
-    return 0;
-
-fail:
-    if (fds[0] >= 0) {
-        close(fds[0]);
-        close(fds[1]);
-    }
-    endpoint->told.fd = -1;
-    lookup_release(lookup);
-    return r;
-}
-
-static void lookup_forget(struct endpoint *endpoint) {
-    if (!endpoint->lookup) {
-        return;
-    }
-    (void)reactor_watch(endpoint->reactor, &endpoint->told, 0);
-    close(endpoint->told.fd);
-    endpoint->told.fd = -1;
-    lookup_release(endpoint->lookup);
-    endpoint->lookup = NULL;
-}
 
 /* --- one connect ---------------------------------------------------------------------------------------------- */
 
@@ -327,37 +192,31 @@ static void run_task(struct reactor_task *task) {
     }
 }
 
-static void lookup_done(struct reactor_source *source, uint32_t events) {
-    struct endpoint *endpoint = (struct endpoint *)(void *)((char *)source - offsetof(struct endpoint, told));
-    (void)events;
-    struct lookup *lookup = endpoint->lookup;
-    char words[DETAIL_MAX] = "";
-    if (!atomic_load_explicit(&lookup->done, memory_order_acquire)) {
-        return;
-    }
-    if (lookup->failed) {
-        snprintf(words, sizeof words, "its name cannot be looked up: %s",
-                 lookup->failed == EAI_SYSTEM ? strerror(lookup->system_error)
-                                              : gai_strerror(lookup->failed));
-    } else {
-        endpoint->addresses = lookup->addresses;
+static void on_looked_up(void *owner, const struct addresses *addresses, const char *wrong) {
+    struct endpoint *endpoint = owner;
+    if (addresses) {
+        endpoint->addresses = *addresses;
         endpoint->valid_until = reactor_now(endpoint->reactor) + ADDRESSES_KEPT_MS;
     }
-    lookup_forget(endpoint);
     /* A callback may free any connector: begin anew after each. */
     struct connector *connector = endpoint->connectors;
     while (connector) {
         struct connector *next = connector->next;
         if (connector->state == CONNECTOR_LOOKUP) {
-            if (*words) {
-                fail_all(connector, -EADDRNOTAVAIL, words);
-                next = endpoint->connectors;
-            } else {
+            if (addresses) {
                 start_trying(connector);
+            } else {
+                fail_all(connector, -EADDRNOTAVAIL, wrong);
+                next = endpoint->connectors;
             }
         }
         connector = next;
     }
+}
+
+static int look_up(struct endpoint *endpoint) {
+    return name_lookup_start(&endpoint->lookup, endpoint->reactor, endpoint->host, endpoint->port,
+                             on_looked_up, endpoint);
 }
 
 /* --- what others call ------------------------------------------------------------------------------------------ */
@@ -385,7 +244,7 @@ int connector_new(struct endpoint *endpoint, uint64_t timeout_ms, connector_call
     }
     if (!endpoint->looked_up || reactor_now(reactor) < endpoint->valid_until) {
         start_trying(connector);
-    } else if (!endpoint->lookup && (r = lookup_start(endpoint)) < 0) {
+    } else if (!endpoint->lookup.errand && (r = look_up(endpoint)) < 0) {
         timer_clear(reactor_timers(reactor), &connector->timer);
         free(connector);
         return r;
@@ -421,8 +280,7 @@ void connector_free(struct connector *connector) {
 /* An address literal, or a socket's path: known for ever. A name: looked up when it is needed. */
 static int find_addresses(struct endpoint *endpoint, const char *path) {
     if (!path) {
-        endpoint->looked_up =
-            look_up(endpoint->host, endpoint->port, AI_NUMERICHOST, &endpoint->addresses) != 0;
+        endpoint->looked_up = !name_lookup_is_address(endpoint->host, endpoint->port, &endpoint->addresses);
         return 0;
     }
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -447,7 +305,6 @@ int endpoint_new(struct reactor *reactor, const char *host, const char *port, co
         return -ENOMEM;
     }
     endpoint->reactor = reactor;
-    endpoint->told = (struct reactor_source){.fd = -1, .on_ready = lookup_done};
     int r = 0;
     if (path) {
         snprintf(endpoint->name, sizeof endpoint->name, "%s", path);
@@ -480,7 +337,7 @@ void endpoint_free(struct endpoint *endpoint) {
     if (!endpoint) {
         return;
     }
-    lookup_forget(endpoint);
+    name_lookup_stop(&endpoint->lookup);
     endpoint->retired.release = release_endpoint;
     reactor_retire(endpoint->reactor, &endpoint->retired);
 }

@@ -126,7 +126,7 @@ bool inherited_find(const char *host, const char *port, const char *path,
     }
     found.fd = INHERITED_FIRST + (int)(one - list);
     if (host != NULL) {
-        int on = 1; /* as listener_open sets them: accepted sockets inherit both */
+        int on = 1; /* as listener_socket_open sets them: accepted sockets inherit both */
         (void)setsockopt(found.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         (void)keepalive_enable(found.fd);
         struct bound_address bound;

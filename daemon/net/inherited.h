@@ -1,5 +1,5 @@
 /* Listening sockets that were there before this process: of systemd (LISTEN_FDS, sd_listen_fds(3)), or of the process that this
- * one takes over from. listener_open takes them in place of binding, by their addresses, so that nobody who connects meanwhile
+ * one takes over from. listener_socket_open takes them in place of binding, by their addresses, so that nobody who connects meanwhile
  * is refused or lost: there is one queue, never a second bind. The main thread's alone. */
 #ifndef INHERITED_H
 #define INHERITED_H
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "net/bound_address.h"
-#include "net/listener.h"
+#include "net/listener_socket.h"
 
 enum { INHERITED_FIRST = 3, INHERITED_MAX = 256 };
 
@@ -19,7 +19,7 @@ enum { INHERITED_FIRST = 3, INHERITED_MAX = 256 };
 /* Reads what the environment says, and takes it out, so that no other process believes it. */
 void inherited_read(void);
 
-/* The socket of that address, if there is one (arguments as listener_open's): then it is taken. For port 0 any port. */
+/* The socket of that address, if there is one (arguments as listener_socket_open's): then it is taken. For port 0 any port. */
 bool inherited_find(const char *host, const char *port, const char *path, struct listener_socket *ret_socket);
 
 /* Whether one that has not been taken is in the way of another address; its own is then in `out`. */

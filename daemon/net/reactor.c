@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "net/clock.h"
 
 enum { EVENTS_PER_TURN = 256, TRIM_EVERY_MS = 1000 };
 
@@ -62,9 +63,7 @@ static uint64_t read_clock_us(const struct reactor *reactor) {
     if (reactor->clock) {
         return reactor->clock(reactor->clock_argument) * 1000;
     }
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    return clock_now_us();
 }
 
 static void take_time(struct reactor *reactor) {

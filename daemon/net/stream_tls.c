@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "net/tls_context_internal.h"
+#include "net/tls_pem.h"
 #include "net/tls_plain.h"
 #include "net/tls_wire.h"
 

@@ -6,6 +6,8 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 
+#include "net/tls_pem.h"
+
 /* One CA: trusted, named to clients, and part of the digest. */
 static bool add(SSL_CTX *ssl_ctx, X509 *certificate, EVP_MD_CTX *digest) {
     unsigned char own[EVP_MAX_MD_SIZE];

@@ -1,7 +1,6 @@
 #include "net/tls_context.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -9,12 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "net/tls_clients.h"
 #include "net/tls_context_internal.h"
 #include "net/tls_names.h"
+#include "net/tls_pem.h"
 
 /* What RFC 9325 recommends for TLS 1.2, and all of TLS 1.3's that OpenSSL has on. AES-128 with SHA-256 first, as browsers ask for it:
  * a tenth cheaper by the byte, and processors have instructions for SHA-256, which a handshake's HMACs are made of, not for SHA-384. */
@@ -26,16 +24,6 @@ static const char groups[] = "X25519:P-256:P-384";
 /* Two large records in one read, or many small ones; freed whenever it is empty (SSL_MODE_RELEASE_BUFFERS). Not more: with each record
  * OpenSSL moves all that it has read behind it to the front. */
 enum { READ_AHEAD = 2 * (SSL3_RT_MAX_PLAIN_LENGTH + 512) };
-
-const char *tls_error_reason(void) {
-    unsigned long code = ERR_get_error();
-    ERR_clear_error();
-    if (ERR_SYSTEM_ERROR(code)) {
-        return strerror(ERR_GET_REASON(code));
-    }
-    const char *reason = code ? ERR_reason_error_string(code) : NULL;
-    return reason ? reason : "no reason given";
-}
 
 /* --- what both kinds have in common -------------------------------------------------------------------------- */
 
@@ -65,37 +53,6 @@ void tls_context_free(struct tls_context *context) {
     }
     SSL_CTX_free(context->ssl_ctx);
     free(context);
-}
-
-int tls_open_pem(const char *what, const char *file, BIO **ret_bio, char *ret_error, size_t error_size) {
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) < 0) {
-        int error = errno;
-        snprintf(ret_error, error_size, "%s %s cannot be read: %s", what, file, strerror(error));
-        if (fd >= 0) {
-            close(fd);
-        }
-        return -error;
-    }
-    if (!S_ISREG(status.st_mode)) {
-        snprintf(ret_error, error_size, "%s %s is not a file; a PEM file is expected", what, file);
-        close(fd);
-        return -EINVAL;
-    }
-    FILE *stream = fdopen(fd, "r");
-    BIO *bio = stream ? BIO_new_fp(stream, BIO_CLOSE) : NULL;
-    if (!bio) {
-        if (stream) {
-            fclose(stream);
-        } else {
-            close(fd);
-        }
-        snprintf(ret_error, error_size, "%s %s cannot be read: out of memory", what, file);
-        return -ENOMEM;
-    }
-    *ret_bio = bio;
-    return 0;
 }
 
 /* --- server --------------------------------------------------------------------------------------------------- */

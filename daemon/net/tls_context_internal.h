@@ -14,13 +14,7 @@ struct tls_context {
     X509 *certificates[TLS_CERTIFICATES_MAX]; /* borrowed from ssl_ctx, and from what it goes on to by name */
 };
 
-/* Opens a PEM file so that what is wrong with the file itself is said in the system's words. 0 or -errno. */
-int tls_open_pem(const char *what, const char *file, BIO **ret_bio, char *ret_error, size_t error_size);
-
 /* Has it seal and open session tickets with the process's keys, see tls_tickets.h. 0 or -EIO. */
 int tls_tickets_use(SSL_CTX *ssl_ctx);
-
-/* The reason of the oldest error in OpenSSL's queue, which is emptied. Never NULL. */
-const char *tls_error_reason(void);
 
 #endif

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "net/clock.h"
 #include "ops/log_limit.h"
 
 enum {
@@ -87,12 +88,6 @@ static bool put(const char *line, size_t length) {
     }
     errno = kept;
     return is_taken;
-}
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static void format_time(char *out, size_t size) {
@@ -240,7 +235,7 @@ void log_write(enum config_log_level level, const char *format, ...) {
     if (level > atomic_load(&least)) {
         return;
     }
-    say_left_out(now_ms(), false);
+    say_left_out(clock_now_ms(), false);
     va_list arguments;
     va_start(arguments, format);
     write_formatted(level, format, arguments);
@@ -249,7 +244,7 @@ void log_write(enum config_log_level level, const char *format, ...) {
 
 /* Whether one more of `kind` may be written. */
 static bool is_due(const char *kind, size_t per_second) {
-    uint64_t now = now_ms();
+    uint64_t now = clock_now_ms();
     say_left_out(now, false);
     pthread_mutex_lock(&limit_lock);
     bool pass = log_limit_pass(&limit, kind, (unsigned)per_second, now);
@@ -316,7 +311,7 @@ struct log_numbers log_numbers(void) {
 }
 
 void log_flush(void) {
-    say_left_out(now_ms(), true);
+    say_left_out(clock_now_ms(), true);
 }
 
 /* Writes one byte, escaped where it has to be. Returns the length, 1 to 4. */

@@ -3,17 +3,15 @@
 #ifdef DAFFI_SYSTEMD
 
 #include <systemd/sd-daemon.h>
-#include <time.h>
+
+#include "net/clock.h"
 
 void notify_ready(const char *status) {
     (void)sd_notifyf(0, "READY=1\nSTATUS=%s", status);
 }
 
 void notify_reloading(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us);
+    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_now_us());
 }
 
 void notify_stopping(void) {

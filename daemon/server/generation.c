@@ -229,8 +229,8 @@ static int bind_listener(const struct config_listener *listener, struct generati
     if (made == NULL) {
         return server_describe(-ENOMEM, "a listener can't be made", ret_error);
     }
-    int status = listener_open(url->host, url->port, url->path, listener->mode, &made->socket, ret_error,
-                               CONFIG_ERROR_MAX);
+    int status = listener_socket_open(url->host, url->port, url->path, listener->mode, &made->socket,
+                                      ret_error, CONFIG_ERROR_MAX);
     if (status < 0) {
         free(made);
         return status;
@@ -385,7 +385,7 @@ void generation_free(struct generation *generation) {
     for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
         struct generation_socket *socket = generation->sockets[i];
         if (socket != NULL && --socket->users == 0) {
-            listener_close(&socket->socket);
+            listener_socket_close(&socket->socket);
             free(socket);
         }
     }

@@ -6,7 +6,7 @@
 #define GENERATION_H
 
 #include "http/assets.h"
-#include "net/listener.h"
+#include "net/listener_socket.h"
 #include "server/certificates.h"
 #include "server/server_internal.h"
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
+#include "net/clock.h"
 #include "ops/log.h"
 #include "ops/metrics_text.h"
 #include "ops/process_numbers.h"
@@ -324,9 +324,7 @@ static void write_json_upstream(const struct report *report, size_t place, FILE 
 }
 
 void report_json(struct report *report, FILE *out) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    fprintf(out, "{\"ms\":%" PRIu64, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    fprintf(out, "{\"ms\":%" PRIu64, clock_now_ms());
     WRITE_SUM("pages", COUNTER_OPEN_PAGES);
     WRITE_SUM("native", COUNTER_OPEN_NATIVE);
     WRITE_SUM("visitors", COUNTER_OPEN_VISITORS);

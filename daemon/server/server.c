@@ -278,7 +278,7 @@ void server_free(struct server *server) {
     }
     generation_free(server->generation);
     config_drop(server->started);
-    listener_close(&server->admin_socket);
+    listener_socket_close(&server->admin_socket);
     site_stop(server->site);
     report_clear(&server->report);
     upstream_health_free(server->health);

@@ -30,8 +30,8 @@ static int check_addresses(const struct config *config, char *ret_error) {
     struct bound_address bound[PLACES_MAX];
     const size_t count = list_urls(config, urls);
     for (size_t i = 0; i < count; i++) {
-        int status = listener_check(urls[i]->host, urls[i]->port, urls[i]->path, &bound[i], ret_error,
-                                    CONFIG_ERROR_MAX);
+        int status = listener_socket_check(urls[i]->host, urls[i]->port, urls[i]->path, &bound[i], ret_error,
+                                           CONFIG_ERROR_MAX);
         if (status < 0) {
             return status;
         }

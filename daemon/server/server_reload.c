@@ -6,9 +6,12 @@
 #include <time.h>
 
 #include "config/config_table.h"
+#include "net/clock.h"
 #include "net/tls_tickets.h"
 #include "ops/log.h"
 #include "server/generation.h"
+
+enum { LOOK_EVERY_MS = 1000 }; /* at whether a floor still works */
 
 /* What is made once, at the start. */
 static const struct {
@@ -42,7 +45,7 @@ static void say_modes(const struct generation *generation) {
     for (size_t i = 0; i < generation->config->listeners_count; i++) {
         const struct listener_socket *socket = &generation->sockets[i]->socket;
         const unsigned mode = generation->config->listeners[i].mode;
-        if (!listener_has_mode(socket, mode)) {
+        if (!listener_socket_has_mode(socket, mode)) {
             log_write(CONFIG_LOG_WARNING,
                       "%s has not the mode %04o: it gets that when it is made, at the next start",
                       socket->address, mode);
@@ -71,9 +74,7 @@ static void run_errand(void *argument) {
 /* False: an event loop has failed, and the program ends. */
 static bool await(const struct server *server, sem_t *done) {
     for (;;) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec++;
+        const struct timespec until = clock_in_ms(CLOCK_REALTIME, LOOK_EVERY_MS);
         if (sem_timedwait(done, &until) == 0) {
             return true;
         }
@@ -105,19 +106,13 @@ static int run_errands(struct server *server, struct generation *generation, str
     return result;
 }
 
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* From here on there is no way back, and nothing that could ask for one but memory. */
 static void swap(struct server *server, struct generation *generation, struct errands *errands) {
     struct generation *before = server->generation;
     const struct config *config = generation->config;
     const struct config_limits limits = server_fit_limits(config);
     sem_init(&errands->done, 0, 0);
-    admission_set_limits(server->admission, &limits, now_ms());
+    admission_set_limits(server->admission, &limits, clock_now_ms());
     atomic_store(&server->memory.limit, config->limits.memory_bytes);
     int status = run_errands(server, generation, errands);
     if (status == -ECANCELED) {

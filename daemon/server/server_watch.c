@@ -5,8 +5,8 @@
 int server_bind_admin(struct server *server, const struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
     const struct config_url *url = &config->admin;
     return url->text == NULL ? 0
-                             : listener_open(url->host, url->port, url->path, config->admin_mode,
-                                             &server->admin_socket, ret_error, CONFIG_ERROR_MAX);
+                             : listener_socket_open(url->host, url->port, url->path, config->admin_mode,
+                                                    &server->admin_socket, ret_error, CONFIG_ERROR_MAX);
 }
 
 void server_write_numbers(void *report, FILE *out) {

@@ -10,7 +10,6 @@ the median of the ratios pair by pair. Prints Markdown tables, and keeps them in
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import statistics
@@ -20,11 +19,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import Entrant, Work, how_measured, idle_memory, median, publish, ratio, table, take_turns, verdict
+from measure import Entrant, Work, bench_parser, how_measured, idle_memory, median, publish, ratio, table, take_turns, verdict
 from servers import (NO_PROXY, OVER_UNIX, RELAY, RELAY_OVER_UNIX, Bench, Server, no_proxy, start_bridge, start_bridge_over_unix, start_caddy, start_haproxy,
                      start_hitch, start_nginx, start_relay, start_relay_over_unix, start_roomy_bridge)
 
-ROOT = Path(__file__).resolve().parents[2]
 OURS, BATCHES, RELAY_BATCHES, RESUMED = "daffi-bridge", "daffi-bridge, batches", "bare relay, batches", ", resumed"
 P50, P99 = "p50_us", "p99_us"
 
@@ -142,14 +140,9 @@ def measure_all(bench: Bench, servers: list[Server], over_unix: tuple[Server, Se
 
 def main() -> int:
     """Parses the options, runs, prints; 1 when there is no peer."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", type=Path, default=ROOT / "build" / "release")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0)
+    parser = bench_parser(__doc__)
     parser.add_argument("--idle", type=int, default=4000,
                         help="idle connections for the memory row: with a few hundred, what a server makes once is still a part of it")
-    parser.add_argument("--quick", action="store_true", help="one short run of each: does it work at all?")
     options = parser.parse_args()
     if options.quick:
         options.runs, options.seconds, options.idle = 1, 0.2, 50

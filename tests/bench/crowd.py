@@ -6,18 +6,16 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import Entrant, Work, how_measured, idle_crowd, measure, median, publish, publish_plots, ratio, settled_memory, table, take_turns, verdict
+from measure import Entrant, Work, bench_parser, how_measured, idle_crowd, measure, median, publish, publish_plots, ratio, settled_memory, table, take_turns, verdict
 from servers import Bench, Server, start_haproxy, start_nginx, start_roomy_bridge
 from svg_plot import Axis, Plot
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS, QUICK_STEPS = (100, 300, 1000, 3000, 9000), (20, 40)
 CALLERS = 100
 P99_BAR = 1.5
@@ -84,13 +82,7 @@ def busy_among_idle(bench: Bench, idle: int, active: int, runs: int, seconds: fl
 
 def main() -> int:
     """Parses the options, runs, prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", type=Path, default=ROOT / "build" / "release")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--quick", action="store_true", help="few connections, one short run of each: does it work at all?")
-    options = parser.parse_args()
+    options = bench_parser(__doc__, quick="few connections, one short run of each").parse_args()
     steps, idle, active = STEPS, 9000, 500
     if options.quick:
         options.runs, options.seconds, steps, idle, active = 1, 0.2, QUICK_STEPS, 200, 50

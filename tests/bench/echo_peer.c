@@ -330,7 +330,8 @@ static int open_listener(const char *port, const char *path) {
     static struct listener_socket socket;
     struct listener *listener = NULL;
     char error[256];
-    if (listener_open(path != NULL ? NULL : "127.0.0.1", port, path, 0, &socket, error, sizeof error) < 0) {
+    if (listener_socket_open(path != NULL ? NULL : "127.0.0.1", port, path, 0, &socket, error, sizeof error) <
+        0) {
         fprintf(stderr, "bench_echo_peer: %s\n", error);
         return -1;
     }

@@ -7,17 +7,15 @@ against how many members are there.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
 import tempfile
 from pathlib import Path
 
-from measure import Entrant, Work, idle_crowd, measure, median, publish_plots, take_turns
+from measure import Entrant, Work, bench_parser, idle_crowd, measure, median, publish_plots, take_turns
 from servers import NO_PROXY, Bench, Server, no_proxy, start_bridge, start_haproxy, start_nginx, start_own_router, start_python_router
 from svg_plot import Axis, Plot, size
 
-ROOT = Path(__file__).resolve().parents[2]
 KIB, MIB = 1 << 10, 1 << 20
 SIZES, QUICK_SIZES = (32, KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB, 20 * MIB), (32, MIB)
 MEMBERS, QUICK_MEMBERS = (10, 30, 100, 300, 1000, 3000), (10, 20)
@@ -65,13 +63,7 @@ def joins_by_members(bench: Bench, members: tuple[int, ...], runs: int, seconds:
 
 def main() -> int:
     """Parses the options, runs."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", type=Path, default=ROOT / "build" / "release")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.5)
-    parser.add_argument("--quick", action="store_true", help="few points, one short run of each: does it work at all?")
-    options = parser.parse_args()
+    options = bench_parser(__doc__, 0.5, "few points, one short run of each").parse_args()
     sizes, members = SIZES, MEMBERS
     if options.quick:
         options.runs, options.seconds, sizes, members = 1, 0.2, QUICK_SIZES, QUICK_MEMBERS

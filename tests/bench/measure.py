@@ -6,6 +6,7 @@ that it begins and ceases to count; runs of servers that are compared take turns
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 from servers import Bench, Server
 from svg_plot import Plot
 
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120.0
 SETTLE_PATIENCE_S = 15.0
 WARMUP_S = 0.2
@@ -44,6 +46,17 @@ class Entrant:
     name: str
     server: Server
     options: tuple[str, ...] = ()
+
+
+def bench_parser(doc: str, seconds: float = 1.0, quick: str = "one short run of each") -> argparse.ArgumentParser:
+    """The options that all measurements have; `doc` is the script's own."""
+    made = argparse.ArgumentParser(description=doc.splitlines()[0])
+    made.add_argument("--build", type=Path, default=ROOT / "build" / "release")
+    made.add_argument("--out", type=Path, default=ROOT / "build" / "bench")
+    made.add_argument("--runs", type=int, default=5)
+    made.add_argument("--seconds", type=float, default=seconds)
+    made.add_argument("--quick", action="store_true", help=f"{quick}: does it work at all?")
+    return made
 
 
 def measure(bench: Bench, entrant: Entrant, work: Work, seconds: float) -> dict:

@@ -8,17 +8,14 @@ Prints a Markdown table. Run it with a Python that has daffi 3.0.1.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from measure import Entrant, Work, how_measured, idle_crowd, idle_memory, median, publish, ratio, table, take_turns
+from measure import Entrant, Work, bench_parser, how_measured, idle_crowd, idle_memory, median, publish, ratio, table, take_turns
 from servers import Bench, Server, start_echo_worker, start_own_router, start_python_router
-
-ROOT = Path(__file__).resolve().parents[2]
 
 WORKS = (
     Work("small raw call, 32 connections, one at a time", ("--connections", "32")),
@@ -44,15 +41,10 @@ def routers(bench: Bench, count: int) -> Iterator[list[Server]]:
 
 def main() -> int:
     """Parses the options, runs, prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", type=Path, default=ROOT / "build" / "release")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0)
+    parser = bench_parser(__doc__)
     parser.add_argument("--idle", type=int, default=500, help="idle members for the memory row")
     parser.add_argument("--workers", type=int, default=500, help="workers for the row of many workers")
     parser.add_argument("--joins", type=int, default=5000, help="members that join at once (the bridge's router alone: each costs the other a thread)")
-    parser.add_argument("--quick", action="store_true", help="one short run of each: does it work at all?")
     options = parser.parse_args()
     if options.quick:
         options.runs, options.seconds, options.idle, options.workers, options.joins = 1, 0.2, 50, 20, 500

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import WebSocket from "ws";
-import { DaffiClient, failureOf, makeClient } from "./peers.mjs";
-import { MSGPACK, RAW, startFakeServer } from "./fake_server.mjs";
+import { DaffiClient, failureOf } from "./peers.mjs";
+import { MSGPACK, RAW } from "./fake_server.mjs";
+import { greeted } from "./greeted.mjs";
 
 const wsUrl = "ws://127.0.0.1:1";
 const make = (...args) => () => new DaffiClient(...args);
@@ -84,16 +85,7 @@ describe("new DaffiClient", () => {
   });
 });
 
-describe("options and arguments of calls", () => {
-  /** A connection to a server with one member, w1, that never answers; nothing may arrive there. */
-  async function connected(t) {
-    const server = await startFakeServer(t, (peer) => peer.greet());
-    const client = makeClient(t, server.url);
-    const conn = await client.connect();
-    const peer = await server.peer();
-    return { client, conn, peer };
-  }
-
+describe("options and arguments of calls", () => { // to a server with one member, w1, that never answers; nothing may arrive there
   const badOptions = [
     [{ timeout: 0 }, /timeout is 0/], [{ timeout: -1 }, /timeout is -1/], [{ timeout: NaN }, /timeout is NaN/], [{ timeout: "5" }, /timeout is "5"/],
     [{ serde: "pickle" }, /serde is "pickle".*"json" \(1\), "msgpack" \(3\) and "raw" \(0\)/], [{ serde: 2 }, /serde is 2/], [{ serde: "xml" }, /serde is "xml"/],
@@ -102,7 +94,7 @@ describe("options and arguments of calls", () => {
   ];
 
   test("rpc, cast and the streams refuse by rejection", async (t) => {
-    const { conn, peer } = await connected(t);
+    const { conn, peer } = await greeted(t);
     for (const style of ["rpc", "cast", "stream", "stream_nowait"]) {
       for (const [options, message] of badOptions) {
         if (style === "stream_nowait" && options?.timeout !== undefined) continue;
@@ -119,7 +111,7 @@ describe("options and arguments of calls", () => {
   });
 
   test("rpc_nowait and cast_nowait throw", async (t) => {
-    const { conn, peer } = await connected(t);
+    const { conn, peer } = await greeted(t);
     for (const style of ["rpc_nowait", "cast_nowait"]) {
       for (const [options, message] of badOptions) {
         if (options.timeout !== undefined) continue;
@@ -134,7 +126,7 @@ describe("options and arguments of calls", () => {
   });
 
   test("rpc_nowait knows timeout and ignores it; returns nothing", async (t) => {
-    const { conn, peer } = await connected(t);
+    const { conn, peer } = await greeted(t);
     const warn = t.mock.method(console, "warn", () => {});
     assert.equal(conn.rpc_nowait({ timeout: -5 }).echo(1), undefined);
     assert.equal((await peer.next()).returnResult, false);
@@ -142,7 +134,7 @@ describe("options and arguments of calls", () => {
   });
 
   test("options may be inherited", async (t) => {
-    const { conn, peer } = await connected(t);
+    const { conn, peer } = await greeted(t);
     const inheriting = (own) => Object.assign(Object.create({ serde: "raw", receiver: "nobody" }), { timeout: 5, ...own });
     assert.equal((await failureOf(conn.rpc(inheriting()).echo("x"))).code, "no-such-member");
     assert.equal((await failureOf(conn.rpc(inheriting({ receiver: null })).echo("x"))).code, "timeout");
@@ -151,7 +143,7 @@ describe("options and arguments of calls", () => {
   });
 
   test("an unknown option of a call warns once, naming the known ones", async (t) => {
-    const { conn, peer } = await connected(t);
+    const { conn, peer } = await greeted(t);
     const warn = t.mock.method(console, "warn", () => {});
     for (let i = 0; i < 3; i++) conn.rpc({ retries: 3 }).echo(i).catch(() => {});
     await peer.next();
@@ -160,7 +152,7 @@ describe("options and arguments of calls", () => {
   });
 
   test("json: what JSON refuses is a TypeError that names the argument", async (t) => {
-    const { conn, peer } = await connected(t);
+    const { conn, peer } = await greeted(t);
     const cycle = {};
     cycle.self = cycle;
     await assert.rejects(conn.rpc().echo(1, cycle), { name: "TypeError", message: /^echo: argument 2 is .*, which can't be sent as JSON/ });
@@ -170,7 +162,7 @@ describe("options and arguments of calls", () => {
   });
 
   test("msgpack: what it has no value for", async (t) => {
-    const { conn, peer } = await connected(t);
+    const { conn, peer } = await greeted(t);
     const cycle = [];
     cycle.push(cycle);
     const cases = [[() => 1, /a function/], [Symbol("x"), /Symbol/], [new Set(), /Set/], [Promise.resolve(), /Promise/], [new Date(NaN), /invalid Date/], [2n ** 64n, /64 bits/],
@@ -196,7 +188,7 @@ describe("options and arguments of calls", () => {
     for (const serde of ["json", "msgpack"]) {
       for (const [name, use] of Object.entries(uses)) {
         test(`${serde}, ${name}`, async (t) => {
-          const { conn, peer } = await connected(t);
+          const { conn, peer } = await greeted(t);
           const value = () => [
             "first", 1, { get within() { use({ conn })?.catch?.(() => {}); return "within"; }, behind: "text" },
             { deeper: [{ get last() { use({ conn })?.catch?.(() => {}); return 2; } }] }, "x".repeat(20000), { get big() { use({ conn })?.catch?.(() => {}); return "y".repeat(20000); } },
@@ -210,7 +202,7 @@ describe("options and arguments of calls", () => {
       }
 
       test(`${serde}, an abort: it rejects \`aborted\`, and nothing is sent`, async (t) => {
-        const { conn, peer } = await connected(t);
+        const { conn, peer } = await greeted(t);
         for (const style of ["rpc", "cast", "stream"]) {
           const controller = new AbortController();
           const value = { get end() { controller.abort(); return 1; } };
@@ -223,7 +215,7 @@ describe("options and arguments of calls", () => {
 
       test(`${serde}, stop(): it rejects, or throws, \`closed\``, async (t) => {
         for (const style of ["rpc", "cast", "stream", "rpc_nowait", "cast_nowait"]) {
-          const { client, conn } = await connected(t);
+          const { client, conn } = await greeted(t);
           const value = { get end() { client.stop(); return 1; } };
           await assert.rejects(async () => conn[style]({ serde }).echo(style === "stream" ? [value] : value), { code: "closed" }, style);
         }
@@ -231,7 +223,7 @@ describe("options and arguments of calls", () => {
     }
 
     test("a stream whose source throws what is no Error rejects by one that has it as its cause, and closes nothing twice", async (t) => {
-      const { conn } = await connected(t);
+      const { conn } = await greeted(t);
       for (const thrown of ["text", undefined, null, 5, Symbol("s"), Object.create(null), { toString: null }]) {
         for (const style of ["stream", "stream_nowait"]) {
           const source = { next() { throw thrown; }, return: () => assert.fail("it has ended by itself"), [Symbol.iterator]() { return this; } };
@@ -244,7 +236,7 @@ describe("options and arguments of calls", () => {
     });
 
     test("a stream's function that stops the client, and throws: its error is what one hears of", async (t) => {
-      const { client, conn } = await connected(t);
+      const { client, conn } = await greeted(t);
       const stream = conn.stream().echo(() => { client.stop(); throw new RangeError("its own"); });
       await assert.rejects(stream, { name: "RangeError", message: "its own" });
       await new Promise((done) => setTimeout(done, 10)); // for a rejection that nobody handles
@@ -253,7 +245,7 @@ describe("options and arguments of calls", () => {
     for (const [what, code] of [["stop()", "closed"], ["an abort", "aborted"]]) {
       test(`a stream's function, ${what}: it rejects \`${code}\`, whatever its source does`, async (t) => {
         for (const style of ["stream", "stream_nowait"]) {
-          const { client, conn } = await connected(t);
+          const { client, conn } = await greeted(t);
           const controller = new AbortController();
           const stream = conn[style]({ signal: controller.signal }).echo(() => {
             if (code === "closed") client.stop();
@@ -267,7 +259,7 @@ describe("options and arguments of calls", () => {
     }
 
     test("msgpack: a list or a Map that grows while it is packed is as long as its head says", async (t) => {
-      const { conn, peer } = await connected(t);
+      const { conn, peer } = await greeted(t);
       const list = [{ get grows() { list.push("more"); return 1; } }, 2];
       const map = new Map([["first", { get grows() { map.set("more", 3); return 1; } }], ["second", 2]]);
       for (const [value, expected] of [[list, [{ grows: 1 }, 2]], [map, { first: { grows: 1 }, second: 2 }]]) {
@@ -280,7 +272,7 @@ describe("options and arguments of calls", () => {
   });
 
   test("raw takes exactly one value that is bytes or a string", async (t) => {
-    const { conn, peer } = await connected(t);
+    const { conn, peer } = await greeted(t);
     const raw = conn.rpc({ serde: 0 });
     await assert.rejects(raw.echo(), { name: "TypeError", message: /exactly one argument, there are 0/ });
     await assert.rejects(raw.echo("a", "b"), { name: "TypeError", message: /exactly one argument, there are 2/ });
@@ -290,7 +282,7 @@ describe("options and arguments of calls", () => {
   });
 
   test("bytes whose buffer was given away, or cut off before them, are refused by their argument, never sent as none", async (t) => {
-    const { conn, peer } = await connected(t);
+    const { conn, peer } = await greeted(t);
     const given = (make) => {
       const buffer = new ArrayBuffer(8);
       const value = make(buffer);
@@ -316,23 +308,23 @@ describe("options and arguments of calls", () => {
   });
 
   test("kwargs go last", async (t) => {
-    const { conn } = await connected(t);
+    const { conn } = await greeted(t);
     await assert.rejects(conn.rpc().echo(DaffiClient.kwargs({ b: 1 }), 2), { name: "TypeError", message: /last/ });
   });
 
   test("a message past the wire's limit is a RangeError that names both sizes", async (t) => {
-    const { conn, peer } = await connected(t);
+    const { conn, peer } = await greeted(t);
     await assert.rejects(conn.rpc({ serde: "raw" }).echo(new Uint8Array(33554431)), { name: "RangeError", message: /335544\d\d.*33554440/ });
     assert.equal(peer.unread, 0);
   });
 
   test("a long text in a refusal is cut", async (t) => {
-    const { conn } = await connected(t);
+    const { conn } = await greeted(t);
     await assert.rejects(conn.rpc({ serde: "x".repeat(100000) }).echo(1), { message: new RegExp(`^rpc: serde is "x{60}…": "json"`) });
   });
 
   test("waitForMembers", async (t) => {
-    const { conn } = await connected(t);
+    const { conn } = await greeted(t);
     await assert.rejects(conn.waitForMembers(), { name: "TypeError", message: /members is undefined/ });
     await assert.rejects(conn.waitForMembers([""]), { name: "TypeError", message: /members is ""/ });
     await assert.rejects(conn.waitForMembers("x", { timeout: 0 }), { name: "TypeError", message: /timeout is 0/ });
@@ -340,7 +332,7 @@ describe("options and arguments of calls", () => {
   });
 
   test("the proxy is safe to await, to log and to pass through Promise.resolve", async (t) => {
-    const { conn, peer } = await connected(t);
+    const { conn, peer } = await greeted(t);
     for (const style of ["rpc", "cast", "rpc_nowait", "cast_nowait", "stream", "stream_nowait"]) {
       const proxy = conn[style]();
       assert.equal(await proxy, proxy);

@@ -6,6 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { failureOf, makeClient, stateOf } from "./peers.mjs";
 import { startFakeServer } from "./fake_server.mjs";
+import { greeted } from "./greeted.mjs";
 
 const CALLS = 5000;
 const IDS = 65535; // the wire's call ids, 0 left out
@@ -13,12 +14,6 @@ const IDS = 65535; // the wire's call ids, 0 left out
 setMaxListeners(0); // many calls may share a signal
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc");
-
-const connected = async (t, options = {}) => {
-  const server = await startFakeServer(t, (peer) => peer.greet());
-  const client = makeClient(t, server.url, options);
-  return { server, client, conn: await client.connect(), peer: await server.peer() };
-};
 
 const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
 
@@ -63,7 +58,7 @@ async function takeAllIds(client, conn) {
 
 describe("nothing is left", () => {
   test("of calls that time out, whose answers come late", { timeout: 60000 }, async (t) => {
-    const { client, conn, peer } = await connected(t);
+    const { client, conn, peer } = await greeted(t);
     const before = timers();
     const { refs, ended } = beginCalls(() => conn.rpc({ timeout: 1 }).echo(1));
     assert.deepEqual(await ended, ["timeout"]);
@@ -74,7 +69,7 @@ describe("nothing is left", () => {
   });
 
   test("of calls, casts, streams and waits that are aborted, whose answers come late", { timeout: 60000 }, async (t) => {
-    const { client, conn, peer } = await connected(t);
+    const { client, conn, peer } = await greeted(t);
     const before = timers();
     const controller = new AbortController();
     const { signal } = controller;
@@ -100,7 +95,7 @@ describe("nothing is left", () => {
   });
 
   test("of calls that are answered: their signal has no listener and no timer goes on", { timeout: 60000 }, async (t) => {
-    const { client, conn, peer } = await connected(t);
+    const { client, conn, peer } = await greeted(t);
     const before = timers();
     const { signal } = new AbortController();
     const { refs, ended } = beginCalls(() => conn.rpc({ signal, timeout: 60000 }).echo(1));
@@ -113,7 +108,7 @@ describe("nothing is left", () => {
   });
 
   test("of calls that a lost connection ended, and of the connection", { timeout: 60000 }, async (t) => {
-    const { server, client, conn, peer } = await connected(t, { autoreconnect: true, reconnectDelay: 1 });
+    const { server, client, conn, peer } = await greeted(t, { autoreconnect: true, reconnectDelay: 1 });
     const before = timers();
     const { signal } = new AbortController();
     const { refs, ended } = beginCalls(() => conn.rpc({ signal, timeout: 60000 }).echo(1));

@@ -6,27 +6,27 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ROOT } from "./peers.mjs";
 
-const [CALLS, LINK, WAITS, ARGUMENTS, BUILD, VALUES, REFUSALS] = ["calls", "link", "waits", "arguments", "build", "values", "refusals"].map((name) => `tests/client/${name}.test.mjs`);
+const [CALLS, CONNECT, END, WAITS, ARGUMENTS, BUILD, VALUES, REFUSALS] = ["calls", "connect", "link_end", "waits", "arguments", "build", "values", "refusals"].map((name) => `tests/client/${name}.test.mjs`);
 const [PAGES, EXAMPLES, DOCUMENT, FEATURES] = ["client", "examples", "document", "features"].map((name) => `tests/browser/${name}.test.mjs`);
 
 const STATEMENTS = [
   // How it works, loading
   ["The browser loads daffi.js and fetches app.wasm from beside it", DOCUMENT, "the whole page"],
-  ["connect() opens a WebSocket and performs the daffi handshake", LINK, "sends exactly the reference's handshake"],
-  ["Python sees the page as a regular Client", LINK, "sends exactly the reference's handshake"],
+  ["connect() opens a WebSocket and performs the daffi handshake", CONNECT, "sends exactly the reference's handshake"],
+  ["Python sees the page as a regular Client", CONNECT, "sends exactly the reference's handshake"],
   ["The CDN's path of daffi.js is served, app.wasm beside it", "tests/integration/test_http.py", "js-client/"],
   ["msgpack-lite is optional: here it is not needed", PAGES, "msgpack values"],
   // Constructor
   ["new DaffiClient(name, options)", ARGUMENTS, "names up to 255 bytes are fine"],
   ["new DaffiClient(options): host name and 32 random bits", ARGUMENTS, "without a name, one is made"],
   ["wsUrl is required", ARGUMENTS, "wsUrl is required"],
-  ["autoreconnect: reconnects when the server drops the link; default false", LINK, "no reconnect unless asked"],
+  ["autoreconnect: reconnects when the server drops the link; default false", END, "no reconnect unless asked"],
   ["reconnectDelay: 2 s by default, doubled after each failure, at most 60 s", WAITS, "2 s by default, doubled after each failure up to 60 s"],
-  ["it goes on trying", LINK, "autoreconnect goes on while the server is away"],
+  ["it goes on trying", END, "autoreconnect goes on while the server is away"],
   ["There is no wasmPath: it is ignored, with a warning", ARGUMENTS, "an unknown option warns once, naming the known ones"],
   // connect, stop, events
-  ["connect() promises a Connection", LINK, "a second call while connecting or connected gives the same promise"],
-  ["stop() closes for good, even with autoreconnect", LINK, "closed: stop() before the answer, and for good"],
+  ["connect() promises a Connection", CONNECT, "a second call while connecting or connected gives the same promise"],
+  ["stop() closes for good, even with autoreconnect", CONNECT, "closed: stop() before the answer, and for good"],
   ["addEventHandler: { type, member }, connected and disconnected", CALLS, "members, and who comes and goes"],
   // rpc, rpc_nowait
   ["rpc: one target", CALLS, "rpc gives the result"],
@@ -56,8 +56,8 @@ const STATEMENTS = [
   // reconnect
   ["the module is compiled once and reused", CALLS, "the module compiled once for all clients"],
   ["after a reconnect the same conn goes through the new connection", CALLS, "a Router that dies and comes back: the same Connection works"],
-  ["outstanding promises are rejected immediately", LINK, "pending calls reject at once with the server's reason"],
-  ["stop() suppresses the reconnect", LINK, "stop(): what waits rejects `closed`"],
+  ["outstanding promises are rejected immediately", END, "pending calls reject at once with the server's reason"],
+  ["stop() suppresses the reconnect", END, "stop(): what waits rejects `closed`"],
   // TLS
   ["wss:// works, and there is no password", PAGES, "through the bridge"],
   ["the browser refuses a certificate that it does not trust", FEATURES, "a certificate that the browser does not trust"],

@@ -3,13 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DaffiError, failureOf, makeClient, stateOf } from "./peers.mjs";
 import { HANDSHAKE, RAW, startFakeServer } from "./fake_server.mjs";
-
-const greeted = async (t, options = {}, greeting = {}) => {
-  const server = await startFakeServer(t, (peer) => peer.greet(greeting));
-  const client = makeClient(t, server.url, options);
-  const conn = await client.connect();
-  return { server, client, conn, peer: await server.peer() };
-};
+import { greeted } from "./greeted.mjs";
 
 /** What is told from here on, in order, and when the event about `last` has come. */
 function told(client, last) {

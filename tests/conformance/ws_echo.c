@@ -170,7 +170,7 @@ int main(void) {
     char error[256] = "out of memory";
     signal(SIGPIPE, SIG_IGN);
     if (reactor_new(&memory, &reactor) < 0 ||
-        listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error) < 0 ||
+        listener_socket_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error) < 0 ||
         listener_new(reactor, &socket, on_accept, NULL, &listener) < 0 ||
         reactor_watch(reactor, &input, EPOLLIN) < 0) {
         fprintf(stderr, "ws_echo: %s\n", error);
@@ -184,6 +184,6 @@ int main(void) {
     connection_abort_all(reactor, -ECANCELED, "the echo ends");
     (void)reactor_turn(reactor, 0);
     reactor_free(reactor);
-    listener_close(&socket);
+    listener_socket_close(&socket);
     return status < 0 ? 1 : 0;
 }

@@ -40,4 +40,19 @@ static inline struct daffi_span guarded_copy(const struct guarded *guarded, stru
     return daffi_span_of(copy, bytes.length);
 }
 
+/* A suite's own; and its group fixtures, with room for the largest case of most suites. */
+static struct guarded guarded;
+
+static inline int guarded_set_up(void **state) {
+    (void)state;
+    guarded = guarded_new(1 << 17);
+    return 0;
+}
+
+static inline int guarded_tear_down(void **state) {
+    (void)state;
+    guarded_free(&guarded);
+    return 0;
+}
+
 #endif

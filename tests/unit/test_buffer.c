@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "net/buffer.h"
+#include "random_numbers.h"
 
 static struct memory_budget budget;
 static struct buffer_pool *pool;
@@ -122,27 +123,17 @@ static void test_steady_queue_moves_seldom(void **state) {
     buffer_clear(pool, &buffer);
 }
 
-/* The same numbers in each run. */
-static uint32_t random_state;
-
-static uint32_t next_random(void) {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 17;
-    random_state ^= random_state << 5;
-    return random_state;
-}
-
 static void test_against_a_plain_array(void **state) {
     (void)state;
     static uint8_t reference[400000], bytes[60000];
     size_t length = 0;
     struct buffer buffer = {0};
-    random_state = 3;
+    uint32_t random = 3;
     for (int i = 0; i < 20000; i++) {
-        size_t n = next_random() % (i % 10 == 0 ? 60000 : 300);
-        if (next_random() % 2 && length + n <= sizeof reference) {
+        size_t n = next_random(&random) % (i % 10 == 0 ? 60000 : 300);
+        if (next_random(&random) % 2 && length + n <= sizeof reference) {
             for (size_t k = 0; k < n; k++) {
-                bytes[k] = (uint8_t)next_random();
+                bytes[k] = (uint8_t)next_random(&random);
             }
             assert_int_equal(buffer_append(pool, &buffer, bytes, n), 0);
             memcpy(reference + length, bytes, n);

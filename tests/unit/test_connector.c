@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #include "net/connector.h"
-#include "net/listener.h"
+#include "net/listener_socket.h"
 
 enum { TIMEOUT_MS = 3000, PATIENCE = 200 };
 
@@ -83,7 +83,7 @@ static void test_address_and_name(void **state) {
         struct listener_socket socket;
         struct endpoint *endpoint = NULL;
         calls = 0;
-        assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
+        assert_int_equal(listener_socket_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
         assert_int_equal(endpoint_new(reactor, hosts[i], port_of(&socket), NULL, &endpoint), 0);
         start(endpoint);
         expect_connected();
@@ -91,7 +91,7 @@ static void test_address_and_name(void **state) {
         start(endpoint); /* now from what is remembered */
         expect_connected();
         endpoint_free(endpoint);
-        listener_close(&socket);
+        listener_socket_close(&socket);
     }
 }
 
@@ -101,12 +101,12 @@ static void test_unix_path(void **state) {
     struct endpoint *endpoint = NULL;
     char path[256];
     snprintf(path, sizeof path, "%s", fixture_path("up.sock"));
-    assert_int_equal(listener_open(NULL, NULL, path, 0, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_socket_open(NULL, NULL, path, 0, &socket, error, sizeof error), 0);
     assert_int_equal(endpoint_new(reactor, NULL, NULL, path, &endpoint), 0);
     assert_string_equal(endpoint_name(endpoint), path);
     start(endpoint);
     expect_connected();
-    listener_close(&socket);
+    listener_socket_close(&socket);
     calls = 0;
     start(endpoint);
     run_until_done();
@@ -121,10 +121,10 @@ static void test_refused(void **state) {
     struct listener_socket socket;
     struct endpoint *endpoint = NULL;
     char expected[256];
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_socket_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     snprintf(expected, sizeof expected, "cannot connect to %s: connection refused", socket.address);
     assert_int_equal(endpoint_new(reactor, "127.0.0.1", port_of(&socket), NULL, &endpoint), 0);
-    listener_close(&socket);
+    listener_socket_close(&socket);
     free_in_callback = true;
     start(endpoint);
     run_until_done();
@@ -138,12 +138,12 @@ static void test_second_address(void **state) {
     (void)state;
     struct listener_socket socket;
     struct endpoint *endpoint = NULL;
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_socket_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     assert_int_equal(endpoint_new(reactor, "localhost", port_of(&socket), NULL, &endpoint), 0);
     start(endpoint);
     expect_connected();
     endpoint_free(endpoint);
-    listener_close(&socket);
+    listener_socket_close(&socket);
 }
 
 static void test_unknown_name(void **state) {
@@ -215,7 +215,7 @@ static void test_given_up(void **state) {
     (void)state;
     struct listener_socket socket;
     struct endpoint *endpoint = NULL;
-    assert_int_equal(listener_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
+    assert_int_equal(listener_socket_open("127.0.0.1", "0", NULL, 0, &socket, error, sizeof error), 0);
     static const char *const hosts[] = {"127.0.0.1", "localhost", "no.such.name.invalid"};
     for (size_t i = 0; i < 3; i++) {
         for (int turns = 0; turns < 3; turns++) {
@@ -234,7 +234,7 @@ static void test_given_up(void **state) {
             assert_int_equal(calls, 0);
         }
     }
-    listener_close(&socket);
+    listener_socket_close(&socket);
     connector_free(NULL);
     endpoint_free(NULL);
 }

@@ -11,8 +11,6 @@
 #include "dev/files/dev_path.h"
 #include "guarded.h"
 
-static struct guarded guarded;
-
 /* From memory that ends behind the path; NULL when it is refused. */
 static const char *decode(const char *path, char out[DEV_PATH_MAX + 1]) {
     const size_t length = strlen(path);
@@ -155,8 +153,5 @@ int main(void) {
         cmocka_unit_test(lengths),
         cmocka_unit_test(html_is_text),
     };
-    guarded = guarded_new(4096);
-    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    guarded_free(&guarded);
-    return failed;
+    return cmocka_run_group_tests(tests, guarded_set_up, guarded_tear_down);
 }

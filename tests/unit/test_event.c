@@ -11,8 +11,6 @@
 #include "daffi/handshake.h"
 #include "guarded.h"
 
-static struct guarded guarded;
-
 static int parse(struct daffi_span json, struct daffi_event *ret_event, struct daffi_fault *ret_fault) {
     return daffi_event_parse(guarded_copy(&guarded, json), ret_event, ret_fault);
 }
@@ -163,8 +161,5 @@ int main(void) {
         cmocka_unit_test(an_event_has_4096_bytes_at_most),
         cmocka_unit_test(cut_anywhere_it_is_refused),
     };
-    guarded = guarded_new(8192);
-    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    guarded_free(&guarded);
-    return failed;
+    return cmocka_run_group_tests(tests, guarded_set_up, guarded_tear_down);
 }

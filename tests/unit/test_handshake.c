@@ -22,7 +22,6 @@ static const char broken[] = "no valid JSON; one object without duplicate keys i
 static const char no_object[] = "JSON that is no object; an object is expected";
 static const char too_long[] = "more JSON than a handshake or an event can have";
 
-static struct guarded guarded;
 static char *text; /* ROOM bytes to write long handshakes into */
 
 static struct daffi_handshake *read_whole(parse_function *parse, struct daffi_span json) {

@@ -12,10 +12,9 @@
 #include "daffi/payload.h"
 #include "guarded.h"
 #include "hex.h"
+#include "vectors.h"
 
 enum { CASE_MAX = 65536 };
-
-static struct guarded guarded;
 
 static struct daffi_message request(void) {
     return (struct daffi_message){
@@ -366,8 +365,6 @@ static void assert_vector(const char *name, const char *hex) {
     }
 }
 
-static json_t *vectors;
-
 /* Its state is the vector. */
 static void vector(void **state) {
     static const char *const ways[] = {"sent", "received"};
@@ -382,20 +379,7 @@ static void vector(void **state) {
     }
 }
 
-static int set_up(void **state) {
-    (void)state;
-    guarded = guarded_new(CASE_MAX);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    guarded_free(&guarded);
-    return 0;
-}
-
 int main(void) {
-    enum { VECTORS_MAX = 64 };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_value),
         cmocka_unit_test(awaited_is_a_request_whose_sender_waits),
@@ -409,25 +393,8 @@ int main(void) {
         cmocka_unit_test(broken_metadata),
         cmocka_unit_test(random_bytes),
     };
-    int failed = cmocka_run_group_tests_name("message", tests, set_up, tear_down);
-
-    json_error_t error;
-    json_t *file = json_load_file(TESTS_DIR "/vectors/daffi-3.0.1.json", 0, &error);
-    vectors = json_object_get(file, "vectors");
-    struct CMUnitTest each[VECTORS_MAX] = {{NULL}};
-    const size_t count = json_array_size(vectors);
-    if (count == 0 || count > VECTORS_MAX) {
-        fprintf(stderr, "vectors: %s, %zu of them\n", error.text, count);
-        json_decref(file);
-        return 1;
-    }
-    for (size_t i = 0; i < count; i++) {
-        json_t *object = json_array_get(vectors, i);
-        each[i] = (struct CMUnitTest){.name = json_string_value(json_object_get(object, "name")),
-                                      .test_func = vector,
-                                      .initial_state = object};
-    }
-    failed += _cmocka_run_group_tests("vectors of daffi 3.0.1", each, count, set_up, tear_down);
-    json_decref(file);
+    int failed = cmocka_run_group_tests_name("message", tests, guarded_set_up, guarded_tear_down);
+    failed += vectors_run("vectors of daffi 3.0.1", TESTS_DIR "/vectors/daffi-3.0.1.json", 0, vector,
+                          guarded_set_up, guarded_tear_down);
     return failed;
 }

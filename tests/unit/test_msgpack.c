@@ -14,7 +14,6 @@
 #include "guarded.h"
 #include "hex.h"
 
-static struct guarded guarded;
 static msgpack_sbuffer theirs;
 static msgpack_packer packer;
 

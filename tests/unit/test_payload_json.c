@@ -12,8 +12,6 @@
 
 enum { TEXT_MAX = 1 << 16 };
 
-static struct guarded guarded;
-
 static int check(enum daffi_flag flag, struct daffi_span payload, unsigned nesting,
                  struct daffi_fault *ret_fault) {
     const struct daffi_message message = {
@@ -389,18 +387,6 @@ static void is_bytes_is_all_the_same(void **state) {
     assert_int_equal(daffi_payload_check(&message, 64, &fault), -EBADMSG);
 }
 
-static int set_up(void **state) {
-    (void)state;
-    guarded = guarded_new(TEXT_MAX);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    guarded_free(&guarded);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_that_pass),
@@ -415,5 +401,5 @@ int main(void) {
         cmocka_unit_test(strings_of_every_length),
         cmocka_unit_test(is_bytes_is_all_the_same),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, guarded_set_up, guarded_tear_down);
 }

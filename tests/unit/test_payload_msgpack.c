@@ -13,8 +13,6 @@
 
 enum { BYTES_MAX = 1 << 17 };
 
-static struct guarded guarded;
-
 static int check(enum daffi_flag flag, struct daffi_span payload, unsigned nesting,
                  struct daffi_fault *ret_fault) {
     const struct daffi_message message = {
@@ -328,18 +326,6 @@ static void other_decoders(void **state) {
     }
 }
 
-static int set_up(void **state) {
-    (void)state;
-    guarded = guarded_new(BYTES_MAX);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    guarded_free(&guarded);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(envelopes),
@@ -353,5 +339,5 @@ int main(void) {
         cmocka_unit_test(every_cut_is_refused),
         cmocka_unit_test(other_decoders),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, guarded_set_up, guarded_tear_down);
 }

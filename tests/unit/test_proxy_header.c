@@ -12,8 +12,6 @@
 #include "net/proxy_header.h"
 #include "net/proxy_reader.h"
 
-static struct guarded guarded;
-
 static int parse(struct daffi_span in, struct proxy_header *ret_header, size_t *ret_size,
                  const char **ret_reason) {
     const struct daffi_span copy = guarded_copy(&guarded, in);

@@ -12,10 +12,9 @@
 #include "daffi/remote_error.h"
 #include "guarded.h"
 #include "hex.h"
+#include "vectors.h"
 
 enum { BYTES_MAX = 1 << 17 };
-
-static struct guarded guarded;
 
 static struct daffi_span json_span(const json_t *object, const char *key) {
     const json_t *string = json_object_get(object, key);
@@ -191,45 +190,15 @@ static void json_of_every_byte(void **state) {
     }
 }
 
-static int set_up(void **state) {
-    (void)state;
-    guarded = guarded_new(BYTES_MAX);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    guarded_free(&guarded);
-    return 0;
-}
-
 int main(void) {
-    enum { VECTORS_MAX = 64 };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pickles_that_are_no_errors),
         cmocka_unit_test(pickles_by_hand),
         cmocka_unit_test(json_of_every_kind_of_text),
         cmocka_unit_test(json_of_every_byte),
     };
-    int failed = cmocka_run_group_tests_name("remote error", tests, set_up, tear_down);
-
-    json_error_t error;
-    json_t *file = json_load_file(TESTS_DIR "/vectors/pickles.json", JSON_ALLOW_NUL, &error);
-    const json_t *vectors = json_object_get(file, "vectors");
-    struct CMUnitTest each[VECTORS_MAX] = {{NULL}};
-    const size_t count = json_array_size(vectors);
-    if (count == 0 || count > VECTORS_MAX) {
-        fprintf(stderr, "vectors: %s, %zu of them\n", error.text, count);
-        json_decref(file);
-        return 1;
-    }
-    for (size_t i = 0; i < count; i++) {
-        json_t *object = json_array_get(vectors, i);
-        each[i] = (struct CMUnitTest){.name = json_string_value(json_object_get(object, "name")),
-                                      .test_func = vector,
-                                      .initial_state = object};
-    }
-    failed += _cmocka_run_group_tests("pickles of Python", each, count, set_up, tear_down);
-    json_decref(file);
+    int failed = cmocka_run_group_tests_name("remote error", tests, guarded_set_up, guarded_tear_down);
+    failed += vectors_run("pickles of Python", TESTS_DIR "/vectors/pickles.json", JSON_ALLOW_NUL, vector,
+                          guarded_set_up, guarded_tear_down);
     return failed;
 }

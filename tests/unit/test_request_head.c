@@ -203,6 +203,29 @@ static void fields_are_limited(void **state) {
     assert_int_equal(refusal.status, 431);
 }
 
+static void parts_of_queries_and_cookies(void **state) {
+    (void)state;
+    static const struct {
+        const char *list, *found; /* NULL: not there */
+        char separator;
+    } cases[] = {
+        {"", NULL, '&'},        {"a=1", "1", '&'},      {"a=", "", '&'},          {"a", NULL, '&'},
+        {"b=1&a=2", "2", '&'},  {"a=1&a=2", "1", '&'},  {"ba=1", NULL, '&'},      {"&&a=1&", "1", '&'},
+        {"b=a=1", NULL, '&'},   {"b=1; a=2", "2", ';'}, {"b=1;  a=2;", "2", ';'}, {"b=1; ", NULL, ';'},
+        {"b=1&a=2", NULL, ';'},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct daffi_span part =
+            request_part_find(daffi_span_text(cases[i].list), cases[i].separator, "a=");
+        if (cases[i].found == NULL) {
+            assert_null(part.data);
+        } else {
+            assert_non_null(part.data);
+            assert_true(daffi_span_equal(part, daffi_span_text(cases[i].found)));
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_head_gets_its_verdict_at_every_split),
@@ -211,6 +234,7 @@ int main(void) {
         cmocka_unit_test(outputs_are_untouched_on_failure),
         cmocka_unit_test(size_is_limited),
         cmocka_unit_test(fields_are_limited),
+        cmocka_unit_test(parts_of_queries_and_cookies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "random_numbers.h"
 #include "small_heap.h"
 
 enum { RUN = 8 << 20, STEP = 65536, BLOCKS = 1000 };
@@ -39,13 +40,6 @@ static void check(const struct held *held) {
     assert_true(small_heap_room(held->memory) >= held->size);
     for (size_t i = 0; i < held->size; i++)
         assert_int_equal(held->memory[i], held->fill);
-}
-
-static uint32_t next_random(uint32_t *random) {
-    *random ^= *random << 13;
-    *random ^= *random >> 17;
-    *random ^= *random << 5;
-    return *random;
 }
 
 static size_t some_size(uint32_t *random) {

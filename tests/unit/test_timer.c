@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "net/timer.h"
+#include "random_numbers.h"
 
 enum { MANY = 300 };
 
@@ -104,27 +105,17 @@ static void test_clear_from_within(void **state) {
     assert_int_equal(other.runs, 0);
 }
 
-/* The same numbers in each run. */
-static uint32_t random_state;
-
-static uint32_t next_random(void) {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 17;
-    random_state ^= random_state << 5;
-    return random_state;
-}
-
 static void test_many_at_random(void **state) {
     static struct probe probes[MANY];
-    random_state = 7;
+    uint32_t random = 7;
     for (uint64_t now = 1; now < 2000; now++) {
         for (int change = 0; change < 3; change++) {
-            struct probe *probe = &probes[next_random() % MANY];
+            struct probe *probe = &probes[next_random(&random) % MANY];
             probe->timer.on_due = on_due;
-            if (next_random() % 4 == 0) {
+            if (next_random(&random) % 4 == 0) {
                 timer_clear(*state, &probe->timer);
             } else {
-                assert_int_equal(timer_set(*state, &probe->timer, now + next_random() % 200), 0);
+                assert_int_equal(timer_set(*state, &probe->timer, now + next_random(&random) % 200), 0);
             }
         }
         uint64_t first = UINT64_MAX;

@@ -9,8 +9,6 @@
 #include "daffi/utf8.h"
 #include "guarded.h"
 
-static struct guarded guarded;
-
 /* Decodes, then asks whether the shortest form of that code point is what was read. */
 static size_t slow_character(const uint8_t *at, size_t left) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -126,18 +124,6 @@ static void nothing_is_text(void **state) {
     assert_int_equal(daffi_utf8_character(daffi_span_of(NULL, 0)), 0);
 }
 
-static int set_up(void **state) {
-    (void)state;
-    guarded = guarded_new(4096);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    guarded_free(&guarded);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_two_and_three_bytes_all_of_them),
@@ -146,5 +132,5 @@ int main(void) {
         cmocka_unit_test(long_runs_that_are_not_ascii),
         cmocka_unit_test(nothing_is_text),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, guarded_set_up, guarded_tear_down);
 }

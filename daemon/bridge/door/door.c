@@ -7,6 +7,7 @@
 
 #include "bridge/door/door_internal.h"
 #include "config/config_networks.h"
+#include "net/listener.h"
 #include "ops/log.h"
 
 void door_release(struct door *door) {

@@ -7,7 +7,7 @@
 #include "bridge/session/session.h"
 #include "http/assets.h"
 #include "http/forward.h"
-#include "net/listener.h"
+#include "net/listener_socket.h"
 #include "net/tls_context.h"
 
 struct door;

@@ -1,4 +1,4 @@
-/* What door.c (the door itself), door_visit.c (who is inside) and door_account.c (what is counted) share. */
+/* What the door_*.c share: door.c is the door itself, door_visit.c those inside. */
 #ifndef DOOR_INTERNAL_H
 #define DOOR_INTERNAL_H
 
@@ -77,6 +77,25 @@ void door_end_visits_of(struct bridge *bridge, const struct door *door, bool all
 /* An answer is queued: another request, when there is room for another answer; or the end. */
 void door_go_on(struct door_visit *visit, bool keeps);
 
+/* The end, when what is queued has gone out. */
+void door_end_visit(struct door_visit *visit);
+
+/* The visitor stays, with somebody else; or has gone. */
+void door_forget_visit(struct door_visit *visit);
+
+struct backend *door_backend_at(const struct door *door, size_t place); /* NULL for SIZE_MAX */
+
+/* -- door_request.c: requests, and who answers them -- */
+
+/* Bytes dealt with; 0 when more are needed. The visit may be somebody else's behind it: it says so. */
+size_t door_take_head(struct door_visit *visit, struct daffi_span in, bool *ret_handed_on);
+
+/* Of a response_sink; `owner` is the connection. */
+int door_sink_write(void *owner, const void *bytes, size_t length);
+
+/* Answers with a refusal, and ends. */
+void door_refuse(struct door_visit *visit, const struct request_refusal *refusal, bool to_head);
+
 /* -- door_body.c: files as they are sent -- */
 
 /* Sends what is left of a file behind a head that is queued, then goes on. Takes body->fd over. */
@@ -90,13 +109,6 @@ void door_close_body(struct door_visit *visit); /* fine where there is none */
 bool door_is_listener(const struct door *door, const struct request_head *head);
 void door_take_listener(struct door_visit *visit, const struct request_head *head);
 void door_dismiss_listener(struct door_visit *visit); /* says goodbye to it */
-
-/* Of a response_sink; `owner` is the connection. */
-int door_sink_write(void *owner, const void *bytes, size_t length);
-
-/* Answers with a refusal, and ends. */
-void door_refuse(struct door_visit *visit, const struct request_refusal *refusal, bool to_head);
-void door_end_visit(struct door_visit *visit);
 
 /* -- door_account.c: what is counted and written down -- */
 

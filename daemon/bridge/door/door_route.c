@@ -10,25 +10,10 @@ enum { QUOTED_MAX = 160 };
 static const char OFFER[] = "daffi-bridge=";
 static const char TAB[] = "daffi-tab=";
 
-/* What follows `beginning` in the first parameter that begins so; data is NULL where there is none. */
-static struct daffi_span find_parameter(struct daffi_span query, const char *beginning) {
-    const size_t length = strlen(beginning);
-    while (query.length > 0) {
-        const uint8_t *stop = memchr(query.data, '&', query.length);
-        size_t taken = stop == NULL ? query.length : (size_t)(stop - query.data);
-        if (taken >= length && memcmp(query.data, beginning, length) == 0) {
-            return daffi_span_of(query.data + length, taken - length);
-        }
-        size_t skipped = stop == NULL ? taken : taken + 1;
-        query = daffi_span_of(query.data + skipped, query.length - skipped);
-    }
-    return daffi_span_of(NULL, 0);
-}
-
 /* 32 lower-case hexadecimal digits; what is none says nothing. */
 static void read_tab(struct daffi_span query, char ret_tab[NAMES_TAB_BYTES + 1]) {
     static const char digits[] = "0123456789abcdef";
-    const struct daffi_span tab = find_parameter(query, TAB);
+    const struct daffi_span tab = request_part_find(query, '&', TAB);
     if (tab.length != NAMES_TAB_BYTES) {
         return;
     }
@@ -131,7 +116,7 @@ int door_route_find(const struct config *config, const struct config_listener *l
                     const struct origin_rule *rule, const struct request_head *head,
                     struct door_route *ret_route, struct request_refusal *ret_refusal) {
     struct door_route route = {
-        .wants_offer = daffi_span_equal(find_parameter(head->query, OFFER), daffi_span_text("1"))};
+        .wants_offer = daffi_span_equal(request_part_find(head->query, '&', OFFER), daffi_span_text("1"))};
     int status = door_route_check_upgrade(rule, head, route.accept, ret_route->text, ret_refusal);
     if (status < 0) {
         return status;

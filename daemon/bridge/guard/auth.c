@@ -18,24 +18,6 @@ enum { SIGNATURE_BYTES = 32, SIGNATURE_LETTERS = 43 };
 
 static const char NAME[] = "daffi-token=";
 
-/* What follows NAME in the first part of a list that begins so. */
-static struct daffi_span find_in(struct daffi_span list, char separator) {
-    const size_t length = sizeof NAME - 1;
-    while (list.length > 0) {
-        while (list.length > 0 && list.data[0] == ' ') {
-            list = daffi_span_of(list.data + 1, list.length - 1);
-        }
-        const uint8_t *stop = list.length == 0 ? NULL : memchr(list.data, separator, list.length);
-        size_t taken = stop == NULL ? list.length : (size_t)(stop - list.data);
-        if (taken >= length && memcmp(list.data, NAME, length) == 0) {
-            return daffi_span_of(list.data + length, taken - length);
-        }
-        size_t skipped = stop == NULL ? taken : taken + 1;
-        list = daffi_span_of(list.data + skipped, list.length - skipped);
-    }
-    return daffi_span_of(NULL, 0);
-}
-
 struct daffi_span auth_find_token(const struct request_head *head) {
     static const char scheme[] = "Bearer ";
     const size_t length = sizeof scheme - 1;
@@ -43,11 +25,11 @@ struct daffi_span auth_find_token(const struct request_head *head) {
     if (field.length >= length && strncasecmp((const char *)field.data, scheme, length) == 0) {
         return daffi_span_of(field.data + length, field.length - length);
     }
-    struct daffi_span token = find_in(head->query, '&');
+    struct daffi_span token = request_part_find(head->query, '&', NAME);
     for (size_t i = 0; i < head->headers_count && token.data == NULL; i++) {
         const struct request_header *header = &head->headers[i];
         if (header->name.length == 6 && strncasecmp((const char *)header->name.data, "Cookie", 6) == 0) {
-            token = find_in(header->value, ';');
+            token = request_part_find(header->value, ';', NAME);
         }
     }
     return token;

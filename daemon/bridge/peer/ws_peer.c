@@ -5,14 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bridge/peer/ws_outbox.h"
 #include "ws/ws_heartbeat.h"
 #include "ws/ws_reader.h"
 
 enum {
-    BATCHED_MAX = 16384,  /* bytes of a message that is copied into a batch: a larger one goes alone */
     NOTICED_MIN = 65536,  /* bytes of a message whose coming is told before */
     CLOSE_ECHO_MS = 2000, /* for the peer's own close frame to come */
-    REASON_MAX = WS_CONTROL_MAX - 2,
 };
 
 enum ws_peer_state {
@@ -33,76 +32,9 @@ struct ws_peer {
     struct ws_reader reader;
     struct timer timer; /* OPEN: the heartbeat's next look; CLOSE_SENT: the end */
     struct ws_heartbeat heartbeat;
-    bool wants_offer;          /* our own client */
-    size_t batch_limit;        /* bytes of a batch either way; 0: one daffi message in each of WebSocket's */
-    struct buffer batch;       /* what this turn has for the peer */
-    struct reactor_task flush; /* sends it, at the turn's end */
+    bool wants_offer;        /* our own client */
+    struct ws_outbox outbox; /* its bound of a batch holds either way */
 };
-
-/* -- frames -- */
-
-static int send_frame(struct ws_peer *peer, enum ws_opcode opcode, struct daffi_span head,
-                      struct daffi_span payload) {
-    const struct ws_frame_header header = {
-        .final = true, .opcode = opcode, .length = (uint64_t)head.length + payload.length};
-    uint8_t bytes[WS_HEADER_MAX];
-    const struct stream_piece pieces[] = {
-        {bytes, ws_frame_encode(&header, bytes)}, {head.data, head.length}, {payload.data, payload.length}};
-    return connection_write_pieces(peer->connection, pieces, 3);
-}
-
-/* `reason` is cut between characters where it is too long for a control frame. */
-static void send_close(struct ws_peer *peer, uint16_t code, const char *reason) {
-    uint8_t code_bytes[2] = {(uint8_t)(code >> 8), (uint8_t)code};
-    size_t length = strlen(reason);
-    if (length > REASON_MAX) {
-        length = REASON_MAX;
-        while (length > 0 && ((unsigned char)reason[length] & 0xC0) == 0x80) {
-            length--;
-        }
-    }
-    (void)send_frame(peer, WS_CLOSE, daffi_span_of(code_bytes, code == WS_CODE_NONE ? 0 : sizeof code_bytes),
-                     daffi_span_of(reason, code == WS_CODE_NONE ? 0 : length));
-}
-
-/* -- batches -- */
-
-static struct buffer_pool *pool_of(const struct ws_peer *peer) {
-    return reactor_pool(peer->bridge->reactor);
-}
-
-static void flush_batch(struct ws_peer *peer) {
-    size_t length = buffer_length(&peer->batch);
-    if (length > 0) {
-        (void)send_frame(peer, WS_BINARY, daffi_span_of(buffer_bytes(&peer->batch), length),
-                         daffi_span_of(NULL, 0));
-        buffer_clear(pool_of(peer), &peer->batch);
-    }
-}
-
-static void run_flush(struct reactor_task *task) {
-    struct ws_peer *peer = (struct ws_peer *)(void *)((char *)task - offsetof(struct ws_peer, flush));
-    if (peer->state == WS_PEER_OPEN) { /* behind a close frame nothing goes */
-        flush_batch(peer);
-    }
-}
-
-/* Into this turn's batch; alone, behind what is in there, where it is too large or memory is short. */
-static int send_batched(struct ws_peer *peer, struct daffi_span head, struct daffi_span payload) {
-    size_t length = head.length + payload.length;
-    if (length > BATCHED_MAX || buffer_length(&peer->batch) + length > peer->batch_limit) {
-        flush_batch(peer);
-    }
-    if (length > BATCHED_MAX || length > peer->batch_limit ||
-        buffer_reserve(pool_of(peer), &peer->batch, length) < 0) {
-        flush_batch(peer);
-        return send_frame(peer, WS_BINARY, head, payload);
-    }
-    buffer_put(&peer->batch, head.data, head.length);
-    buffer_put(&peer->batch, payload.data, payload.length);
-    reactor_at_turn_end(peer->bridge->reactor, &peer->flush);
-    return 0;
-}
 
 static void end_session(struct ws_peer *peer, const char *detail) {
     struct session *session = peer->session;
@@ -114,6 +46,7 @@ static void end_session(struct ws_peer *peer, const char *detail) {
 
 static void end_connection(struct ws_peer *peer) {
     peer->state = WS_PEER_ENDING;
+    ws_outbox_clear(&peer->outbox);
     timer_clear(reactor_timers(peer->bridge->reactor), &peer->timer);
     connection_close(peer->connection, peer->config->timeouts.drain);
 }
@@ -128,17 +61,18 @@ static int set_timer(struct ws_peer *peer, uint64_t in_ms) {
 /* An empty message: pages can't see pings. */
 static void send_beat(struct ws_peer *peer) {
     if (peer->wants_offer && !connection_is_congested(peer->connection)) {
-        (void)send_frame(peer, WS_BINARY, daffi_span_of(NULL, 0), daffi_span_of(NULL, 0));
+        ws_outbox_send_empty(&peer->outbox, WS_BINARY);
     }
 }
 
 /* The peer is beyond reach: nothing more is sent, nobody's goodbye waited for. */
 static void give_up(struct ws_peer *peer) {
-    char reason[REASON_MAX];
+    char reason[WS_REASON_MAX];
     snprintf(reason, sizeof reason, "the page gave no sign of life for %" PRIu64 " ms",
              peer->heartbeat.interval_ms + peer->heartbeat.answer_ms);
     end_session(peer, reason);
     peer->state = WS_PEER_ENDING;
+    ws_outbox_clear(&peer->outbox);
     connection_abort(peer->connection, -ETIMEDOUT, reason);
 }
 
@@ -151,7 +85,7 @@ static void look_for_life(struct ws_peer *peer, uint64_t now) {
         return;
     }
     if (verdict.ping) {
-        (void)send_frame(peer, WS_PING, daffi_span_of(NULL, 0), daffi_span_of(NULL, 0));
+        ws_outbox_send_empty(&peer->outbox, WS_PING);
     }
     if (verdict.beat) {
         send_beat(peer);
@@ -180,15 +114,6 @@ static bool takes_beats(const struct ws_peer *peer) {
     return peer->wants_offer && peer->heartbeat.interval_ms > 0;
 }
 
-static void send_notice(struct ws_peer *peer, size_t length) {
-    uint8_t bytes[4];
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        bytes[i] = (uint8_t)(length >> (8 * i));
-    }
-    flush_batch(peer);
-    (void)send_frame(peer, WS_BINARY, daffi_span_of(bytes, sizeof bytes), daffi_span_of(NULL, 0));
-}
-
 static int transport_send(void *owner, struct daffi_span head, struct daffi_span payload) {
     struct ws_peer *peer = owner;
     if (peer->state != WS_PEER_OPEN) {
@@ -196,10 +121,9 @@ static int transport_send(void *owner, struct daffi_span head, struct daffi_span
     }
     ws_heartbeat_tell(&peer->heartbeat, reactor_now(peer->bridge->reactor));
     if (head.length + payload.length >= NOTICED_MIN && takes_beats(peer)) {
-        send_notice(peer, head.length + payload.length);
+        ws_outbox_send_notice(&peer->outbox, head.length + payload.length);
     }
-    return peer->batch_limit > 0 ? send_batched(peer, head, payload)
-                                 : send_frame(peer, WS_BINARY, head, payload);
+    return ws_outbox_send_message(&peer->outbox, head, payload);
 }
 
 static void transport_close(void *owner, uint16_t code, const char *reason) {
@@ -207,8 +131,8 @@ static void transport_close(void *owner, uint16_t code, const char *reason) {
     if (peer->state != WS_PEER_OPEN) {
         return;
     }
-    flush_batch(peer);
-    send_close(peer, code, reason);
+    ws_outbox_flush(&peer->outbox);
+    ws_outbox_send_close(&peer->outbox, code, reason);
     peer->state = WS_PEER_CLOSE_SENT;
     if (peer->paused) {
         peer->paused = false;
@@ -242,13 +166,13 @@ static bool transport_is_congested(const void *owner) {
 
 static size_t transport_queued(const void *owner) {
     const struct ws_peer *peer = owner;
-    return connection_queued(peer->connection) + buffer_length(&peer->batch);
+    return ws_outbox_queued(&peer->outbox);
 }
 
 static void transport_ping(void *owner) {
     struct ws_peer *peer = owner;
     if (peer->state == WS_PEER_OPEN) {
-        (void)send_frame(peer, WS_PING, daffi_span_of(NULL, 0), daffi_span_of(NULL, 0));
+        ws_outbox_send_empty(&peer->outbox, WS_PING);
     }
 }
 
@@ -257,7 +181,7 @@ static void transport_on_open(void *owner) {
     const struct config *config = peer->config;
     admission_settle(&peer->ticket);
     ws_reader_raise_limit(&peer->reader, session_message_limit(peer->session));
-    peer->batch_limit = peer->wants_offer ? bridge_batch_limit(config) : 0;
+    peer->outbox.batch_limit = peer->wants_offer ? bridge_batch_limit(config) : 0;
     ws_heartbeat_begin(&peer->heartbeat, config->timeouts.heartbeat, config->timeouts.heartbeat_answer,
                        reactor_now(peer->bridge->reactor));
     if (config->timeouts.heartbeat > 0 && set_timer(peer, config->timeouts.heartbeat) < 0) {
@@ -294,13 +218,13 @@ static bool take_first_message(struct ws_peer *peer, struct daffi_span data, siz
         session_on_malformed(peer->session, fault.text);
     } else if (status == -EAGAIN) {
         session_on_malformed(peer->session, "the message is shorter than its header says, or than a header");
-    } else if (*ret_size != data.length && peer->batch_limit == 0) {
+    } else if (*ret_size != data.length && peer->outbox.batch_limit == 0) {
         session_on_malformed(peer->session, "the message is longer than its header says");
-    } else if (*ret_size != data.length && data.length > peer->batch_limit) {
-        char text[REASON_MAX];
+    } else if (*ret_size != data.length && data.length > peer->outbox.batch_limit) {
+        char text[WS_REASON_MAX];
         snprintf(text, sizeof text,
                  "a batch of messages has %zu bytes; at most %zu are taken (bridge.maxBatch)", data.length,
-                 peer->batch_limit);
+                 peer->outbox.batch_limit);
         session_on_malformed(peer->session, text);
     } else {
         session_on_message(peer->session, &message, daffi_span_of(data.data, *ret_size));
@@ -341,7 +265,7 @@ static void take_oversize(struct ws_peer *peer, struct daffi_span data) {
 /* The peer says goodbye first: its session is over before the answer is out. */
 static void take_close(struct ws_peer *peer, uint16_t code) {
     if (peer->state == WS_PEER_OPEN) {
-        send_close(peer, code, "");
+        ws_outbox_send_close(&peer->outbox, code, "");
     }
     if (peer->session != NULL) {
         session_note_close(peer->session, code);
@@ -373,7 +297,7 @@ static void take_event(struct ws_peer *peer, const struct ws_event *event) {
     case WS_EVENT_PING:
         /* A peer that does not read its pongs gets no more of them (RFC 6455, 5.5.3 lets us answer the last alone). */
         if (!connection_is_congested(peer->connection)) {
-            (void)send_frame(peer, WS_PONG, event->data, daffi_span_of(NULL, 0));
+            (void)ws_outbox_send_frame(&peer->outbox, WS_PONG, event->data, daffi_span_of(NULL, 0));
         }
         break;
     case WS_EVENT_PONG:
@@ -446,7 +370,7 @@ static void on_closed(void *owner, int reason, const char *detail) {
     end_session(peer, detail);
     bridge_leave_kind(peer->bridge, BRIDGE_PAGE);
     timer_clear(reactor_timers(reactor), &peer->timer);
-    buffer_clear(reactor_pool(reactor), &peer->batch);
+    ws_outbox_clear(&peer->outbox);
     admission_leave(&peer->ticket);
     bridge_forget_connection(peer->bridge);
     peer->retired.release = release;
@@ -492,7 +416,7 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
     peer->ticket = visitor->ticket;
     peer->wants_offer = setup->wants_offer;
     peer->timer.on_due = on_timer;
-    peer->flush.run = run_flush;
+    ws_outbox_init(&peer->outbox, setup->bridge->reactor, visitor->connection);
     bridge_enter_kind(setup->bridge, BRIDGE_PAGE, visitor->connection);
     bridge_limit_connection(visitor->connection, peer->config);
     connection_set_handler(visitor->connection, &handler, peer);

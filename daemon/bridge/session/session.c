@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct session *session_of_deadline(struct timer *timer) {
-    return (struct session *)(void *)((char *)timer - offsetof(struct session, deadline));
-}
-
 struct daffi_span session_name(const struct session *session) {
     return daffi_span_of(session->name, session->name_length);
 }
@@ -73,8 +69,7 @@ size_t session_queued(const struct session *session) {
     return session->transport->queued(session->transport_owner);
 }
 
-/* Ends it for what the peer did. */
-static void close_for_fault(struct session *session, uint16_t code, const char *reason) {
+void session_close_for_fault(struct session *session, uint16_t code, const char *reason) {
     if (session->state != SESSION_CLOSING) {
         LOG_SESSION(session, CONFIG_LOG_WARNING, "fault of", reason);
     }
@@ -116,9 +111,6 @@ void session_on_closed(struct session *session, const char *detail) {
 
 /* -- the beginning -- */
 
-/* A slow handshake is the peer's fault, a slow answer to it the backend's. */
-static void on_deadline(struct timer *timer, uint64_t now);
-
 int session_set_deadline(struct session *session, uint64_t in_ms) {
     struct reactor *reactor = session->bridge->reactor;
     return timer_set(reactor_timers(reactor), &session->deadline, reactor_now(reactor) + in_ms);
@@ -137,7 +129,7 @@ int session_new(const struct session_setup *setup, struct session **ret_session)
     session->server = DAFFI_TYPE_CLIENT;
     session->transport = setup->transport;
     session->transport_owner = setup->transport_owner;
-    session->deadline.on_due = on_deadline;
+    session->deadline.on_due = session_on_deadline;
     session->since = reactor_now(setup->bridge->reactor);
     session->probe_timer.on_due = session_on_probes_due;
     session->policy = setup->policy;
@@ -241,106 +233,6 @@ void session_on_backend_drained(struct session *session) {
     session_update_reading(session);
 }
 
-/* -- the handshake -- */
-
-/* The answer that says no: an ERROR, or to native peers, whose users see it so, a HANDSHAKE with meta.error. */
-void session_refuse(struct session *session, uint16_t code, const char *reason) {
-    const struct daffi_message envelope = {.uuid = session->uuid,
-                                           .return_result = session->kind == GUARD_NATIVE,
-                                           .transmitter = session_name(session)};
-    struct own_message answer = {0};
-    int made;
-    if (session->kind == GUARD_NATIVE) {
-        char text[SESSION_REASON_MAX];
-        snprintf(text, sizeof text, "%s", reason);
-        const struct daffi_handshake refusal = {.type = DAFFI_TYPE_ROUTER, .error = text};
-        made = own_message_handshake(&envelope, &refusal, &answer);
-    } else {
-        const struct daffi_remote_error error = own_error(DAFFI_ERROR_REFUSED, reason);
-        made = own_message_error(&envelope, &error, &answer);
-    }
-    LOG_SESSION(session, CONFIG_LOG_WARNING, "refused", reason);
-    session_count_handshake(session, false);
-    session_send_own(session, made, &answer);
-    session_close(session, code, reason);
-}
-
-static void on_deadline(struct timer *timer, uint64_t now) {
-    (void)now;
-    struct session *session = session_of_deadline(timer);
-    char reason[SESSION_REASON_MAX];
-    const struct config_timeouts *timeouts = &session->config->timeouts;
-    if (session->state == SESSION_AWAITING_HANDSHAKE) {
-        snprintf(reason, sizeof reason, "no HANDSHAKE came within %llu ms",
-                 (unsigned long long)timeouts->handshake);
-        close_for_fault(session, CLOSE_POLICY, reason);
-    } else if (session->state == SESSION_CLAIMING || session->state == SESSION_OPEN) {
-        session_end_claim(session);
-    } else if (session->state == SESSION_ATTACHING) {
-        snprintf(reason, sizeof reason, "the upstream \"%s\" did not answer within %llu ms",
-                 session->backend->name, (unsigned long long)timeouts->upstream_connect);
-        session_refuse(session, CLOSE_TRY_LATER, reason);
-    }
-}
-
-/* What is wrong with a first message, or NULL; *ret_handshake is set in the latter case. */
-static const char *read_handshake(const struct session *session, const struct daffi_message *message,
-                                  char out[SESSION_REASON_MAX], struct daffi_handshake **ret_handshake) {
-    struct daffi_handshake *handshake = NULL;
-    struct daffi_fault fault = {.text = "the bridge is out of memory"};
-    if (message->decoder != DAFFI_JSON) {
-        return "a HANDSHAKE must be JSON";
-    }
-    if (daffi_handshake_parse_client(message->payload, &handshake, &fault) < 0) {
-        return fault.text;
-    }
-    const struct daffi_member *member = &handshake->members[0];
-    const char *wrong = NULL;
-    if (!daffi_span_equal(message->transmitter, daffi_span_text(member->name))) {
-        wrong = "the transmitter of a HANDSHAKE must be the name of its member";
-    } else if (session->bound_name != NULL && strcmp(session->bound_name, member->name) != 0) {
-        wrong = "the name is not that of the certificate that was shown (client_name)";
-    } else {
-        wrong = session_check_functions(session, member, out, SESSION_REASON_MAX);
-    }
-    if (wrong != NULL) {
-        daffi_handshake_free(handshake);
-        return wrong;
-    }
-    *ret_handshake = handshake;
-    return NULL;
-}
-
-static void take_first_message(struct session *session, const struct daffi_message *message) {
-    if (message->flag != DAFFI_HANDSHAKE) {
-        close_for_fault(session, CLOSE_POLICY, "the first message must be a HANDSHAKE");
-        return;
-    }
-    session->uuid = message->uuid;
-    struct daffi_handshake *handshake = NULL;
-    char text[SESSION_REASON_MAX];
-    const char *wrong = read_handshake(session, message, text, &handshake);
-    struct daffi_fault ignored;
-    struct daffi_span name =
-        handshake == NULL ? message->transmitter : daffi_span_text(handshake->members[0].name);
-    if (daffi_name_check(name, &ignored) == 0) {
-        session->name = daffi_span_copy(name);
-        session->name_length = session->name == NULL ? 0 : name.length;
-    }
-    if (wrong != NULL) {
-        session_refuse(session, CLOSE_POLICY, wrong);
-    } else if (session->name == NULL) {
-        session_close(session, CLOSE_INTERNAL, "the bridge is out of memory");
-    } else if (session->backend == NULL) {
-        session_refuse(session, CLOSE_POLICY, session->no_backend);
-    } else {
-        session->handshake = handshake;
-        session_claim_name(session);
-        return;
-    }
-    daffi_handshake_free(handshake);
-}
-
 /* -- messages of the peer -- */
 
 /* The verdict as a sentence for whoever waits; *out is used where there is more to say than the text. */
@@ -419,7 +311,7 @@ static void apply_to_peer(struct session *session, const struct guard_verdict *v
                           sentence_of(session, verdict, message, text, sizeof text));
         break;
     case GUARD_CLOSE:
-        close_for_fault(session, verdict->code, verdict->text);
+        session_close_for_fault(session, verdict->code, verdict->text);
         break;
     }
 }
@@ -430,12 +322,12 @@ void session_on_message(struct session *session, const struct daffi_message *mes
     session_count_received(session);
     switch (session->state) {
     case SESSION_AWAITING_HANDSHAKE:
-        take_first_message(session, message);
+        session_take_first_message(session, message);
         break;
     case SESSION_CLAIMING:
     case SESSION_ATTACHING:
-        close_for_fault(session, CLOSE_POLICY,
-                        "a message before the HANDSHAKE was answered: wait for the answer");
+        session_close_for_fault(session, CLOSE_POLICY,
+                                "a message before the HANDSHAKE was answered: wait for the answer");
         break;
     case SESSION_OPEN: {
         if (session_change_functions(session, message)) {
@@ -475,7 +367,7 @@ void session_on_oversize(struct session *session, const struct daffi_message *me
         snprintf(text, sizeof text,
                  "the message has %zu bytes; at most %zu are taken before the HANDSHAKE is answered", size,
                  session_message_limit(session));
-        close_for_fault(session, CLOSE_TOO_LARGE, text);
+        session_close_for_fault(session, CLOSE_TOO_LARGE, text);
         return;
     }
     snprintf(text, sizeof text, "the message has %zu bytes; this bridge takes at most %zu%s", size,
@@ -492,5 +384,5 @@ void session_on_oversize(struct session *session, const struct daffi_message *me
 }
 
 void session_on_malformed(struct session *session, const char *text) {
-    close_for_fault(session, CLOSE_PROTOCOL, text);
+    session_close_for_fault(session, CLOSE_PROTOCOL, text);
 }

@@ -97,8 +97,8 @@ static inline struct daffi_span session_head_of(const struct daffi_message *mess
 /* The form that an answer to `request` has. */
 struct daffi_message session_answer_to(const struct daffi_message *request);
 
-/* The answer to the handshake that says no, and the end. */
-void session_refuse(struct session *session, uint16_t code, const char *reason);
+/* Ends it for what the peer did. */
+void session_close_for_fault(struct session *session, uint16_t code, const char *reason);
 
 /* Answers a call of the peer itself; nothing where no answer is waited for. */
 void session_answer_peer(struct session *session, const struct daffi_message *request,
@@ -108,6 +108,16 @@ int session_set_deadline(struct session *session, uint64_t in_ms);
 
 /* Joins the backend with the handshake. */
 void session_attach(struct session *session);
+
+/* -- session_handshake.c -- */
+
+void session_take_first_message(struct session *session, const struct daffi_message *message);
+
+/* The answer to the handshake that says no, and the end. */
+void session_refuse(struct session *session, uint16_t code, const char *reason);
+
+/* What was to have come by then has not: the timer is the session's `deadline`. */
+void session_on_deadline(struct timer *timer, uint64_t now);
 
 /* -- session_account.c: what is counted and written down -- */
 

@@ -13,13 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EVENTS_BYTES = 16384, DEPTH_MAX = 32, ABOVE_MAX = 32 };
+#include "dev/files/dev_watched.h"
 
-/* A folder by its watch descriptor. */
-struct folder {
-    int wd;
-    char *name; /* relative, with a slash at its end; "" for the root */
-};
+enum { EVENTS_BYTES = 16384, DEPTH_MAX = 32, ABOVE_MAX = 32 };
 
 /* A folder that leads to the root. */
 struct above {
@@ -32,8 +28,7 @@ struct dev_watch {
     struct reactor *reactor;
     dev_watch_callback on_change;
     void *owner;
-    struct folder *folders; /* by wd */
-    size_t count, capacity;
+    struct dev_watched watched;
     int cut;      /* why not all are watched, as -errno; 0: they are */
     int cut_told; /* what of that has been told */
     dev_watch_cut_callback on_cut;
@@ -86,71 +81,11 @@ static void tell_cut(struct dev_watch *watch) {
 
 /* -- the folders that are watched -- */
 
-/* Its place, or where it would be. */
-static size_t find(const struct dev_watch *watch, int wd) {
-    size_t low = 0;
-    size_t high = watch->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (watch->folders[middle].wd < wd) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static struct folder *folder_of(const struct dev_watch *watch, int wd) {
-    size_t at = find(watch, wd);
-    return at < watch->count && watch->folders[at].wd == wd ? &watch->folders[at] : NULL;
-}
-
-static int remember(struct dev_watch *watch, int wd, const char *name) {
-    struct folder *known = folder_of(watch, wd);
-    char *copy = strdup(name);
-    if (copy == NULL) {
-        return -ENOMEM;
-    }
-    if (known != NULL) { /* it has been moved here */
-        free(known->name);
-        known->name = copy;
-        return 0;
-    }
-    if (watch->count == watch->capacity) {
-        size_t capacity = watch->capacity == 0 ? 64 : 2 * watch->capacity;
-        struct folder *grown = realloc(watch->folders, capacity * sizeof *grown);
-        if (grown == NULL) {
-            free(copy);
-            return -ENOMEM;
-        }
-        watch->folders = grown;
-        watch->capacity = capacity;
-    }
-    size_t at = find(watch, wd);
-    memmove(&watch->folders[at + 1], &watch->folders[at], (watch->count - at) * sizeof *watch->folders);
-    watch->folders[at] = (struct folder){wd, copy};
-    watch->count++;
-    return 0;
-}
-
-static void forget(struct dev_watch *watch, int wd) {
-    struct folder *known = folder_of(watch, wd);
-    if (known == NULL) {
-        return;
-    }
-    free(known->name);
-    size_t behind = watch->count - (size_t)(known - watch->folders) - 1;
-    memmove(known, known + 1, behind * sizeof *known);
-    watch->count--;
-}
-
 static void forget_all(struct dev_watch *watch) {
-    for (size_t i = 0; i < watch->count; i++) {
-        (void)inotify_rm_watch(watch->source.fd, watch->folders[i].wd);
-        free(watch->folders[i].name);
+    for (size_t i = 0; i < watch->watched.count; i++) {
+        (void)inotify_rm_watch(watch->source.fd, watch->watched.folders[i].wd);
     }
-    watch->count = 0;
+    dev_watched_clear(&watch->watched);
 }
 
 /* Its watch descriptor, the same one where it is watched already; or -1 and errno. */
@@ -232,7 +167,7 @@ static int add_folder(struct dev_watch *watch, struct queue *queue, const char *
     if (!is_root && is_environment(path)) {
         return 0;
     }
-    if (watch->count == DEV_WATCH_FOLDERS_MAX || depth_of(name) == DEPTH_MAX) {
+    if (watch->watched.count == DEV_WATCH_FOLDERS_MAX || depth_of(name) == DEPTH_MAX) {
         cut(watch, -E2BIG);
         return 0;
     }
@@ -244,7 +179,7 @@ static int add_folder(struct dev_watch *watch, struct queue *queue, const char *
         }
         return status == -ENOSPC && is_root ? status : 0;
     }
-    int status = remember(watch, wd, name);
+    int status = dev_watched_put(&watch->watched, wd, name);
     return status < 0 ? status : read_folder(watch, queue, path, name, tells);
 }
 
@@ -267,9 +202,9 @@ static int add_tree(struct dev_watch *watch, const char *name, bool tells) {
  * under another name it is added then. They are forgotten when the system says that they are (IN_IGNORED). */
 static void drop_tree(struct dev_watch *watch, const char *name) {
     const size_t length = strlen(name);
-    for (size_t i = 0; i < watch->count; i++) {
-        if (strncmp(watch->folders[i].name, name, length) == 0) {
-            (void)inotify_rm_watch(watch->source.fd, watch->folders[i].wd);
+    for (size_t i = 0; i < watch->watched.count; i++) {
+        if (strncmp(watch->watched.folders[i].name, name, length) == 0) {
+            (void)inotify_rm_watch(watch->source.fd, watch->watched.folders[i].wd);
         }
     }
 }
@@ -315,7 +250,8 @@ static void look_for_root(struct dev_watch *watch) {
     struct stat info;
     add_above(watch); /* first: what comes later is told of */
     const bool is_there = lstat(watch->root, &info) == 0 && S_ISDIR(info.st_mode);
-    const struct folder *known = is_there ? folder_of(watch, watch_folder(watch, watch->root)) : NULL;
+    const struct dev_watched_folder *known =
+        is_there ? dev_watched_find(&watch->watched, watch_folder(watch, watch->root)) : NULL;
     if (is_there ? known != NULL && known->name[0] == '\0' : watch->is_gone) {
         return;
     }
@@ -349,7 +285,7 @@ static bool hear_above(struct dev_watch *watch, const struct inotify_event *even
 
 static void hear(struct dev_watch *watch, const struct inotify_event *event) {
     char name[2 * PATH_MAX];
-    const struct folder *folder = folder_of(watch, event->wd);
+    const struct dev_watched_folder *folder = dev_watched_find(&watch->watched, event->wd);
     if ((event->mask & IN_Q_OVERFLOW) != 0) {
         look_for_root(watch);
         (void)add_tree(watch, "", false); /* folders may have come that nobody has told of */
@@ -360,7 +296,7 @@ static void hear(struct dev_watch *watch, const struct inotify_event *event) {
         return;
     }
     if ((event->mask & IN_IGNORED) != 0) {
-        forget(watch, event->wd);
+        dev_watched_remove(&watch->watched, event->wd);
         return;
     }
     if (folder == NULL || event->len == 0 || is_left_out(event->name)) {
@@ -435,15 +371,12 @@ void dev_watch_free(struct dev_watch *watch) {
         close(watch->source.fd);
     }
     timer_clear(reactor_timers(watch->reactor), &watch->gone);
-    for (size_t i = 0; i < watch->count; i++) {
-        free(watch->folders[i].name);
-    }
-    free(watch->folders);
+    dev_watched_clear(&watch->watched);
     free(watch);
 }
 
 size_t dev_watch_count(const struct dev_watch *watch) {
-    return watch->count;
+    return watch->watched.count;
 }
 
 void dev_watch_on_cut(struct dev_watch *watch, dev_watch_cut_callback on_cut) {

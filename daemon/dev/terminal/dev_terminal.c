@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "net/clock.h"
 
 struct dev_terminal_text {
     struct dev_terminal_text *next;
@@ -117,11 +118,7 @@ void dev_terminal_write(struct dev_terminal *terminal, const char *lines) {
 
 /* Waits for the thread's word that it has ended, and cancels it where that does not come. */
 static void end_thread(struct dev_terminal *terminal) {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += DEV_TERMINAL_CLOSE_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    const struct timespec until = clock_in_ms(CLOCK_MONOTONIC, DEV_TERMINAL_CLOSE_MS);
     pthread_mutex_lock(&terminal->lock);
     terminal->state = DEV_TERMINAL_CLOSING;
     pthread_cond_signal(&terminal->news);

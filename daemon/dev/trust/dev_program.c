@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dev/terminal/dev_text.h"
+#include "net/clock.h"
 
 enum { READ_MAX = 4096 };
 
@@ -48,19 +48,13 @@ static int start_anywhere(const char *const *argv, int output, pid_t *ret_pid) {
     return status;
 }
 
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Reads until its end; what came last is kept. False when it takes too long. */
 static bool read_all(int fd, char kept[READ_MAX], size_t *ret_length) {
-    const uint64_t until = now_ms() + DEV_PROGRAM_TIMEOUT_MS;
+    const uint64_t until = clock_now_ms() + DEV_PROGRAM_TIMEOUT_MS;
     size_t length = 0;
     for (;;) {
         struct pollfd event = {.fd = fd, .events = POLLIN};
-        uint64_t now = now_ms();
+        uint64_t now = clock_now_ms();
         if (now >= until || poll(&event, 1, (int)(until - now)) == 0) {
             return false;
         }
