@@ -9,8 +9,10 @@ struct connection_limits bridge_connection_limits(const struct config *config, u
     };
 }
 
-void bridge_limit_connection(struct connection *connection, const struct config *config) {
-    const struct connection_limits limits = bridge_connection_limits(config, 0);
+void bridge_limit_connection(struct connection *connection, const struct config *config,
+                             uint64_t goodbye_ms) {
+    struct connection_limits limits = bridge_connection_limits(config, 0);
+    limits.goodbye_ms = goodbye_ms;
     connection_set_limits(connection, &limits);
 }
 

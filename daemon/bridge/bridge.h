@@ -65,8 +65,9 @@ void bridge_stop_when_empty(struct bridge *bridge);
 /* The limits of a connection, by the configuration; `open_ms` for its stream's handshake. */
 struct connection_limits bridge_connection_limits(const struct config *config, uint64_t open_ms);
 
-/* Has a connection that is open go by another configuration: that of the session that came by it. */
-void bridge_limit_connection(struct connection *connection, const struct config *config);
+/* Has a connection that is open go by another configuration: that of the session that came by it. `goodbye_ms` as in
+ * connection_limits. */
+void bridge_limit_connection(struct connection *connection, const struct config *config, uint64_t goodbye_ms);
 
 /* Bytes of a batch of messages, either way; 0: none. Never more than one message may have. */
 size_t bridge_batch_limit(const struct config *config);

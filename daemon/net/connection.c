@@ -189,7 +189,6 @@ static void on_again(struct timer *timer, uint64_t now) {
 static void on_deadline(struct timer *timer, uint64_t now) {
     struct connection *connection =
         (struct connection *)(void *)((char *)timer - offsetof(struct connection, deadline));
-    (void)now;
     char detail[DETAIL_MAX];
     switch (connection->state) {
     case CONNECTION_CONNECTING:
@@ -210,8 +209,14 @@ static void on_deadline(struct timer *timer, uint64_t now) {
         connection_abort(connection, -ETIMEDOUT, detail);
         break;
     case CONNECTION_GOODBYE:
-    case CONNECTION_CLOSED:
+        /* Should the peer send once more, a closed socket answers with a reset: that costs it what it has not acknowledged. */
+        if (now < connection->close_due && connection_unacknowledged(connection) > 0 &&
+            connection_await_end(connection) == 0) {
+            break;
+        }
         connection_abort(connection, 0, NULL);
+        break;
+    case CONNECTION_CLOSED:
         break;
     }
 }
@@ -301,8 +306,8 @@ void connection_close(struct connection *connection, uint64_t deadline_ms) {
     }
     connection->state = CONNECTION_FLUSHING;
     connection->hung_up = false;
-    uint64_t due = reactor_now(connection->reactor) + deadline_ms;
-    if (timer_set(reactor_timers(connection->reactor), &connection->deadline, due) < 0) {
+    connection->close_due = reactor_now(connection->reactor) + deadline_ms;
+    if (timer_set(reactor_timers(connection->reactor), &connection->deadline, connection->close_due) < 0) {
         connection_abort(connection, -ENOMEM, NULL);
         return;
     }

@@ -40,7 +40,7 @@ struct connection_limits {
     size_t queue_bytes;        /* bytes queued to it past which it is aborted with -ENOBUFS */
     uint64_t slow_consumer_ms; /* without a byte of progress on a non-empty queue: -ETIMEDOUT */
     uint64_t open_ms;          /* for the stream's handshake: -ETIMEDOUT */
-    uint64_t goodbye_ms;       /* for the peer's end once all is sent; 0: what the close's deadline leaves */
+    uint64_t goodbye_ms;       /* for the peer's end once all is acknowledged; 0: to the close's deadline */
 };
 
 /* Takes `stream` over, in every case. `limits` is copied. 0 or -errno (then on_closed never comes). */

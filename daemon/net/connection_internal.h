@@ -22,6 +22,7 @@ struct connection {
     struct reactor_retired retired;
     /* CONNECTING: open_ms; FLUSHING, GOODBYE: of the close; else slow_consumer, while blocked */
     struct timer deadline;
+    uint64_t close_due; /* FLUSHING, GOODBYE: when it is closed, whatever is left */
     struct timer again; /* reading goes on in the next turn */
     struct reactor *reactor;
     struct connection *next, **link; /* in the reactor's list */
@@ -65,6 +66,9 @@ void connection_flush(struct connection *connection);
 
 /* FLUSHING, and nothing is left to send. */
 void connection_say_goodbye(struct connection *connection);
+
+/* GOODBYE: gives the peer goodbye_ms from now on, as far as the close's deadline leaves it that. 0 or -ENOMEM. */
+int connection_await_end(struct connection *connection);
 
 /* buffer_reserve for `buffer` of the connection; when memory_bytes is used up, those that hold most go first. */
 int connection_reserve(struct connection *connection, struct buffer *buffer, size_t more);

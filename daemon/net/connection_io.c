@@ -380,10 +380,14 @@ void connection_say_goodbye(struct connection *connection) {
         connection_abort(connection, 0, NULL);
     } else {
         connection->state = CONNECTION_GOODBYE;
-        uint64_t due = reactor_now(connection->reactor) + connection->limits.goodbye_ms;
-        if (connection->limits.goodbye_ms > 0 && due < connection->deadline.due) {
-            /* It has its place in the heap already: this does not fail. */
-            (void)timer_set(reactor_timers(connection->reactor), &connection->deadline, due);
-        }
+        (void)connection_await_end(connection); /* it has its place in the heap already: this does not fail */
     }
+}
+
+int connection_await_end(struct connection *connection) {
+    const uint64_t goodbye_ms = connection->limits.goodbye_ms;
+    const uint64_t due = reactor_now(connection->reactor) + goodbye_ms;
+    const bool is_short = goodbye_ms > 0 && due < connection->close_due;
+    return timer_set(reactor_timers(connection->reactor), &connection->deadline,
+                     is_short ? due : connection->close_due);
 }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 
 import pytest
+import wire
 from native import Native
 from page import Page
 from websockets.exceptions import ConnectionClosed
@@ -52,6 +54,40 @@ def test_workers_of_the_router_inside_stay_as_long_as_they_are_waited_for(house,
         assert page.expect_close()[0] == 1001
         worker.wait_for_end()
     house.end(bridge)
+
+
+def test_python_workers_do_not_hold_up_the_end(house):
+    """A real one does not end its side of the connection, at the latest once it has answered a call."""
+    bridge = house.bridge(None)
+    house.worker(bridge.port)
+    with Page(bridge.ws_url, "page") as page:
+        page.wait_for_member("w1")
+        assert page.call("add", 1, 2) == 3
+    began = time.monotonic()
+    house.end(bridge)
+    assert time.monotonic() - began < 5  # of the 10 s that there are
+    assert "did not end in time" not in bridge.log()
+
+
+def test_a_native_peer_that_is_slow_gets_all_that_was_sent_to_it(house):
+    """It reads nothing for longer than its end is waited for, and goes on sending, which would meet a reset."""
+    bridge = house.bridge(None)
+    text = "x" * 60000  # more than its window, less than the bridge's system takes at once
+    with Native(bridge.port, "worker", ["f"]) as worker, Native(bridge.port, "slow") as slow:
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.send(wire.request("slow", "worker", "f", uuid=9))
+        worker.answer(worker.wait_for(lambda message: message.function == "f"), text)
+        bridge.wait_for("open native peer \"slow\"")
+        said = len(bridge.lines)
+        bridge.terminate()
+        bridge.wait_for("shutting down", after=said)
+        worker.wait_for_end()
+        time.sleep(2)
+        slow.send(wire.request("slow", "worker", "f", uuid=10))
+        assert slow.wait_for(lambda message: message.uuid == 9).json()["args"] == [text]
+        slow.wait_for_end()
+        house.end(bridge)
+    assert "did not end in time" not in bridge.log()
 
 
 def test_a_call_that_is_never_answered_is_not_waited_for_longer_than_the_bound(house, tmp_path):

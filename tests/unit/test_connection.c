@@ -1,6 +1,8 @@
 /* connection.h: every way a connection may live and end. */
 #include "connection_fixture.h"
 
+#include <netinet/in.h>
+
 static void test_input_and_output(void **state) {
     (void)state;
     static struct probe probe;
@@ -368,6 +370,107 @@ static void test_close_does_not_wait_for_ever(void **state) {
     close(fd);
 }
 
+static const struct connection_limits with_goodbye = {.queue_high = 20000,
+                                                      .queue_bytes = 4000000,
+                                                      .slow_consumer_ms = 30000,
+                                                      .open_ms = 10000,
+                                                      .goodbye_ms = 1000};
+
+static void test_close_waits_less_where_a_goodbye_is_bounded(void **state) {
+    (void)state;
+    static struct probe probe;
+    probe = (struct probe){0};
+    int fd = make_with(&probe, &handler, &with_goodbye, 0);
+    turns(1);
+    connection_close(probe.connection, 10000);
+    turns(1);
+    clock_ms += 999;
+    turns(2);
+    assert_int_equal(probe.closed, 0);
+    clock_ms += 1;
+    turns(1);
+    assert_int_equal(probe.closed, 1);
+    assert_int_equal(probe.reason, 0);
+    close(fd);
+}
+
+enum { SLOW_BYTES = 100000 };
+
+/* TCP, over which a peer that sends to a closed socket is answered with a reset. It closes behind more than the peer has room for,
+ * all of which the system has taken. The peer's socket. */
+static int close_before_slow_peer(struct probe *probe) {
+    static uint8_t bytes[SLOW_BYTES];
+    const int little = 2304, much = 4 * SLOW_BYTES;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    struct stream *stream = NULL;
+    int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listening, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listening, 1), 0);
+    assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    int accepted = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_int_equal(setsockopt(accepted, SOL_SOCKET, SO_SNDBUF, &much, sizeof much), 0);
+    close(listening);
+    assert_int_equal(stream_tcp_new(accepted, &stream), 0);
+    assert_int_equal(connection_new(reactor, stream, &with_goodbye, &handler, probe, &probe->connection), 0);
+    turns(1);
+    assert_int_equal(connection_write(probe->connection, bytes, sizeof bytes), 0);
+    connection_close(probe->connection, 10000);
+    turns(1);
+    assert_int_equal(connection_queued(probe->connection), 0);
+    return fd;
+}
+
+static void test_goodbye_begins_when_all_is_acknowledged(void **state) {
+    (void)state;
+    static struct probe probe;
+    probe = (struct probe){0};
+    int fd = close_before_slow_peer(&probe);
+    for (int i = 0; i < 3; i++) {
+        clock_ms += 1000;
+        turns(2);
+        assert_int_equal(probe.closed, 0);
+    }
+    put(fd, "one more");
+    uint8_t got[4096];
+    size_t have = 0;
+    ssize_t n;
+    while ((n = recv(fd, got, sizeof got, 0)) > 0) {
+        have += (size_t)n;
+        turns(1);
+    }
+    assert_int_equal(n, 0);
+    assert_int_equal(have, SLOW_BYTES);
+    while (connection_unacknowledged(probe.connection) > 0) {
+        turns(1);
+    }
+    assert_int_equal(probe.closed, 0);
+    clock_ms += 1000;
+    turns(1);
+    assert_int_equal(probe.closed, 1);
+    assert_int_equal(probe.reason, 0);
+    close(fd);
+}
+
+static void test_what_is_never_acknowledged_is_waited_for_until_the_deadline(void **state) {
+    (void)state;
+    static struct probe probe;
+    probe = (struct probe){0};
+    int fd = close_before_slow_peer(&probe);
+    for (int i = 0; i < 19; i++) {
+        clock_ms += 500;
+        turns(1);
+        assert_int_equal(probe.closed, 0);
+    }
+    clock_ms += 500;
+    turns(1);
+    assert_int_equal(probe.closed, 1);
+    close(fd);
+}
+
 static void test_close_while_queued(void **state) {
     (void)state;
     static uint8_t bytes[300000], got[300001];
@@ -517,6 +620,9 @@ int main(void) {
         CASE(test_end_without_on_end_flushes_and_closes),
         CASE(test_close_waits_for_the_peers_end),
         CASE(test_close_does_not_wait_for_ever),
+        CASE(test_close_waits_less_where_a_goodbye_is_bounded),
+        CASE(test_goodbye_begins_when_all_is_acknowledged),
+        CASE(test_what_is_never_acknowledged_is_waited_for_until_the_deadline),
         CASE(test_close_while_queued),
         CASE(test_close_with_unread_queue_says_so),
         CASE(test_close_before_open),

@@ -3,7 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { CLOSE_NORMAL = 1000, REFUSED_MS = 1000 }; /* for a refused peer to read why, see transport_close */
+enum {
+    CLOSE_NORMAL = 1000,
+    REFUSED_MS = 1000, /* for a refused peer to read why, see transport_close */
+    GOODBYE_MS = 1000, /* for the other side to end too: daffi 3.0.1 mostly leaves its end open */
+};
 
 enum native_peer_state {
     NATIVE_PEER_NEW,
@@ -37,6 +41,12 @@ static void end_connection(struct native_peer *peer) {
     peer->state = NATIVE_PEER_ENDING;
     timer_clear(reactor_timers(peer->bridge->reactor), &peer->goodbye);
     connection_close(peer->connection, peer->config->timeouts.drain);
+}
+
+/* Who is told last, at three quarters of an end that has to be over sooner, is gone before that is. */
+static uint64_t goodbye_of(const struct config *config) {
+    const uint64_t part = config->timeouts.drain / 8;
+    return part < GOODBYE_MS ? part : GOODBYE_MS;
 }
 
 static void on_goodbye(struct timer *timer, uint64_t now) {
@@ -252,7 +262,7 @@ int native_peer_new(struct bridge *bridge, struct backend *backend, const struct
     peer->ticket = visitor->ticket;
     peer->goodbye.on_due = on_goodbye;
     bridge_enter_kind(bridge, BRIDGE_NATIVE, visitor->connection);
-    bridge_limit_connection(visitor->connection, peer->config);
+    bridge_limit_connection(visitor->connection, peer->config, goodbye_of(peer->config));
     connection_set_handler(visitor->connection, &handler, peer);
     return 0;
 }

@@ -418,7 +418,7 @@ int ws_peer_new(const struct ws_peer_setup *setup, const struct visitor *visitor
     peer->timer.on_due = on_timer;
     ws_outbox_init(&peer->outbox, setup->bridge->reactor, visitor->connection);
     bridge_enter_kind(setup->bridge, BRIDGE_PAGE, visitor->connection);
-    bridge_limit_connection(visitor->connection, peer->config);
+    bridge_limit_connection(visitor->connection, peer->config, 0);
     connection_set_handler(visitor->connection, &handler, peer);
     return 0;
 }
