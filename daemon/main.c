@@ -88,6 +88,7 @@ static void serve(struct server *server, const sigset_t *awaited, struct upgrade
     if (caught == SIGTERM || caught == SIGINT) {
         notify_stopping();
         upgrade_cancel(upgrade);
+        server_refuse(server);
     }
     log_write(CONFIG_LOG_INFO, "shutting down");
     server_stop(server);
@@ -154,6 +155,7 @@ static int serve_dev(struct dev *dev, struct server *server, const sigset_t *awa
     }
     dev_stop(dev);
     log_start(CONFIG_LOG_ERROR, CONFIG_LOG_TEXT); /* that browsers are cut off is what is wanted */
+    server_refuse(server);
     server_stop(server);
     return status;
 }

@@ -283,6 +283,17 @@ int listener_socket_check(const char *host, const char *port, const char *path,
     return r;
 }
 
+void listener_socket_refuse(struct listener_socket *socket) {
+    if (socket->fd < 0 || socket->is_given) {
+        return;
+    }
+    (void)shutdown(socket->fd, SHUT_RDWR);
+    int waiting;
+    while ((waiting = accept4(socket->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        close(waiting); /* of a Unix socket; TCP has ended them itself */
+    }
+}
+
 void listener_socket_close(struct listener_socket *socket) {
     struct stat status;
     if (socket->fd < 0) {

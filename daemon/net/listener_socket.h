@@ -28,6 +28,11 @@ int listener_socket_open(const char *host, const char *port, const char *path, u
                          struct listener_socket *ret_socket, char *ret_error, size_t error_size);
 void listener_socket_close(struct listener_socket *socket);
 
+/* From now on whoever connects is refused by the system, and who waits to be accepted is cut off; in all processes that share the
+ * socket. One of systemd's is left as it is: who comes waits there for the next process. The descriptor, and a file, stay until
+ * listener_socket_close. Listeners may still watch it. */
+void listener_socket_refuse(struct listener_socket *socket);
+
 /* Whether the file of a Unix socket has that mode. True where there is nothing to say of: mode 0, TCP, a socket of systemd's, a
  * file that has gone. It is not changed while somebody listens: who may write to the folder could put another file there. */
 bool listener_socket_has_mode(const struct listener_socket *socket, unsigned mode);

@@ -47,6 +47,10 @@ size_t server_list_sockets(const struct server *server, const struct listener_so
 /* They are another process's from now on, too: their files are left to it. */
 void server_hand_over(struct server *server);
 
+/* It ends, and nobody takes over: who connects is refused from now on, and may go elsewhere or come again, in place of waiting for
+ * an end that resets it. Not the admin listener, which tells of the end. Before server_stop. */
+void server_refuse(struct server *server);
+
 /* Whether an event loop has ended by itself; its end sends the process SIGTERM. */
 bool server_has_failed(const struct server *server);
 

@@ -92,6 +92,14 @@ void server_hand_over(struct server *server) {
     server_stop_admin(server); /* whoever asks is to hear of the one that goes on, not of us who leave */
 }
 
+/* A real Python peer tries once to come back: refused it hears that at once, else after half a minute. */
+void server_refuse(struct server *server) {
+    struct generation *generation = server->generation;
+    for (size_t i = 0; i < generation->config->listeners_count; i++) {
+        listener_socket_refuse(&generation->sockets[i]->socket);
+    }
+}
+
 /* -- pages that listen -- */
 
 struct word {

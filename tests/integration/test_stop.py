@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -88,6 +89,39 @@ def test_a_native_peer_that_is_slow_gets_all_that_was_sent_to_it(house):
         slow.wait_for_end()
         house.end(bridge)
     assert "did not end in time" not in bridge.log()
+
+
+def test_who_comes_while_it_ends_is_refused(house, tmp_path):
+    """So that it may go elsewhere or come again, in place of waiting for an end that resets it."""
+    path = str(tmp_path / "bridge.sock")
+    bridge = configured(house, tmp_path, listen=[{"url": "http://127.0.0.1:0"}, {"url": f"unix:{path}"}])
+    with Page(bridge.ws_url, "page") as page, Native(bridge.port, "worker", ["twice"]) as worker:
+        page.wait_for_member("worker")
+        call = page.start_call("twice", 21, receiver="worker")
+        request = worker.wait_for(lambda message: message.function == "twice")
+        said = len(bridge.lines)
+        bridge.terminate()
+        bridge.wait_for("shutting down", after=said)
+        for where in (bridge.port, path):
+            with pytest.raises(ConnectionRefusedError):
+                Native(where, "late", shake=False)
+        worker.answer(request, 42)
+        assert page.finish_call(call) == 42
+    house.end(bridge)
+    assert not os.path.exists(path)
+
+
+def test_a_python_worker_hears_at_once_that_it_can_not_come_back(house):
+    """It tries once; a connect that nobody accepts would keep it for half a minute."""
+    bridge = house.bridge(None)
+    worker = house.worker(bridge.port, "w1", "--join")
+    with Page(bridge.ws_url, "page") as page:
+        page.wait_for_member("w1")
+        assert page.call("add", 1, 2) == 3
+    said = len(bridge.lines)
+    bridge.terminate()
+    bridge.wait_for("shutting down", after=said)
+    worker.wait_for("it is lost", seconds=10)
 
 
 def test_a_call_that_is_never_answered_is_not_waited_for_longer_than_the_bound(house, tmp_path):

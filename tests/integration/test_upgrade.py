@@ -212,8 +212,17 @@ def test_sockets_of_systemd(house, tmp_path):
     port = int(bridge.wait_for(r"^port (\d+)")[1])
     waiting = socket.create_connection(("127.0.0.1", port), timeout=10)  # before it listens itself, or behind: there is one queue
     bridge.wait_for("^listening unix:")
-    with Page(f"ws://127.0.0.1:{port}/", "page", sock=waiting) as page, Native(path, "native", ["f"]):
+    with Page(f"ws://127.0.0.1:{port}/", "page", sock=waiting) as page, Native(path, "native", ["f"]) as native:
         page.wait_for_member("native")
+        call = page.start_call("f", receiver="native")
+        request = native.wait_for(lambda message: message.function == "f")
+        said = len(bridge.lines)
+        bridge.terminate()
+        bridge.wait_for("shutting down", after=said)
+        for where in (port, path):  # they are systemd's: who comes waits there for the next process
+            Native(where, "early", shake=False).close()
+        native.answer(request, 1)
+        assert page.finish_call(call) == 1
     house.end(bridge)
     assert os.path.exists(path)
 

@@ -14,6 +14,7 @@ if "--without-tblib" in sys.argv:
     sys.modules["tblib"] = None
 
 from daffi import Client, Router, Service, callback  # noqa: E402
+from daffi.exceptions import Disconnected  # noqa: E402
 
 parser = argparse.ArgumentParser()
 parser.add_argument("role", choices=["router", "service", "worker"])
@@ -25,6 +26,7 @@ parser.add_argument("--cert", default="")
 parser.add_argument("--key", default="")
 parser.add_argument("--ca", default="")
 parser.add_argument("--without-tblib", action="store_true", help="as where that package is not installed: errors carry no traceback")
+parser.add_argument("--join", action="store_true", help="a worker that ends with its connection, as users' do, and says how that was")
 parser.add_argument("--threads", type=int, default=1, help="worker threads that run the functions")
 options = parser.parse_args()
 NAME = options.name or options.role
@@ -133,5 +135,12 @@ else:
     peer = (Router if options.role == "router" else Service)(app_name=NAME, workers=options.threads, **where, **secure)
     peer.start()
 print("ready", flush=True)
-sys.stdin.read()
+if options.join:
+    try:
+        peer.join()
+        print("it came back", flush=True)
+    except Disconnected:
+        print("it is lost", flush=True)
+else:
+    sys.stdin.read()
 peer.stop()

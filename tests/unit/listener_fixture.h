@@ -5,6 +5,7 @@
 #include "tls_fixture.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -49,27 +50,36 @@ static void on_accept(void *owner, int fd, const char *peer) {
     snprintf(last_peer, sizeof last_peer, "%s", peer);
 }
 
-static int dial(const char *address) {
-    int fd;
-    if (*address == '/') {
-        struct sockaddr_un to = {.sun_family = AF_UNIX};
-        snprintf(to.sun_path, sizeof to.sun_path, "%s", address);
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-        return fd;
-    }
-    unsigned port = (unsigned)strtoul(strrchr(address, ':') + 1, NULL, 10);
-    if (*address == '[' && strncmp(address, "[::]", 4) != 0) {
-        struct sockaddr_in6 to = {
-            .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = in6addr_loopback};
-        fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-        return fd;
-    }
-    struct sockaddr_in to = {
+/* A connected socket, or -errno. */
+static int try_to_dial(const char *address) {
+    const unsigned port = *address == '/' ? 0 : (unsigned)strtoul(strrchr(address, ':') + 1, NULL, 10);
+    struct sockaddr_un path = {.sun_family = AF_UNIX};
+    const struct sockaddr_in6 v6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = in6addr_loopback};
+    const struct sockaddr_in v4 = {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    const void *to = &v4;
+    socklen_t size = sizeof v4;
+    if (*address == '/') {
+        snprintf(path.sun_path, sizeof path.sun_path, "%s", address);
+        to = &path;
+        size = sizeof path;
+    } else if (*address == '[' && strncmp(address, "[::]", 4) != 0) {
+        to = &v6;
+        size = sizeof v6;
+    }
+    int fd = socket(((const struct sockaddr *)to)->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, to, size) == 0) {
+        return fd;
+    }
+    int failed = errno;
+    close(fd);
+    return -failed;
+}
+
+static int dial(const char *address) {
+    int fd = try_to_dial(address);
+    assert_true(fd >= 0);
     return fd;
 }
 

@@ -78,6 +78,49 @@ static void test_any(void **state) {
     listener_socket_close(&socket);
 }
 
+/* Also who has connected and is not accepted; but systemd's socket is left alone. */
+static void refuses(const char *host, const char *path) {
+    struct listener_socket socket;
+    char byte;
+    assert_int_equal(listener_socket_open(host, host ? "0" : NULL, path, 0, &socket, error, sizeof error), 0);
+    int waiting = dial(socket.address);
+    socket.is_given = true;
+    listener_socket_refuse(&socket);
+    int again = dial(socket.address);
+    socket.is_given = false;
+    listener_socket_refuse(&socket);
+    assert_true(recv(waiting, &byte, 1, 0) <= 0);
+    assert_true(recv(again, &byte, 1, 0) <= 0);
+    assert_int_equal(try_to_dial(socket.address), -ECONNREFUSED);
+    close(waiting);
+    close(again);
+    listener_socket_refuse(&socket); /* twice is no harm */
+    listener_socket_close(&socket);
+    listener_socket_refuse(&socket);
+}
+
+static void test_refusing(void **state) {
+    (void)state;
+    refuses("127.0.0.1", NULL);
+    refuses(NULL, fixture_path("refusing.sock"));
+    assert_int_equal(access(fixture_path("refusing.sock"), F_OK), -1);
+}
+
+/* Another process may listen there while this one still ends. */
+static void test_the_address_is_free_once_it_refuses(void **state) {
+    (void)state;
+    struct listener_socket old, next;
+    assert_int_equal(listener_socket_open("127.0.0.1", "0", NULL, 0, &old, error, sizeof error), 0);
+    const char *port = strrchr(old.address, ':') + 1;
+    assert_int_equal(listener_socket_open("127.0.0.1", port, NULL, 0, &next, error, sizeof error),
+                     -EADDRINUSE);
+    listener_socket_refuse(&old);
+    assert_int_equal(listener_socket_open("127.0.0.1", port, NULL, 0, &next, error, sizeof error), 0);
+    listener_socket_close(&old);
+    close(dial(next.address));
+    listener_socket_close(&next);
+}
+
 static void test_unix(void **state) {
     (void)state;
     struct listener_socket socket, second;
@@ -247,6 +290,8 @@ int main(void) {
         CASE(test_name_prefers_ipv4),
         CASE(test_ipv6),
         CASE(test_any),
+        CASE(test_refusing),
+        CASE(test_the_address_is_free_once_it_refuses),
         CASE(test_unix),
         CASE(test_unix_refusals),
         CASE(test_tcp_refusals),
