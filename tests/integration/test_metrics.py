@@ -160,6 +160,16 @@ def test_refusals_are_counted_by_reason(house, tmp_path):
         page.close()
 
 
+def test_a_page_whose_goodbye_is_no_text_has_its_own_code(house, tmp_path):
+    admin = watched.start(house, None, tmp_path)
+    with Page(admin.bridge.ws_url, "page") as page:
+        page.socket.socket.sendall(b"\x88\x84\0\0\0\0" + (1000).to_bytes(2, "big") + b"\xff\xfe")
+        assert page.expect_close()[0] == 1007
+    numbers = admin.wait_for_metric((OURS + "connections", "page"), lambda value: value == 0)
+    assert count(numbers, "closed_sessions_total", "1007") == 1
+    assert count(numbers, "closed_sessions_total", "other") == 0
+
+
 def test_refused_calls_are_counted_by_reason(house, tmp_path):
     policy = {"visible": ["w*"], "deny_functions": ["fail"], "deny_receivers": ["w2"], "function_serdes": {"picture": ["raw"]}}
     admin = watched.start(house, None, tmp_path, settings={"policy": policy, "limits": {"message_bytes": 20000}})

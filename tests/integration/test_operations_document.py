@@ -79,3 +79,10 @@ def test_each_number_is_explained():
     for name, cells in explained.items():
         assert len(cells) == 3 and cells[0] in ("counter", "gauge", "histogram") and cells[2], name
         assert known[name] in ("", cells[0]), name
+
+
+def test_each_close_code_that_is_explained_is_counted():
+    table = DOCUMENT.read_text().split("## Close codes\n", 1)[1].split("\n## ", 1)[0]
+    explained = {code for cell in re.findall(r"^\| (1[\d, ]+) \|", table, re.MULTILINE) for code in cell.split(", ")}
+    counted = set(re.findall(r'code=\\"(\d+)\\"', (ROOT / "daemon/ops/counters.def").read_text()))
+    assert explained == counted

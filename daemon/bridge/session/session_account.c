@@ -161,8 +161,8 @@ static enum counter closed_counter(unsigned code) {
     } known[] = {
         {1000, COUNTER_CLOSED_1000}, {1001, COUNTER_CLOSED_1001}, {1002, COUNTER_CLOSED_1002},
         {1003, COUNTER_CLOSED_1003}, {1005, COUNTER_CLOSED_1005}, {1006, COUNTER_CLOSED_1006},
-        {1008, COUNTER_CLOSED_1008}, {1009, COUNTER_CLOSED_1009}, {1011, COUNTER_CLOSED_1011},
-        {1012, COUNTER_CLOSED_1012}, {1013, COUNTER_CLOSED_1013},
+        {1007, COUNTER_CLOSED_1007}, {1008, COUNTER_CLOSED_1008}, {1009, COUNTER_CLOSED_1009},
+        {1011, COUNTER_CLOSED_1011}, {1012, COUNTER_CLOSED_1012}, {1013, COUNTER_CLOSED_1013},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (known[i].code == code) {
