@@ -17,7 +17,7 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static int complain(const char *error) {
-    fprintf(stderr, "daffi-bridge: %s\n", error);
+    log_complaint(error);
     return EXIT_USAGE;
 }
 
@@ -36,6 +36,7 @@ static void block_signals(sigset_t *ret_awaited) {
 /* The file as it is now, under the same command line. */
 static void reload(struct server *server, int argc, char **argv) {
     char error[CONFIG_ERROR_MAX];
+    char status_line[CONFIG_ERROR_MAX + 80] = NOTIFY_LISTENING;
     struct cli cli = {0};
     notify_reloading();
     int status = cli_parse(argc, argv, &cli, error);
@@ -48,9 +49,11 @@ static void reload(struct server *server, int argc, char **argv) {
         log_write(CONFIG_LOG_INFO, "the configuration has been reloaded");
     } else {
         log_write(CONFIG_LOG_ERROR, "the configuration was not reloaded, all stays as it was: %s", error);
+        snprintf(status_line, sizeof status_line, NOTIFY_LISTENING "; the configuration was not reloaded: %s",
+                 error);
     }
     config_free(cli.config);
-    notify_ready("listening");
+    notify_ready(status_line);
 }
 
 static uint64_t now_ms(void) {
@@ -68,22 +71,31 @@ static void tell_alive(struct server *server, uint64_t *due) {
     }
 }
 
+/* How long to wait for signals at a time. */
+static struct timespec patience(const struct upgrade *upgrade) {
+    uint64_t ms = upgrade->pid != 0 ? UPGRADE_TICK_MS : SERVER_TICK_MS;
+    uint64_t alive_ms = notify_watchdog_ms() / 2;
+    if (alive_ms > 0 && alive_ms < ms) {
+        ms = alive_ms;
+    }
+    return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+}
+
 /* Until a signal ends it. */
 static void serve(struct server *server, const sigset_t *awaited, struct upgrade *upgrade, int argc,
                   char **argv) {
-    static const struct timespec tick = {.tv_sec = SERVER_TICK_MS / 1000};
-    static const struct timespec soon = {.tv_nsec = UPGRADE_TICK_MS * 1000000L};
     int caught = 0;
     uint64_t alive_due = 0;
     inherited_say_ready();
-    notify_ready("listening");
+    notify_ready(NOTIFY_LISTENING);
     while (caught != SIGTERM && caught != SIGINT) {
         server_tick(server, now_ms());
         tell_alive(server, &alive_due);
         if (upgrade->pid != 0 && upgrade_is_done(upgrade, server, now_ms())) {
             break; /* the service goes on: no STOPPING=1 */
         }
-        caught = sigtimedwait(awaited, NULL, upgrade->pid != 0 ? &soon : &tick);
+        const struct timespec tick = patience(upgrade);
+        caught = sigtimedwait(awaited, NULL, &tick);
         if (caught == SIGHUP) {
             reload(server, argc, argv);
         } else if (caught == SIGUSR2) {
@@ -91,7 +103,7 @@ static void serve(struct server *server, const sigset_t *awaited, struct upgrade
         }
     }
     if (caught == SIGTERM || caught == SIGINT) {
-        notify_stopping();
+        notify_stopping(server_stop_ms(server));
         upgrade_cancel(upgrade);
     }
     log_write(CONFIG_LOG_INFO, "shutting down");
