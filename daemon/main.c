@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "config/cli.h"
@@ -86,8 +87,11 @@ static void serve(struct server *server, const sigset_t *awaited, struct upgrade
                   char **argv) {
     int caught = 0;
     uint64_t alive_due = 0;
-    inherited_say_ready();
-    notify_ready(NOTIFY_LISTENING);
+    if (inherited_say_ready()) {
+        alive_due = now_ms() + notify_watchdog_ms() / 2; /* by then this is known as the main process */
+    } else {
+        notify_ready(NOTIFY_LISTENING);
+    }
     while (caught != SIGTERM && caught != SIGINT) {
         server_tick(server, now_ms());
         tell_alive(server, &alive_due);
@@ -127,13 +131,17 @@ static int run(const struct cli *cli, int argc, char **argv) {
     struct upgrade upgrade;
     upgrade_init(&upgrade, argv);
     inherited_read();
+    int status = inherited_leave_parent();
+    if (status < 0) {
+        log_complaint(strerror(-status));
+        return EXIT_FAILED;
+    }
     block_signals(&awaited);
     log_start(config->log_level, config->log_format);
     access_log_start(config->log_access, config->log_access_per_second);
     if (server_new(config, &server, error) < 0) {
         return complain(error);
     }
-    int status = EXIT_DONE;
     if (cli->action == CLI_CHECK) {
         status = check(server);
     } else if (server_start(server, error) < 0) {

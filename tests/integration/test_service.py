@@ -167,7 +167,11 @@ def test_the_process_that_takes_over_is_the_one_to_watch(house, manager, tmp_pat
     manager.wait_for("READY=1")
     manager.wait_for("WATCHDOG=1")
     os.kill(bridge.popen.pid, signal.SIGUSR2)
+    seen = len(manager.told)
     successor = int(manager.wait_for("MAINPID=").split("MAINPID=")[1].split()[0])
+    # Before, nobody hears it; and from the moment on that it is named, it is init's child: the manager waits for no other main process to end.
+    assert not any("READY=1" in told for told in manager.told[seen:])
+    assert int(Path(f"/proc/{successor}/stat").read_text().rsplit(")", 1)[1].split()[1]) not in (bridge.popen.pid, os.getpid())
     try:
         bridge.popen.wait(20)
         manager.drop()
