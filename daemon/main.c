@@ -1,5 +1,7 @@
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "config/cli.h"
@@ -18,8 +20,13 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static int complain(const char *error) {
-    fprintf(stderr, "daffi-bridge: %s\n", error);
+    log_complaint(error);
     return EXIT_USAGE;
+}
+
+/* Whether it may go better another time, with nothing changed: whoever keeps the program running may try again. */
+static bool may_pass(int failure) {
+    return failure == -EADDRINUSE || failure == -EADDRNOTAVAIL || failure == -EAGAIN || failure == -ENOMEM;
 }
 
 /* Signals are waited for, not caught; all threads are started with them blocked. */
@@ -37,6 +44,7 @@ static void block_signals(sigset_t *ret_awaited) {
 /* The file as it is now, under the same command line. */
 static void reload(struct server *server, int argc, char **argv) {
     char error[CONFIG_ERROR_MAX];
+    char status_line[CONFIG_ERROR_MAX + 80] = NOTIFY_LISTENING;
     struct cli cli = {0};
     notify_reloading();
     int status = cli_parse(argc, argv, &cli, error);
@@ -49,9 +57,11 @@ static void reload(struct server *server, int argc, char **argv) {
         log_write(CONFIG_LOG_INFO, "the configuration has been reloaded");
     } else {
         log_write(CONFIG_LOG_ERROR, "the configuration was not reloaded, all stays as it was: %s", error);
+        snprintf(status_line, sizeof status_line, NOTIFY_LISTENING "; the configuration was not reloaded: %s",
+                 error);
     }
     config_free(cli.config);
-    notify_ready("listening");
+    notify_ready(status_line);
 }
 
 /* Tells the service manager that the event loops turn, as often as it wants to know. */
@@ -63,22 +73,34 @@ static void tell_alive(struct server *server, uint64_t *due) {
     }
 }
 
+/* How long to wait for signals at a time. */
+static struct timespec patience(const struct upgrade *upgrade) {
+    uint64_t ms = upgrade->pid != 0 ? UPGRADE_TICK_MS : SERVER_TICK_MS;
+    uint64_t alive_ms = notify_watchdog_ms() / 2;
+    if (alive_ms > 0 && alive_ms < ms) {
+        ms = alive_ms;
+    }
+    return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+}
+
 /* Until a signal ends it. */
 static void serve(struct server *server, const sigset_t *awaited, struct upgrade *upgrade, int argc,
                   char **argv) {
-    static const struct timespec tick = {.tv_sec = SERVER_TICK_MS / 1000};
-    static const struct timespec soon = {.tv_nsec = UPGRADE_TICK_MS * 1000000L};
     int caught = 0;
     uint64_t alive_due = 0;
-    inherited_say_ready();
-    notify_ready("listening");
+    if (inherited_say_ready()) {
+        alive_due = now_ms() + notify_watchdog_ms() / 2; /* by then this is known as the main process */
+    } else {
+        notify_ready(NOTIFY_LISTENING);
+    }
     while (caught != SIGTERM && caught != SIGINT) {
         server_tick(server, clock_now_ms());
         tell_alive(server, &alive_due);
         if (upgrade->pid != 0 && upgrade_is_done(upgrade, server, clock_now_ms())) {
             break; /* the service goes on: no STOPPING=1 */
         }
-        caught = sigtimedwait(awaited, NULL, upgrade->pid != 0 ? &soon : &tick);
+        const struct timespec tick = patience(upgrade);
+        caught = sigtimedwait(awaited, NULL, &tick);
         if (caught == SIGHUP) {
             reload(server, argc, argv);
         } else if (caught == SIGUSR2) {
@@ -86,7 +108,7 @@ static void serve(struct server *server, const sigset_t *awaited, struct upgrade
         }
     }
     if (caught == SIGTERM || caught == SIGINT) {
-        notify_stopping();
+        notify_stopping(server_stop_ms(server));
         upgrade_cancel(upgrade);
         server_refuse(server);
     }
@@ -111,17 +133,22 @@ static int run(const struct cli *cli, int argc, char **argv) {
     struct upgrade upgrade;
     upgrade_init(&upgrade, argv);
     inherited_read();
+    int status = inherited_leave_parent();
+    if (status < 0) {
+        log_complaint(strerror(-status));
+        return EXIT_FAILED;
+    }
     block_signals(&awaited);
     log_start(config->log_level, config->log_format);
     access_log_start(config->log_access, config->log_access_per_second);
     if (server_new(config, &server, error) < 0) {
         return complain(error);
     }
-    int status = EXIT_DONE;
     if (cli->action == CLI_CHECK) {
         status = check(server);
-    } else if (server_start(server, error) < 0) {
-        status = complain(error);
+    } else if ((status = server_start(server, error)) < 0) {
+        int exit_status = complain(error);
+        status = may_pass(status) ? EXIT_FAILED : exit_status;
     } else {
         size_t left = inherited_close_rest();
         if (left > 0) {

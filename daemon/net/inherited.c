@@ -72,6 +72,21 @@ void inherited_read(void) {
     }
 }
 
+int inherited_leave_parent(void) {
+    if (ready_fd < 0) {
+        return 0;
+    }
+    pid_t pid = fork();
+    if (pid < 0) {
+        return -errno;
+    }
+    if (pid > 0) {
+        _exit(0);
+    }
+    pid = getpid();
+    return write(ready_fd, &pid, sizeof pid) == (ssize_t)sizeof pid ? 0 : -EPIPE;
+}
+
 /* -- finding -- */
 
 static bool is_same_address(const union address *own, const struct addrinfo *wanted, bool any_port) {
@@ -170,11 +185,13 @@ size_t inherited_close_rest(void) {
     return closed;
 }
 
-void inherited_say_ready(void) {
-    if (ready_fd >= 0) {
-        ssize_t n = write(ready_fd, "r", 1);
-        (void)n; /* who does not read it any more has gone */
-        close(ready_fd);
-        ready_fd = -1;
+bool inherited_say_ready(void) {
+    if (ready_fd < 0) {
+        return false;
     }
+    ssize_t n = write(ready_fd, "r", 1);
+    (void)n; /* who does not read it any more has gone */
+    close(ready_fd);
+    ready_fd = -1;
+    return true;
 }

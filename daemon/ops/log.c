@@ -352,6 +352,14 @@ const char *log_quote(char *out, size_t size, const void *bytes, size_t length) 
     return out;
 }
 
+void log_complaint(const char *text) {
+    if (goes_to_journal()) {
+        fprintf(stderr, "<%d>%s\n", journal_levels[CONFIG_LOG_ERROR], text);
+    } else {
+        fprintf(stderr, "daffi-bridge: %s\n", text);
+    }
+}
+
 void log_listening(const char *url) {
     char text[RECORD_MAX], line[LOG_LINE_MAX];
     snprintf(text, sizeof text, "listening %s", url);

@@ -33,6 +33,10 @@ void log_start(enum config_log_level level, enum config_log_format format);
 #define LOG_FORMAT
 #endif
 
+/* Why the program can't start: `daffi-bridge: TEXT`, whatever the format is; to the journal, behind `<3>`, TEXT alone. Needs no
+ * log_start. */
+void log_complaint(const char *text);
+
 /* What we did or could not do: never suppressed. */
 void log_write(enum config_log_level level, const char *format, ...) LOG_FORMAT;
 

@@ -14,12 +14,13 @@ void notify_reloading(void) {
     (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_now_us());
 }
 
-void notify_stopping(void) {
-    (void)sd_notify(0, "STOPPING=1");
+void notify_stopping(uint64_t within_ms) {
+    (void)sd_notifyf(0, "STOPPING=1\nSTATUS=shutting down\nEXTEND_TIMEOUT_USEC=%llu",
+                     (unsigned long long)within_ms * 1000);
 }
 
 void notify_main_process(int pid) {
-    (void)sd_notifyf(0, "MAINPID=%d", pid);
+    (void)sd_notifyf(0, "MAINPID=%d\nSTATUS=" NOTIFY_LISTENING, pid);
 }
 
 uint64_t notify_watchdog_ms(void) {
@@ -37,7 +38,9 @@ void notify_ready(const char *status) {
     (void)status;
 }
 void notify_reloading(void) {}
-void notify_stopping(void) {}
+void notify_stopping(uint64_t within_ms) {
+    (void)within_ms;
+}
 void notify_main_process(int pid) {
     (void)pid;
 }

@@ -57,6 +57,9 @@ bool server_has_failed(const struct server *server);
 /* Stops accepting, tells everybody, and returns when all have gone, at the latest after timeouts.drain. */
 void server_stop(struct server *server);
 
+/* How long that may take, in ms. */
+uint64_t server_stop_ms(const struct server *server);
+
 void server_free(struct server *server); /* NULL-safe; after server_stop, or where it was never started */
 
 #endif

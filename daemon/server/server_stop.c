@@ -4,11 +4,13 @@
 
 #include "bridge/session/session.h"
 #include "ops/log.h"
+#include "server/generation.h"
 #include "server/server_internal.h"
 #include "ws/ws_frame.h"
 
 enum {
     STEP_MS = 50,
+    SLACK_MS = 5000,    /* for what comes behind the last connection */
     TOLD_AT_LEAST = 32, /* in a step, however long they may take in all */
 };
 
@@ -108,6 +110,10 @@ static void stop_floor(void *argument) {
     } else {
         on_step(&floor->stop_step, now);
     }
+}
+
+uint64_t server_stop_ms(const struct server *server) {
+    return server->generation->config->timeouts.drain + SLACK_MS;
 }
 
 void server_stop(struct server *server) {

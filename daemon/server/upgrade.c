@@ -21,6 +21,7 @@ void upgrade_init(struct upgrade *upgrade, char **argv) {
     upgrade->program[length > 0 ? length : 0] = '\0';
     upgrade->argv = argv;
     upgrade->pid = 0;
+    upgrade->is_child = false;
     upgrade->ready_fd = -1;
 }
 
@@ -139,16 +140,21 @@ void upgrade_begin(struct upgrade *upgrade, struct server *server, uint64_t now)
                   upgrade->program, strerror(-status));
         return;
     }
+    upgrade->is_child = true;
     upgrade->ready_fd = fds[0];
     upgrade->deadline = now + UPGRADE_TIMEOUT_MS;
-    log_write(CONFIG_LOG_INFO, "process %d is starting, to take over", (int)upgrade->pid);
 }
 
-static void give_up(struct upgrade *upgrade, const char *why) {
+/* A child is waited for; who has left (inherited_leave_parent) may have another's pid by now, if it has ended. */
+static void give_up(struct upgrade *upgrade, const char *why, bool has_ended) {
     log_write(CONFIG_LOG_ERROR, "process %d does not take over, this one goes on: %s", (int)upgrade->pid,
               why);
-    (void)kill(upgrade->pid, SIGKILL);
-    (void)waitpid(upgrade->pid, NULL, 0);
+    if (upgrade->is_child) {
+        (void)kill(upgrade->pid, SIGKILL);
+        (void)waitpid(upgrade->pid, NULL, 0);
+    } else if (!has_ended) {
+        (void)kill(upgrade->pid, SIGKILL);
+    }
     close(upgrade->ready_fd);
     upgrade->ready_fd = -1;
     upgrade->pid = 0;
@@ -156,14 +162,26 @@ static void give_up(struct upgrade *upgrade, const char *why) {
 
 void upgrade_cancel(struct upgrade *upgrade) {
     if (upgrade->pid != 0) {
-        give_up(upgrade, "it is not wanted any more");
+        give_up(upgrade, "it is not wanted any more", false);
     }
 }
 
+/* It has left this process: what was started ends. */
+static void learn_pid(struct upgrade *upgrade, pid_t pid) {
+    (void)waitpid(upgrade->pid, NULL, 0);
+    upgrade->pid = pid;
+    upgrade->is_child = false;
+    log_write(CONFIG_LOG_INFO, "process %d is starting, to take over", (int)pid);
+}
+
 bool upgrade_is_done(struct upgrade *upgrade, struct server *server, uint64_t now) {
-    char byte;
-    ssize_t n = read(upgrade->ready_fd, &byte, 1);
-    if (n == 1) {
+    pid_t pid = 0;
+    ssize_t n = read(upgrade->ready_fd, &pid, upgrade->is_child ? sizeof pid : 1);
+    if (n == (ssize_t)sizeof pid) {
+        learn_pid(upgrade, pid);
+        return false;
+    }
+    if (n > 0) {
         log_write(CONFIG_LOG_INFO, "process %d has taken over", (int)upgrade->pid);
         notify_main_process(upgrade->pid);
         server_hand_over(server);
@@ -171,9 +189,9 @@ bool upgrade_is_done(struct upgrade *upgrade, struct server *server, uint64_t no
         return true;
     }
     if (n == 0) {
-        give_up(upgrade, "it ended before it was ready; what it said stands above");
+        give_up(upgrade, "it ended before it was ready; what it said stands above", true);
     } else if (now >= upgrade->deadline) {
-        give_up(upgrade, "it was not ready within a minute");
+        give_up(upgrade, "it was not ready within a minute", false);
     }
     return false;
 }

@@ -16,6 +16,7 @@ struct upgrade {
     char program[4096]; /* its path, from before it is replaced */
     char **argv;        /* borrowed */
     pid_t pid;          /* of the new process while it starts; 0: there is none */
+    bool is_child;      /* it has not said yet that it has left this one (inherited_leave_parent) */
     int ready_fd;
     uint64_t deadline;
 };

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import Bridge
+from processes import BUILD, Bridge
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "systemd" / "daffi-bridge.service"
@@ -67,7 +67,36 @@ def test_the_manager_is_told(house, manager, tmp_path):
     assert "MONOTONIC_USEC=" in manager.wait_for("RELOADING=1")
     manager.wait_for("READY=1")
     bridge.terminate()
-    manager.wait_for("STOPPING=1")
+    assert "EXTEND_TIMEOUT_USEC=15000000" in manager.wait_for("STOPPING=1").splitlines()  # timeouts_ms.drain, and a while
+
+
+def test_the_manager_is_told_what_became_of_a_reload(house, manager, tmp_path):
+    """Which `systemctl reload` does not know."""
+    file = tmp_path / "bridge.json"
+    file.write_text('{"listen": [{"url": "http://127.0.0.1:0"}]}')
+    bridge = house.keep(Bridge("-c", str(file), listeners=(), before=("env", f"NOTIFY_SOCKET={tmp_path}/notify")))
+    assert manager.wait_for("READY=1").splitlines()[1:] == ["STATUS=listening"]
+    for written, status in (('{"listen": [], "lisen": []}', f"STATUS=listening; the configuration was not reloaded: {file}: line 1: lisen: unknown key; "),
+                            ('{"listen": [{"url": "http://127.0.0.1:0"}]}', "STATUS=listening")):
+        file.write_text(written)
+        os.kill(bridge.popen.pid, signal.SIGHUP)
+        manager.wait_for("RELOADING=1")
+        told = manager.wait_for("READY=1").splitlines()
+        assert len(told) == 2 and told[1].startswith(status), told
+    assert told[1] == status
+
+
+def test_the_journal_is_told_why_it_can_not_start(tmp_path):
+    """As an error, by JOURNAL_STREAM."""
+    ours, theirs = socket.socketpair()
+    status = os.fstat(theirs.fileno())
+    done = subprocess.run([BUILD / "daffi-bridge", "-c", str(tmp_path / "none.json")], stderr=theirs, check=False, timeout=20,
+                          env={**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"})
+    theirs.close()
+    said = ours.recv(65536).decode()
+    ours.close()
+    assert done.returncode == 2
+    assert re.fullmatch(f"<3>{tmp_path}/none.json[^\n]*No such file or directory\n", said), said
 
 
 def threads(bridge) -> list[int]:
@@ -138,7 +167,11 @@ def test_the_process_that_takes_over_is_the_one_to_watch(house, manager, tmp_pat
     manager.wait_for("READY=1")
     manager.wait_for("WATCHDOG=1")
     os.kill(bridge.popen.pid, signal.SIGUSR2)
+    seen = len(manager.told)
     successor = int(manager.wait_for("MAINPID=").split("MAINPID=")[1].split()[0])
+    # Before, nobody hears it; and from the moment on that it is named, it is init's child: the manager waits for no other main process to end.
+    assert not any("READY=1" in told for told in manager.told[seen:])
+    assert int(Path(f"/proc/{successor}/stat").read_text().rsplit(")", 1)[1].split()[1]) not in (bridge.popen.pid, os.getpid())
     try:
         bridge.popen.wait(20)
         manager.drop()

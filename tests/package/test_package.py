@@ -15,30 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-RELEASE = ROOT / "build" / "release"
-
-
-def run(*command: str | Path, **more) -> str:
-    """Its output; the test fails, with all it said, when the command does."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, **more)
-    assert done.returncode == 0, f"{' '.join(map(str, command))}:\n{done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def make(folder: Path, version: str | None = None) -> Path:
-    """A package of what is built, as another version if wished."""
-    more = ["-D", f"CPACK_PACKAGE_VERSION={version}"] if version else []
-    os.umask(0o022)
-    run("cpack", *more, "-B", folder, cwd=RELEASE)
-    (made,) = folder.glob("*.deb")
-    return made
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory) -> Path:
-    return make(tmp_path_factory.mktemp("package"))
+from debian import RELEASE, make, run
 
 
 def test_no_unit_outlives_it(package):
@@ -102,27 +79,6 @@ def test_its_program_is_hardened(tmp_path, package):
 
 
 # -- its life --
-
-
-def mirror() -> str | None:
-    """Where this machine's own Debian comes from."""
-    done = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"], capture_output=True, text=True,
-                          check=False, timeout=60)
-    for line in done.stdout.splitlines():
-        place, _, name = line.partition(" ")
-        if name == "bookworm":
-            return place
-    return None
-
-
-@pytest.fixture(scope="module")
-def debian(tmp_path_factory) -> Path:
-    """A Debian 12 in a folder, with the libraries and no more."""
-    if os.geteuid() != 0 or shutil.which("debootstrap") is None or mirror() is None:
-        pytest.skip("debootstrap, root and a mirror of bookworm are needed")
-    folder = tmp_path_factory.mktemp("debian") / "root"
-    run("debootstrap", "--variant=minbase", "--include=libssl3,libjansson4,libcivetweb1,libqrencode4,libsystemd0,systemd", "bookworm", folder, mirror())
-    return folder
 
 
 def within(debian: Path, *command: str) -> str:
