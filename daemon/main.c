@@ -89,7 +89,7 @@ static void serve(struct server *server, const sigset_t *awaited, struct upgrade
     int caught = 0;
     uint64_t alive_due = 0;
     if (inherited_say_ready()) {
-        alive_due = now_ms() + notify_watchdog_ms() / 2; /* by then this is known as the main process */
+        alive_due = clock_now_ms() + notify_watchdog_ms() / 2; /* by then this is known as the main process */
     } else {
         notify_ready(NOTIFY_LISTENING);
     }
