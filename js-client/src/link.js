@@ -54,6 +54,8 @@ export class Link {
     } catch (cause) {
       return this.#end("unreachable", `can't be reached: ${cause.message}`, { cause });
     }
+    // Chromium tells nothing more of it.
+    if (this.#socket.readyState === 3) return this.#end("unreachable", "can't be reached: the page's Content-Security-Policy lacks it in connect-src");
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => this.#guard(() => this.#greet());
     this.#socket.onmessage = ({ data }) => this.#guard(() => this.#read(data));

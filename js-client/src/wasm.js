@@ -31,7 +31,7 @@ export async function instantiate(wasmUrl) {
   } catch (cause) {
     compiled.delete(key);
     const hint = globalThis.location?.protocol === "file:" ? "a page from disk needs daffi.standalone.js, which has it inside" :
-      "set options.wasmUrl to where it is";
+      /CSP|Content.Security/.test(cause) ? "the page's Content-Security-Policy lacks 'wasm-unsafe-eval'" : "set options.wasmUrl to where it is";
     throw new DaffiError("unreachable", `app.wasm could not be loaded; tried ${located(address, base)} (${cause?.message ?? cause}); ${hint}`, { cause });
   }
 }

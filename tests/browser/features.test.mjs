@@ -148,6 +148,22 @@ for (const kind of ["router", "service"]) {
   }
 }
 
+for (const [lacks, policy, wanted] of [
+  ["connect-src", "script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'", /^unreachable: ws:\/\/127\.0\.0\.1:1\/ .*Content-Security-Policy.*connect-src/],
+  ["'wasm-unsafe-eval'", "script-src 'self'; connect-src *", /^unreachable: app\.wasm could not be loaded.*'wasm-unsafe-eval'(?!.*wasmUrl)/],
+]) {
+  test(`a Content-Security-Policy without ${lacks}: said at once`, async (t) => {
+    const made = { headers: { "Content-Security-Policy": `default-src 'none'; ${policy}` }, body: `<!DOCTYPE html><title>strict</title><script src="daffi.js"></script>` };
+    const strict = await serveFolder(CLIENT, { "/strict.html": made });
+    t.after(strict.stop);
+    const page = await openPage(browser, `${strict.url}/strict.html`);
+    t.after(() => page.context().close());
+    const told = await page.evaluate(() => Promise.race([new DaffiClient({ wsUrl: "ws://127.0.0.1:1/", wasmUrl: "app.wasm" }).connect().catch((error) => `${error.code}: ${error.message}`),
+      new Promise((late) => setTimeout(late, 5000, "nothing in 5 s"))]));
+    assert.match(told, wanted);
+  });
+}
+
 test("a certificate that the browser does not trust: the upgrade is refused, and the client says unreachable", async () => {
   const port = await freePort();
   const service = await startService(port);
