@@ -194,6 +194,15 @@ describe("playground", () => {
     assert.ok((await page.locator("#charts polyline").first().getAttribute("points")).split(" ").length > 1);
   });
 
+  test("their numbers have two digits or more, and no exponent", async () => {
+    const wanted = { 0: "0 ms", 0.05: "0.050 ms", 1.26: "1.3 ms", 75.2: "75 ms", 99.4: "99 ms", 99.5: "100 ms", 99.97: "100 ms", 100.2: "100 ms", 1234.5: "1,235 ms", null: "–" };
+    const shown = await page.evaluate(async (values) => {
+      const { showNumber } = await import("./charts.js");
+      return Object.fromEntries(values.map((value) => [value, showNumber(value === "null" ? null : Number(value), "ms")]));
+    }, Object.keys(wanted));
+    assert.deepEqual(shown, wanted);
+  });
+
   test("the charts go on behind an answer without numbers; where there never are any, nobody asks again", async () => {
     const withNumbers = await openPage(browser);
     const refusals = [503, 500, 429];
