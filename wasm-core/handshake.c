@@ -147,6 +147,11 @@ static size_t read_size(const json_t *object, const char *key) {
     return number > 0 && number <= INT32_MAX ? (size_t)number : 0;
 }
 
+static unsigned read_heartbeat(const json_t *bridge) {
+    const size_t ms = read_size(bridge, "heartbeat");
+    return ms < DAFFI_HEARTBEAT_MAX ? (unsigned)ms : DAFFI_HEARTBEAT_MAX;
+}
+
 static int read_meta(const json_t *meta, struct daffi_handshake *handshake, struct daffi_fault *ret_fault) {
     const struct daffi_span type = json_read_text(json_object_get(meta, "type"));
     const json_t *bridge = json_object_get(meta, "bridge");
@@ -168,7 +173,7 @@ static int read_meta(const json_t *meta, struct daffi_handshake *handshake, stru
         .abi = (unsigned)read_size(bridge, "abi"),
         .max_message = read_size(bridge, "maxMessage"),
         .max_batch = read_size(bridge, "maxBatch"),
-        .heartbeat = (unsigned)read_size(bridge, "heartbeat"),
+        .heartbeat = read_heartbeat(bridge),
     };
     return 0;
 }

@@ -186,6 +186,16 @@ describe("signs of life", () => {
     assert.equal(client.state, "connected");
   });
 
+  test("a sign of life that no timer can wait for: nobody turns in circles", async (t) => {
+    const warnings = []; // of Node, which makes such a time a millisecond
+    const hear = (warning) => warnings.push(warning.name);
+    process.on("warning", hear);
+    t.after(() => process.off("warning", hear));
+    await bridged(t, { heartbeat: 2147483647 });
+    await new Promise((done) => setTimeout(done, 20));
+    assert.deepEqual(warnings, []);
+  });
+
   test("no sign of life is awaited of a bridge that promises none", async (t) => {
     const { client, frames } = await bridged(t, { heartbeat: 0 });
     await new Promise((done) => setTimeout(done, 150));

@@ -387,7 +387,7 @@ static void a_bridge_s_numbers_are_taken_where_they_are_numbers(void **state) {
         {"{\"abi\":2,\"maxMessage\":3,\"maxBatch\":4,\"heartbeat\":5,\"more\":6}", {2, 3, 4, 5}},
         {"{\"abi\":0,\"maxMessage\":-1,\"maxBatch\":\"4\",\"heartbeat\":5.5}", {0}},
         {"{\"abi\":true,\"maxMessage\":2147483648,\"maxBatch\":9223372036854775807,\"heartbeat\":2147483647}",
-         {.heartbeat = INT32_MAX}},
+         {.heartbeat = DAFFI_HEARTBEAT_MAX}},
     };
     for (size_t i = 0; i < sizeof offers / sizeof *offers; i++) {
         snprintf(text, ROOM, "{\"meta\":{\"type\":\"router\",\"bridge\":%s},\"members\":[]}",
