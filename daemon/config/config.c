@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config_circles.h"
 #include "config/config_error.h"
 #include "config/config_lines.h"
 #include "config/config_patterns.h"
@@ -278,6 +279,9 @@ int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]) {
                             config_has_path(config->source->text, "auth");
     for (size_t i = 0; i < config->listeners_count && result == 0; i++) {
         result = finish_listener(config, i, ret_error);
+    }
+    if (result == 0) {
+        result = config_check_circles(config, ret_error);
     }
     if (result == 0 && config->secrets_file != NULL) {
         config_secrets_clear(config);

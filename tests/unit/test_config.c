@@ -355,6 +355,46 @@ static void what_only_the_whole_can_tell_has_a_line_too(void **state) {
     ASSERT_ALL_REFUSED(refusals);
 }
 
+#define OWN(UPSTREAM, LISTENER)                                                                              \
+    UPSTREAM " is this bridge's own listener " LISTENER ", so that each connection would open another one, " \
+             "without end; the address of a Python Router or Service is expected"
+
+static void no_upstream_leads_back_to_the_bridge(void **state) {
+    (void)state;
+    static const struct refusal refusals[] = {
+        {"{\"listen\": [{\"url\": \"http://127.0.0.1:80\"}],\n\"upstreams\": {\n\"default\": "
+         "\"tcp://127.0.0.1:80\"}}",
+         "line 3: upstreams.default: " OWN("tcp://127.0.0.1:80", "http://127.0.0.1:80")},
+        {"{\"listen\": [{\"url\": \"http://0.0.0.0:80\"}],\n\"upstreams\": {\"default\": "
+         "\"tls://localhost:80\"}}",
+         "line 2: upstreams.default: " OWN("tls://localhost:80", "http://0.0.0.0:80")},
+        {"{\"listen\": [{\"url\": \"unix:/run/a\"}],\n\"upstreams\": {\"default\": \"unix:/run/a\"}}",
+         "line 2: upstreams.default: " OWN("unix:/run/a", "unix:/run/a")},
+        /* by way of another one */
+        {"{\"listen\": [{\"url\": \"unix:/run/a\", \"upstreams\": [\"b\"]}, {\"url\": \"http://[::1]:81\", "
+         "\"upstreams\": [\"a\"]}],\n\"upstreams\": {\"a\": \"unix:/run/a\",\n\"b\": "
+         "\"tcp://localhost:81\"}}",
+         "line 2: upstreams.a: " OWN("unix:/run/a", "unix:/run/a")},
+    };
+    ASSERT_ALL_REFUSED(refusals);
+    static const char *const taken[] = {
+        "{\"listen\": [{\"url\": \"http://127.0.0.1:80\"}], \"upstreams\": {\"default\": "
+        "\"tcp://127.0.0.2:80\"}}",
+        "{\"listen\": [{\"url\": \"http://127.0.0.1:80\"}], \"upstreams\": {\"default\": "
+        "\"tcp://10.0.0.1:80\"}}",
+        "{\"listen\": [{\"url\": \"http://127.0.0.1:80\"}], \"upstreams\": {\"default\": "
+        "\"tcp://127.0.0.1:81\"}}",
+        "{\"listen\": [{\"url\": \"http://127.0.0.1:80\", \"upstreams\": [\"far\"]}, {\"url\": "
+        "\"unix:/run/a\", "
+        "\"upstreams\": [\"inside\"]}], \"upstreams\": {\"far\": \"unix:/run/a\", \"inside\": \"router:\"}}",
+    };
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        char error[CONFIG_ERROR_MAX] = "";
+        read_text(taken[i], strlen(taken[i]), error);
+        assert_string_equal(error, "");
+    }
+}
+
 static void lists_are_bounded(void **state) {
     (void)state;
     static char text[16384];
@@ -507,6 +547,7 @@ int main(void) {
         cmocka_unit_test(listeners_and_upstreams_are_checked),
         cmocka_unit_test(origins_and_hosts_are_checked),
         cmocka_unit_test(what_only_the_whole_can_tell_has_a_line_too),
+        cmocka_unit_test(no_upstream_leads_back_to_the_bridge),
         cmocka_unit_test(lists_are_bounded),
         cmocka_unit_test(nothing_to_do_has_a_hint),
         cmocka_unit_test(files_that_are_none),
