@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,11 +21,6 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 static int complain(const char *error) {
     log_complaint(error);
     return EXIT_USAGE;
-}
-
-/* Whether it may go better another time, with nothing changed: whoever keeps the program running may try again. */
-static bool may_pass(int failure) {
-    return failure == -EADDRINUSE || failure == -EADDRNOTAVAIL || failure == -EAGAIN || failure == -ENOMEM;
 }
 
 /* Signals are waited for, not caught; all threads are started with them blocked. */
@@ -146,9 +140,8 @@ static int run(const struct cli *cli, int argc, char **argv) {
     }
     if (cli->action == CLI_CHECK) {
         status = check(server);
-    } else if ((status = server_start(server, error)) < 0) {
-        int exit_status = complain(error);
-        status = may_pass(status) ? EXIT_FAILED : exit_status;
+    } else if (server_start(server, error) < 0) {
+        status = complain(error);
     } else {
         size_t left = inherited_close_rest();
         if (left > 0) {

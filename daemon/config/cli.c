@@ -447,7 +447,5 @@ void cli_print_help(FILE *out) {
     for (size_t i = 0; i < config_table_rows; i++) {
         print_key(out, &config_table[i]);
     }
-    fputs("\nexit status: 0 done, 1 failed while running, or could not start just now, "
-          "2 usage or configuration error\n",
-          out);
+    fputs("\nexit status: 0 done, 1 failed while running, 2 usage or configuration error\n", out);
 }

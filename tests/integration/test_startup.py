@@ -1,4 +1,4 @@
-"""What can be wrong before the first connection: exit status 2, or 1 where it may pass by itself, and one line that a person can act on."""
+"""What can be wrong before the first connection: exit status 2 and one line that a person can act on."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def run(*options: str) -> subprocess.CompletedProcess:
     return subprocess.run([BUILD / "daffi-bridge", *options], capture_output=True, text=True, timeout=20)
 
 
-def refused(*options: str, status: int = 2) -> str:
+def refused(*options: str) -> str:
     """The one line of a start that is refused."""
     done = run(*options)
     lines = done.stderr.strip().splitlines()
-    assert done.returncode == status, done.stderr
+    assert done.returncode == 2, done.stderr
     assert len(lines) == 1, done.stderr
     return lines[0]
 
@@ -33,7 +33,7 @@ UPSTREAM = ("--upstream", "tcp://127.0.0.1:5000")
 def test_port_taken():
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
-        line = refused("--listen", f"http://127.0.0.1:{port}", *UPSTREAM, status=1)
+        line = refused("--listen", f"http://127.0.0.1:{port}", *UPSTREAM)
     assert str(port) in line
     assert "another process listens there" in line
 
@@ -153,7 +153,7 @@ def test_one_address_is_for_one_listener():
 
 def test_the_process_itself_is_named_where_it_is_in_its_own_way():
     port = free_port()
-    line = refused("--listen", f"http://127.0.0.1:{port}", "--listen", f"http://0.0.0.0:{port}", status=1)
+    line = refused("--listen", f"http://127.0.0.1:{port}", "--listen", f"http://0.0.0.0:{port}")
     assert f"cannot listen on 0.0.0.0:{port}: this process itself listens at 127.0.0.1:{port}" in line
 
 

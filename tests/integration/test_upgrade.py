@@ -232,7 +232,7 @@ def test_a_socket_of_systemd_at_another_address_is_named(tmp_path):
     ended = subprocess.run([sys.executable, "-c", script, str(tmp_path / "given.sock"), "own", BUILD / "daffi-bridge"], capture_output=True, text=True,
                            timeout=20, env={**os.environ, **ENVIRONMENT}, check=False)
     port = ended.stdout.split()[1]
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert f"cannot listen on 0.0.0.0:{port}: a socket that was passed on, by systemd or the process before, listens at 127.0.0.1:{port}" in ended.stderr
 
 
@@ -240,4 +240,4 @@ def test_sockets_that_are_meant_for_another_process(tmp_path):
     """LISTEN_PID says so: they are not touched, and the address is then taken."""
     ended = subprocess.run([sys.executable, "-c", ACTIVATE, str(tmp_path / "other.sock"), "other", BUILD / "daffi-bridge"], capture_output=True, text=True,
                            timeout=20, env={**os.environ, **ENVIRONMENT}, check=False)
-    assert ended.returncode == 1 and re.search("another process listens there", ended.stderr), ended.stderr
+    assert ended.returncode == 2 and re.search("another process listens there", ended.stderr), ended.stderr
