@@ -262,8 +262,9 @@ def test_one_that_is_still_taking_a_large_message_is_alive(configured):
     """The ping stands behind the message: what it acknowledges is its sign of life."""
     bridge = configured(timeouts_ms={"heartbeat": 100, "heartbeat_answer": 1500})  # less than the message takes, more than a busy machine stands still
     with socket.socket() as slow:
-        # With room for a segment of the loopback's at least: what the kernel has to drop is sent again after ever longer pauses.
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        # With room for several segments of the loopback's, of 64 KiB each: where one is about all that fits, the kernel finds the window
+        # shut, and asks after ever longer pauses whether it has opened.
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262144)
         slow.connect(("127.0.0.1", bridge.port))
         greet(slow, "slow")
         message = wire.request("slow", "w1", "echo", "x" * 2_000_000, uuid=7).encode()
