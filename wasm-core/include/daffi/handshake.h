@@ -18,7 +18,8 @@ struct daffi_member {
     size_t methods_count;
 };
 
-enum { DAFFI_HEARTBEAT_MAX = 3600000 }; /* ms; longer ones, which no timer of a page may hold, are read as this */
+/* ms. Longer ones, which no timer of a page may hold, are read as this. */
+enum { DAFFI_HEARTBEAT_MAX = 3600000 };
 
 /* What our bridge tells our client (protocol.md, "Between daffi.js and the bridge"); abi 0: no bridge. */
 struct daffi_bridge_offer {
