@@ -58,19 +58,24 @@ static void reload(struct server *server, int argc, char **argv) {
     notify_ready(status_line);
 }
 
+/* In ms, so that the service manager hears it in time whatever one tick takes; 0: it does not want to. */
+static uint64_t alive_interval(void) {
+    return notify_watchdog_ms() / 2;
+}
+
 /* Tells the service manager that the event loops turn, as often as it wants to know. */
 static void tell_alive(struct server *server, uint64_t *due) {
-    uint64_t interval = notify_watchdog_ms();
+    uint64_t interval = alive_interval();
     if (interval > 0 && clock_now_ms() >= *due && server_is_alive(server)) {
         notify_alive();
-        *due = clock_now_ms() + interval / 2;
+        *due = clock_now_ms() + interval;
     }
 }
 
 /* How long to wait for signals at a time. */
 static struct timespec patience(const struct upgrade *upgrade) {
     uint64_t ms = upgrade->pid != 0 ? UPGRADE_TICK_MS : SERVER_TICK_MS;
-    uint64_t alive_ms = notify_watchdog_ms() / 2;
+    uint64_t alive_ms = alive_interval();
     if (alive_ms > 0 && alive_ms < ms) {
         ms = alive_ms;
     }
@@ -83,7 +88,7 @@ static void serve(struct server *server, const sigset_t *awaited, struct upgrade
     int caught = 0;
     uint64_t alive_due = 0;
     if (inherited_say_ready()) {
-        alive_due = clock_now_ms() + notify_watchdog_ms() / 2; /* by then this is known as the main process */
+        alive_due = clock_now_ms() + alive_interval(); /* by then this is known as the main process */
     } else {
         notify_ready(NOTIFY_LISTENING);
     }

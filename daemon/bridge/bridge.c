@@ -1,18 +1,19 @@
 #include "bridge/bridge.h"
 
-struct connection_limits bridge_connection_limits(const struct config *config, uint64_t open_ms) {
+struct connection_limits bridge_connection_limits(const struct config *config, uint64_t open_ms,
+                                                  uint64_t goodbye_ms) {
     return (struct connection_limits){
         .queue_high = config->limits.queue_high,
         .queue_bytes = config->limits.queue_bytes,
         .slow_consumer_ms = config->timeouts.slow_consumer,
         .open_ms = open_ms,
+        .goodbye_ms = goodbye_ms,
     };
 }
 
 void bridge_limit_connection(struct connection *connection, const struct config *config,
                              uint64_t goodbye_ms) {
-    struct connection_limits limits = bridge_connection_limits(config, 0);
-    limits.goodbye_ms = goodbye_ms;
+    const struct connection_limits limits = bridge_connection_limits(config, 0, goodbye_ms);
     connection_set_limits(connection, &limits);
 }
 

@@ -62,11 +62,14 @@ void bridge_forget_connection(struct bridge *bridge);
 /* Stops the reactor when the program stops and nobody is there. */
 void bridge_stop_when_empty(struct bridge *bridge);
 
-/* The limits of a connection, by the configuration; `open_ms` for its stream's handshake. */
-struct connection_limits bridge_connection_limits(const struct config *config, uint64_t open_ms);
+/* For a Python peer to end its side, too: the real Router never does, it leaks the descriptor, and clients mostly do not. */
+enum { BRIDGE_GOODBYE_MS = 1000 };
 
-/* Has a connection that is open go by another configuration: that of the session that came by it. `goodbye_ms` as in
- * connection_limits. */
+/* The limits of a connection, by the configuration; `open_ms` for its stream's handshake, `goodbye_ms` as in connection_limits. */
+struct connection_limits bridge_connection_limits(const struct config *config, uint64_t open_ms,
+                                                  uint64_t goodbye_ms);
+
+/* Has a connection that is open go by another configuration: that of the session that came by it. */
 void bridge_limit_connection(struct connection *connection, const struct config *config, uint64_t goodbye_ms);
 
 /* Bytes of a batch of messages, either way; 0: none. Never more than one message may have. */

@@ -204,27 +204,19 @@ static int add_router(struct config *config, char *ret_error) {
 
 /* -- addresses -- */
 
-/* As they are written. What only differs in that is found when it is bound, or by -t. */
-static bool is_same_address(const struct config_url *a, const struct config_url *b) {
-    if (a->path != NULL || b->path != NULL) {
-        return a->path != NULL && b->path != NULL && strcmp(a->path, b->path) == 0;
-    }
-    return strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0 && strtoul(a->port, NULL, 10) != 0;
-}
-
-/* Each listener has an address to itself, and so has admin. */
+/* Each listener has an address to itself, and so has admin. What is only written otherwise is found when it is bound, or by -t. */
 static int check_addresses(const struct config *config, char *ret_error) {
     static const char why[] = "%.150s is also the address of %.150s; another one is expected";
     for (size_t i = 0; i < config->listeners_count; i++) {
         const struct config_url *url = &config->listeners[i].url;
-        if (config->admin.text != NULL && is_same_address(url, &config->admin)) {
+        if (config->admin.text != NULL && config_url_is_same(url, &config->admin)) {
             return config_refuse_at(config->source, "admin.listen", ret_error, why, config->admin.text,
                                     url->text);
         }
         for (size_t j = 0; j < i; j++) {
             const struct config_url *other = &config->listeners[j].url;
             char path[64];
-            if (!is_same_address(url, other)) {
+            if (!config_url_is_same(url, other)) {
                 continue;
             }
             if (config->listeners_are_given || config->source == NULL) {
@@ -240,7 +232,6 @@ static int check_addresses(const struct config *config, char *ret_error) {
 
 /* What /metrics says is nobody else's: an address of the loopback, or a socket of the file system, unless told otherwise. */
 static int check_admin(const struct config *config, char *ret_error) {
-    const char *host = config->admin.host;
     if (config->admin_mode != 0 && config->admin.text == NULL) {
         return config_refuse_at(config->source, "admin.mode", ret_error,
                                 "nobody listens there; \"listen\": \"unix:/PATH\" is expected beside it");
@@ -248,8 +239,7 @@ static int check_admin(const struct config *config, char *ret_error) {
     if (config->admin_mode != 0 && config->admin.path == NULL) {
         return config_refuse_at(config->source, "admin.mode", ret_error, MODE_IS_UNIX, config->admin.text);
     }
-    if (host == NULL || config->admin_public || strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-        strncmp(host, "127.", 4) == 0) {
+    if (config->admin.host == NULL || config->admin_public || config_url_is_loopback(&config->admin)) {
         return 0;
     }
     return config_refuse_at(config->source, "admin.listen", ret_error,

@@ -164,6 +164,12 @@ int config_finish(struct config *config, char ret_error[CONFIG_ERROR_MAX]);
 int config_url_parse(const char *text, struct config_url *ret_url, char ret_error[CONFIG_ERROR_MAX]);
 void config_url_clear(struct config_url *url);
 
+/* Whether both are one address, as they are written: a path, or a host and a port. Port 0 is never another's. */
+bool config_url_is_same(const struct config_url *a, const struct config_url *b);
+
+/* Whether its host is written as this machine itself: localhost, 127.…, ::1. False where it has none. */
+bool config_url_is_loopback(const struct config_url *url);
+
 /* Whether an upstream may be called so: 1 to 64 letters, digits, '-', '_', '.'; it is part of a URL's path. */
 bool config_name_is_sound(const char *name);
 

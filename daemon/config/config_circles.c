@@ -7,29 +7,24 @@
 #include "config/config_error.h"
 #include "config/config_lines.h"
 
-static bool is_loopback(const char *host) {
-    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strncmp(host, "127.", 4) == 0;
-}
-
 static bool is_any(const char *host) {
     return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 }
 
+static bool is_localhost(const struct config_url *url) {
+    return strcmp(url->host, "localhost") == 0;
+}
+
 static bool reaches(const struct config_url *upstream, const struct config_url *listener) {
-    if (upstream->path != NULL || listener->path != NULL) {
-        return upstream->path != NULL && listener->path != NULL &&
-               strcmp(upstream->path, listener->path) == 0;
-    }
-    if (upstream->host == NULL || strtoul(upstream->port, NULL, 10) != strtoul(listener->port, NULL, 10)) {
-        return false;
-    }
-    if (strcmp(upstream->host, listener->host) == 0) {
+    if (config_url_is_same(upstream, listener)) {
         return true;
     }
-    const bool has_name =
-        strcmp(upstream->host, "localhost") == 0 || strcmp(listener->host, "localhost") == 0;
-    return is_loopback(upstream->host) &&
-           (is_any(listener->host) || (has_name && is_loopback(listener->host)));
+    if (!config_url_is_loopback(upstream) || listener->host == NULL ||
+        strtoul(upstream->port, NULL, 10) != strtoul(listener->port, NULL, 10)) {
+        return false;
+    }
+    return is_any(listener->host) ||
+           ((is_localhost(upstream) || is_localhost(listener)) && config_url_is_loopback(listener));
 }
 
 /* NULL: it leads out of the bridge. */

@@ -180,3 +180,20 @@ bool config_name_is_sound(const char *name) {
     }
     return length > 0 && length <= NAME_MAX_HERE;
 }
+
+bool config_url_is_same(const struct config_url *a, const struct config_url *b) {
+    if (a->path != NULL || b->path != NULL) {
+        return a->path != NULL && b->path != NULL && strcmp(a->path, b->path) == 0;
+    }
+    if (a->host == NULL || b->host == NULL || strcmp(a->host, b->host) != 0) {
+        return false;
+    }
+    const unsigned long port = strtoul(a->port, NULL, 10);
+    return port != 0 && port == strtoul(b->port, NULL, 10);
+}
+
+bool config_url_is_loopback(const struct config_url *url) {
+    const char *host = url->host;
+    return host != NULL &&
+           (strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strncmp(host, "127.", 4) == 0);
+}

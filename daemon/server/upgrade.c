@@ -149,11 +149,11 @@ void upgrade_begin(struct upgrade *upgrade, struct server *server, uint64_t now)
 static void give_up(struct upgrade *upgrade, const char *why, bool has_ended) {
     log_write(CONFIG_LOG_ERROR, "process %d does not take over, this one goes on: %s", (int)upgrade->pid,
               why);
+    if (upgrade->is_child || !has_ended) {
+        (void)kill(upgrade->pid, SIGKILL);
+    }
     if (upgrade->is_child) {
-        (void)kill(upgrade->pid, SIGKILL);
         (void)waitpid(upgrade->pid, NULL, 0);
-    } else if (!has_ended) {
-        (void)kill(upgrade->pid, SIGKILL);
     }
     close(upgrade->ready_fd);
     upgrade->ready_fd = -1;

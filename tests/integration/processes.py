@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -34,6 +35,31 @@ def wait_until(is_so, seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+@contextlib.contextmanager
+def visitors(count: int, visit):
+    """`count` threads that `visit()` time and again until the context ends. Gives ([what that returned], [what it raised]), which grow;
+    at the end nobody may have met a fault."""
+    ended, faults, answers = threading.Event(), [], []
+
+    def run() -> None:
+        try:
+            while not ended.is_set():
+                answers.append(visit())
+        except BaseException as fault:  # noqa: BLE001 - told to the test
+            faults.append(fault)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers, faults
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join(60)
+    assert not faults, faults
+
+
 class Process:
     """A child whose output is read all the while; `wait_for` waits for a line of it, not for time."""
 
@@ -53,6 +79,12 @@ class Process:
                 self._news.notify_all()
         with self._news:
             self._news.notify_all()
+
+    def begin_stop(self) -> None:
+        """Tells the bridge to end, and waits until it has begun to."""
+        said = len(self.lines)
+        self.terminate()
+        self.wait_for("shutting down", after=said)
 
     def log(self) -> str:
         """All it said so far."""

@@ -47,9 +47,7 @@ def test_workers_of_the_router_inside_stay_as_long_as_they_are_waited_for(house,
         page.wait_for_member("worker")
         call = page.start_call("twice", 21, receiver="worker")
         request = worker.wait_for(lambda message: message.function == "twice")
-        said = len(bridge.lines)
-        bridge.terminate()
-        bridge.wait_for("shutting down", after=said)
+        bridge.begin_stop()
         worker.answer(request, 42)
         assert page.finish_call(call) == 42
         assert page.expect_close()[0] == 1001
@@ -79,9 +77,7 @@ def test_a_native_peer_that_is_slow_gets_all_that_was_sent_to_it(house):
         slow.send(wire.request("slow", "worker", "f", uuid=9))
         worker.answer(worker.wait_for(lambda message: message.function == "f"), text)
         bridge.wait_for("open native peer \"slow\"")
-        said = len(bridge.lines)
-        bridge.terminate()
-        bridge.wait_for("shutting down", after=said)
+        bridge.begin_stop()
         worker.wait_for_end()
         time.sleep(2)
         slow.send(wire.request("slow", "worker", "f", uuid=10))
@@ -99,9 +95,7 @@ def test_who_comes_while_it_ends_is_refused(house, tmp_path):
         page.wait_for_member("worker")
         call = page.start_call("twice", 21, receiver="worker")
         request = worker.wait_for(lambda message: message.function == "twice")
-        said = len(bridge.lines)
-        bridge.terminate()
-        bridge.wait_for("shutting down", after=said)
+        bridge.begin_stop()
         for where in (bridge.port, path):
             with pytest.raises(ConnectionRefusedError):
                 Native(where, "late", shake=False)
@@ -118,9 +112,7 @@ def test_a_python_worker_hears_at_once_that_it_can_not_come_back(house):
     with Page(bridge.ws_url, "page") as page:
         page.wait_for_member("w1")
         assert page.call("add", 1, 2) == 3
-    said = len(bridge.lines)
-    bridge.terminate()
-    bridge.wait_for("shutting down", after=said)
+    bridge.begin_stop()
     worker.wait_for("it is lost", seconds=10)
 
 

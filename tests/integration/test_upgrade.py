@@ -9,12 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 from native import Native
 from page import Page, RemoteError
-from processes import BUILD, Process, free_port, wait_until
+from processes import BUILD, Process, free_port, visitors, wait_until
 
 ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
@@ -126,34 +125,20 @@ def test_no_connect_is_refused_or_lost(upgradable):
     """Three upgrades under load: each connect is accepted and each request is answered."""
     bridge = upgradable(listen=[{"url": "http://127.0.0.1:0"}], timeouts_ms={"drain": 60000})
     port = bridge.bridge.port
-    ended, faults, answered = threading.Event(), [], []
 
     def visit():
-        try:
-            while not ended.is_set():
-                with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-                    connection.sendall(b"GET /daffi.d.ts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                    first = connection.recv(65536)
-                    assert first.startswith(b"HTTP/1.1 200 "), first
-                    while connection.recv(65536):
-                        pass
-                answered.append(1)
-        except BaseException as fault:  # noqa: BLE001 - told to the test
-            faults.append(fault)
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(b"GET /daffi.d.ts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            first = connection.recv(65536)
+            assert first.startswith(b"HTTP/1.1 200 "), first
+            while connection.recv(65536):
+                pass
 
-    threads = [threading.Thread(target=visit) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
+    with visitors(4, visit) as (answered, faults):
         for _ in range(3):
             before = len(answered)
             wait_until(lambda: len(answered) > before + 20 or faults)
             bridge.upgrade()
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join(30)
-    assert not faults, faults
     assert len(answered) > 60
     print(f"{len(answered)} connects over three upgrades")
 

@@ -411,6 +411,7 @@ static int close_before_slow_peer(struct probe *probe) {
     assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &size), 0);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    *probe = (struct probe){0};
     int accepted = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     assert_int_equal(setsockopt(accepted, SOL_SOCKET, SO_SNDBUF, &much, sizeof much), 0);
     close(listening);
@@ -427,7 +428,6 @@ static int close_before_slow_peer(struct probe *probe) {
 static void test_goodbye_begins_when_all_is_acknowledged(void **state) {
     (void)state;
     static struct probe probe;
-    probe = (struct probe){0};
     int fd = close_before_slow_peer(&probe);
     for (int i = 0; i < 3; i++) {
         clock_ms += 1000;
@@ -458,7 +458,6 @@ static void test_goodbye_begins_when_all_is_acknowledged(void **state) {
 static void test_what_is_never_acknowledged_is_waited_for_until_the_deadline(void **state) {
     (void)state;
     static struct probe probe;
-    probe = (struct probe){0};
     int fd = close_before_slow_peer(&probe);
     for (int i = 0; i < 19; i++) {
         clock_ms += 500;

@@ -236,7 +236,7 @@ int door_open_visit(struct door *door, int fd, const char *address, const struct
     snprintf(visit->visitor.address, sizeof visit->visitor.address, "%s", address);
     snprintf(visit->peer, sizeof visit->peer, "%s", address);
     const struct connection_limits limits = bridge_connection_limits(
-        bridge->config, door->tls == NULL ? bridge->config->timeouts.head : bridge->config->timeouts.tls);
+        bridge->config, door->tls == NULL ? bridge->config->timeouts.head : bridge->config->timeouts.tls, 0);
     status = connection_new(bridge->reactor, stream, &limits, &handler, visit, &visit->visitor.connection);
     if (status < 0) {
         goto fail;

@@ -3,11 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum {
-    CLOSE_NORMAL = 1000,
-    REFUSED_MS = 1000, /* for a refused peer to read why, see transport_close */
-    GOODBYE_MS = 1000, /* for the other side to end too: daffi 3.0.1 mostly leaves its end open */
-};
+enum { CLOSE_NORMAL = 1000, REFUSED_MS = 1000 }; /* for a refused peer to read why, see transport_close */
 
 enum native_peer_state {
     NATIVE_PEER_NEW,
@@ -46,7 +42,7 @@ static void end_connection(struct native_peer *peer) {
 /* Who is told last, at three quarters of an end that has to be over sooner, is gone before that is. */
 static uint64_t goodbye_of(const struct config *config) {
     const uint64_t part = config->timeouts.drain / 8;
-    return part < GOODBYE_MS ? part : GOODBYE_MS;
+    return part < BRIDGE_GOODBYE_MS ? part : BRIDGE_GOODBYE_MS;
 }
 
 static void on_goodbye(struct timer *timer, uint64_t now) {

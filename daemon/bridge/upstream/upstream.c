@@ -13,8 +13,6 @@ enum {
     CLOSE_INTERNAL = 1011,
     CLOSE_UPSTREAM_LOST = 1012,
     CLOSE_TRY_LATER = 1013,
-    GOODBYE_MS =
-        1000, /* for the other side to end too: the real Router never does, it leaks the descriptor */
     LINGER_MS = 60000,
     LINGERING_MAX = 256, /* of one upstream on one reactor */
 };
@@ -72,7 +70,7 @@ static void stop_lingering(struct attachment *attachment) {
 
 static void end_lingering(struct attachment *attachment) {
     stop_lingering(attachment);
-    connection_close(attachment->connection, GOODBYE_MS);
+    connection_close(attachment->connection, BRIDGE_GOODBYE_MS);
 }
 
 /* Whether the connection stays for the answers that are still to come. */
@@ -286,9 +284,8 @@ static int open_connection(struct attachment *attachment, int fd) {
     if (status < 0) {
         return status;
     }
-    struct connection_limits limits =
-        bridge_connection_limits(session_config(attachment->session), connect_ms(attachment));
-    limits.goodbye_ms = GOODBYE_MS;
+    const struct connection_limits limits = bridge_connection_limits(
+        session_config(attachment->session), connect_ms(attachment), BRIDGE_GOODBYE_MS);
     status = connection_new(bridge->reactor, stream, &limits, &handler, attachment, &attachment->connection);
     if (status == 0) {
         bridge->connections++;

@@ -14,7 +14,6 @@ enum {
     REST_MS = 250, /* after the first failure */
     REST_MAX_MS = 30000,
     STEADY_MS = 10000, /* of watching, after which the next failure is a first one */
-    GOODBYE_MS = 1000,
     RANDOM_BYTES = 12,
     NAME_MAX_BYTES = sizeof PRESENCE_WATCHER + RANDOM_BYTES + RANDOM_BYTES,
     DETAIL_MAX = 256,
@@ -84,7 +83,7 @@ void watcher_free(struct watcher *watcher) {
     connector_free(watcher->connector);
     watcher->connector = NULL;
     if (watcher->connection != NULL) {
-        connection_close(watcher->connection, GOODBYE_MS);
+        connection_close(watcher->connection, BRIDGE_GOODBYE_MS);
     } else {
         watcher->retired.release = release;
         reactor_retire(watcher->bridge->reactor, &watcher->retired);
@@ -274,9 +273,8 @@ static int open_connection(struct watcher *watcher, int fd) {
     if (status < 0) {
         return status;
     }
-    struct connection_limits limits =
-        bridge_connection_limits(upstream->whole, upstream->whole->timeouts.upstream_connect);
-    limits.goodbye_ms = GOODBYE_MS;
+    const struct connection_limits limits = bridge_connection_limits(
+        upstream->whole, upstream->whole->timeouts.upstream_connect, BRIDGE_GOODBYE_MS);
     status = connection_new(bridge->reactor, stream, &limits, &handler, watcher, &watcher->connection);
     if (status == 0) {
         bridge->connections++;
