@@ -84,7 +84,6 @@ class Packer {
   #object(pack, value, depth) {
     if (depth > DEPTH_MAX) throw new Error(`it nests deeper than ${DEPTH_MAX}, or holds itself`);
     const bytes = bytesOf(value);
-    const tag = tagOf(value); // which other realms' objects have as well
     if (bytes) {
       this.head(pack.pack_binary, bytes.length);
       this.bytes(bytes);
@@ -92,7 +91,14 @@ class Packer {
       const { length } = value; // a getter may change it
       this.head(pack.pack_array, length);
       for (let index = 0; index < length; index++) this.value(pack, value[index], depth);
-    } else if (tag === "[object Date]") {
+    } else {
+      this.#tagged(pack, value, depth, tagOf(value));
+    }
+  }
+
+  /** By their tags, which other realms' objects have as well. */
+  #tagged(pack, value, depth, tag) {
+    if (tag === "[object Date]") {
       const time = value.getTime();
       if (Number.isNaN(time)) throw new Error("it is an invalid Date");
       const seconds = Math.floor(time / 1000);
