@@ -296,7 +296,7 @@ static void let_in(void) {
     house.page = ends[0];
     struct stream *stream = NULL;
     struct visitor visitor = {.address = "192.0.2.1"};
-    const struct connection_limits limits = bridge_connection_limits(house.config, 1000);
+    const struct connection_limits limits = bridge_connection_limits(house.config, 1000, 0);
     require(stream_tcp_new(ends[1], &stream) == 0);
     require(connection_new(house.bridge.reactor, stream, &limits, &before, NULL, &visitor.connection) == 0);
     house.bridge.connections++;

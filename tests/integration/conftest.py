@@ -72,6 +72,15 @@ class House:
         self._processes.remove(process)
         process.kill()
 
+    def account(self, lines: int = 40) -> str:
+        """What each is doing now, and the last `lines` it said: for whoever reads of a failure elsewhere."""
+        parts = []
+        for process in self._processes:
+            status = process.popen.poll()
+            state = "runs" if status is None else f"ended with {status}"
+            parts.append("\n".join([f"{' '.join(process.command)}: {state}", *process.lines[-lines:]]))
+        return "\n\n".join(parts)
+
     def close(self) -> None:
         """Ends all; a fault of one does not keep the others alive."""
         faults = []
@@ -82,6 +91,17 @@ class House:
                 faults.append(fault)
         if faults:
             raise faults[0]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test tells what its processes said."""
+    report = (yield).get_result()
+    if call.when == "call" and report.failed:
+        for name in ("house", "shared_house"):
+            made = getattr(item, "funcargs", {}).get(name)
+            if made is not None:
+                report.sections.append((f"processes of {name}", made.account()))
 
 
 @pytest.fixture
