@@ -200,7 +200,9 @@ static int backend_send(struct attachment *attachment, struct daffi_span head, s
     return house.congested ? -EBUSY : 0;
 }
 
-static void backend_detach(struct attachment *attachment, enum backend_leaving how) {
+static void backend_detach(struct attachment *attachment, enum backend_leaving how,
+                           struct names_entry *claim) {
+    (void)claim;
     (void)how;
     require(attachment == &house.attachment && house.attached);
     house.attached = false;

@@ -99,7 +99,7 @@ static void session_leave(struct session *session, enum backend_leaving how) {
     struct attachment *attachment = session->attachment;
     session->attachment = NULL;
     if (attachment != NULL) {
-        session->backend->operations->detach(attachment, how);
+        session->backend->operations->detach(attachment, how, NULL);
     }
 }
 

@@ -157,7 +157,9 @@ static inline int backend_send(struct attachment *attachment, struct daffi_span 
     return house->send_result;
 }
 
-static inline void backend_detach(struct attachment *attachment, enum backend_leaving how) {
+static inline void backend_detach(struct attachment *attachment, enum backend_leaving how,
+                                  struct names_entry *claim) {
+    (void)claim;
     assert_ptr_equal(attachment, &house->attachment);
     assert_true(house->attached);
     house->attached = false;

@@ -72,6 +72,7 @@ static void take_out(struct names *names, struct names_entry *entry) {
     }
     *at = entry->same_bucket;
     entry->state = NAMES_AWAY;
+    entry->is_leaving = false;
 }
 
 static void unlink_news(struct names_entry *entry) {
@@ -135,7 +136,7 @@ static bool is_same(const struct names_entry *former, const struct names_entry *
 /* In place of the one that waits, if there is one. */
 static int wait_for(struct names_entry *holder, struct names_entry *entry, enum names_word word) {
     struct names_entry *former = holder->other;
-    if (tell(holder, word) < 0) {
+    if (!holder->is_leaving && tell(holder, word) < 0) {
         return -ENOMEM;
     }
     if (former != NULL) {
@@ -153,7 +154,7 @@ static int claim_of_page(struct names_entry *holder, struct names_entry *entry) 
     const struct names_entry *former = holder->other;
     bool yields = same_tab(holder, entry);
     bool is_next = former == NULL || (former->is_page && (yields || same_tab(former, entry)));
-    if (!holder->is_page || !is_next) {
+    if ((!holder->is_page && !holder->is_leaving) || !is_next) {
         return -EEXIST;
     }
     return wait_for(holder, entry, yields ? NAMES_YIELD : NAMES_PROVE);
@@ -203,6 +204,37 @@ void names_leave(struct names_entry *entry) {
         entry->state = NAMES_AWAY;
     }
     pthread_mutex_unlock(&names->lock);
+}
+
+void names_hand_over(struct names_entry *entry, struct names_entry *heir) {
+    if (entry->desk == NULL) {
+        return;
+    }
+    struct names *names = entry->desk->names;
+    pthread_mutex_lock(&names->lock);
+    if (entry->state == NAMES_HOLDING) {
+        unlink_news(entry);
+        take_out(names, entry);
+        heir->desk = entry->desk;
+        heir->other = entry->other;
+        heir->is_leaving = true;
+        entry->other = NULL;
+        if (heir->other != NULL) {
+            heir->other->other = heir;
+        }
+        hold(names, heir);
+    }
+    pthread_mutex_unlock(&names->lock);
+}
+
+bool names_waits_for_leaver(const struct names_entry *entry) {
+    if (entry->desk == NULL) {
+        return false;
+    }
+    pthread_mutex_lock(&entry->desk->names->lock);
+    bool waits = entry->state == NAMES_WAITING && entry->other->is_leaving;
+    pthread_mutex_unlock(&entry->desk->names->lock);
+    return waits;
 }
 
 void names_confirm(struct names_entry *entry) {

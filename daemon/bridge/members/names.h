@@ -1,7 +1,8 @@
 /* Who holds which name: all sessions of the process, whatever their reactor, so that one page can't take another's name,
  * nor a native peer's.   (protocol.md, "Between daffi.js and the bridge", takeover)
  *
- * A name is claimed before the backend hears of it, and held until the backend has been told of its end. A page that asks
+ * A name is claimed before the backend hears of it, and held until the backend has been told of its end; where that is not
+ * enough for the backend, it keeps the name a while longer (names_hand_over), and any newcomer waits for that. A page that asks
  * for a held name is refused, save where
  *  - the holder is a page of the same tab: it is told to YIELD, and the newcomer waits for its end;
  *  - the holder is a page that does not prove to be there: it is told to PROVE it, and the newcomer waits for either.
@@ -48,6 +49,7 @@ struct names_entry {
                     enum names_word word); /* on its reactor; may end the session */
 
     enum names_state state;
+    bool is_leaving; /* HOLDING: its session has ended */
     unsigned words;
     bool has_news;
     struct names_desk *desk;
@@ -65,6 +67,13 @@ int names_claim(struct names_desk *desk, struct names_entry *entry);
 
 /* Waits no more, or holds no more: then whoever waits gets the name. Nothing where it is away. */
 void names_leave(struct names_entry *entry);
+
+/* `heir`, which is filled in as an entry is, but for on_word, holds the name in place of `entry`, which is away then; it hears no
+ * words. Of the same reactor; nothing where `entry` does not hold a name. */
+void names_hand_over(struct names_entry *entry, struct names_entry *heir);
+
+/* Whether it waits for one that is leaving. */
+bool names_waits_for_leaver(const struct names_entry *entry);
 
 /* The holder is there: whoever waits for its end because it had to be proved is told that the name is TAKEN. */
 void names_confirm(struct names_entry *entry);

@@ -265,7 +265,8 @@ static int router_rejoin(struct attachment *member, const struct daffi_handshake
     return 0;
 }
 
-static void router_detach(struct attachment *member, enum backend_leaving how) {
+static void router_detach(struct attachment *member, enum backend_leaving how, struct names_entry *claim) {
+    (void)claim; /* it is gone at once */
     struct router_branch *branch = member->home;
     member->session = NULL;
     call_table_drop_caller(&branch->calls, &member->calls);

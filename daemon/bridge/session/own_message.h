@@ -26,6 +26,11 @@ int own_message_handshake(const struct daffi_message *envelope, const struct daf
 int own_message_event(const struct daffi_message *envelope, const struct daffi_event *event,
                       struct own_message *ret_message);
 
+/* The member `name`'s request for a receipt, and the receipt: an answer to nobody's question, which a Router sends back to it when
+ * it has read all before it. A Service does not bear one. No call has its id, 0. */
+int own_message_receipt(struct daffi_span name, struct own_message *ret_message);
+bool own_message_is_receipt(const struct daffi_message *message, struct daffi_span name);
+
 /* What the bridge says of its own: type and module by errors.def. */
 struct daffi_remote_error own_error(enum daffi_error_code code, const char *text);
 

@@ -28,8 +28,8 @@ static void detach(struct session *session) {
     if (session->attachment != NULL) {
         struct attachment *attachment = session->attachment;
         session->attachment = NULL;
-        session->backend->operations->detach(attachment,
-                                             session->is_evicted ? BACKEND_EVICTED : BACKEND_DISCONNECTED);
+        session->backend->operations->detach(
+            attachment, session->is_evicted ? BACKEND_EVICTED : BACKEND_DISCONNECTED, &session->claim);
     }
     names_leave(&session->claim); /* when the backend knows: whoever is next is not to meet the former */
     daffi_handshake_free(session->handshake);
@@ -316,6 +316,16 @@ static void apply_to_peer(struct session *session, const struct guard_verdict *v
     }
 }
 
+/* As a Router does: another bridge, for which we are one, asks for it when a session of its own leaves. Whether it was that. */
+static bool give_receipt(struct session *session, const struct daffi_message *message,
+                         struct daffi_span bytes) {
+    if (session->kind != GUARD_NATIVE || !own_message_is_receipt(message, session_name(session))) {
+        return false;
+    }
+    session_send_down(session, session_head_of(message, bytes), message->payload);
+    return true;
+}
+
 void session_on_message(struct session *session, const struct daffi_message *message,
                         struct daffi_span bytes) {
     const struct config_limits *limits = &session->config->limits;
@@ -332,6 +342,9 @@ void session_on_message(struct session *session, const struct daffi_message *mes
     case SESSION_OPEN: {
         if (session_change_functions(session, message)) {
             session_update_reading(session);
+            break;
+        }
+        if (give_receipt(session, message, bytes)) {
             break;
         }
         if (!session_keeps_to_rates(session, message, bytes.length)) {

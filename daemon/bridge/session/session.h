@@ -98,8 +98,9 @@ struct backend_operations {
     /* Queues one whole checked message. 0, or -EBUSY (its caller is answered `busy`), or another -errno: it is being
      * lost, session_on_backend_lost comes. */
     int (*send)(struct attachment *attachment, struct daffi_span head, struct daffi_span payload);
-    /* What is queued still goes; no upward call comes after it. Others are told how it left, where the backend tells them. */
-    void (*detach)(struct attachment *attachment, enum backend_leaving how);
+    /* What is queued still goes; no upward call comes after it. Others are told how it left, where the backend tells them. A
+     * backend that can't bear a newcomer of that name as yet takes `claim` over (names_hand_over). */
+    void (*detach)(struct attachment *attachment, enum backend_leaving how, struct names_entry *claim);
     bool (*is_congested)(const struct attachment *attachment);
     /* The page exposes other functions from now on: the handshake is its new one, its answer comes by
      * session_on_backend_message or _welcome. *ret_attachment, which may be the same one, takes the place of `attachment` at

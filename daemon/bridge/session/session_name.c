@@ -11,6 +11,8 @@ enum {
 };
 
 static const char TAKEN[] = "the name is taken: a member that is called so is connected";
+static const char UNREAD[] = "the name is not free yet: the member that had it has left, but the upstream "
+                             "has not read all that it sent; try again later";
 static const char ASKED_ANEW[] = "the name has been asked for once more meanwhile";
 
 static struct session *session_of(struct names_entry *entry) {
@@ -125,7 +127,9 @@ void session_claim_name(struct session *session) {
 
 /* The claim, or the proof, has had its time. */
 void session_end_claim(struct session *session) {
-    if (session->state == SESSION_CLAIMING) {
+    if (session->state == SESSION_CLAIMING && names_waits_for_leaver(&session->claim)) {
+        session_refuse(session, CLOSE_TRY_LATER, UNREAD);
+    } else if (session->state == SESSION_CLAIMING) {
         session_refuse(session, CLOSE_POLICY, TAKEN);
     } else if (session->state == SESSION_OPEN) {
         session_close(session, CLOSE_POLICY, "the page gave no sign of life when another asked for its name");

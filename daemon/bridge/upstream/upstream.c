@@ -13,8 +13,6 @@ enum {
     CLOSE_INTERNAL = 1011,
     CLOSE_UPSTREAM_LOST = 1012,
     CLOSE_TRY_LATER = 1013,
-    LINGER_MS = 60000,
-    LINGERING_MAX = 256, /* of one upstream on one reactor */
 };
 
 /* -- the end -- */
@@ -24,10 +22,11 @@ static void release(struct reactor_retired *retired) {
         (struct attachment *)(void *)((char *)retired - offsetof(struct attachment, retired));
     own_message_clear(&attachment->greeting);
     backend_drop(&attachment->upstream->backend);
+    free(attachment->name);
     free(attachment);
 }
 
-static void retire(struct attachment *attachment) {
+void upstream_retire(struct attachment *attachment) {
     attachment->retired.release = release;
     reactor_retire(attachment->upstream->bridge->reactor, &attachment->retired);
 }
@@ -58,58 +57,6 @@ static void lose(struct attachment *attachment, uint16_t code, const char *what,
 
 static bool is_live(const struct attachment *attachment) {
     return attachment->state == ATTACHMENT_OPEN || attachment->state == ATTACHMENT_LINGERING;
-}
-
-static void stop_lingering(struct attachment *attachment) {
-    if (attachment->state == ATTACHMENT_LINGERING) {
-        attachment->state = ATTACHMENT_ENDING;
-        attachment->upstream->lingering--;
-        timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->timer);
-    }
-}
-
-static void end_lingering(struct attachment *attachment) {
-    stop_lingering(attachment);
-    connection_close(attachment->connection, BRIDGE_GOODBYE_MS);
-}
-
-/* Whether the connection stays for the answers that are still to come. */
-static bool start_lingering(struct attachment *attachment) {
-    struct reactor *reactor = attachment->upstream->bridge->reactor;
-    if (attachment->state != ATTACHMENT_OPEN || attachment->owed == 0 ||
-        attachment->upstream->lingering >= LINGERING_MAX ||
-        timer_set(reactor_timers(reactor), &attachment->timer, reactor_now(reactor) + LINGER_MS) < 0) {
-        return false;
-    }
-    attachment->state = ATTACHMENT_LINGERING;
-    attachment->upstream->lingering++;
-    return true;
-}
-
-void upstream_let_go(struct attachment *attachment) {
-    struct bridge *bridge = attachment->upstream->bridge;
-    if (start_lingering(attachment)) {
-        return;
-    }
-    attachment->state = ATTACHMENT_ENDING;
-    timer_clear(reactor_timers(bridge->reactor), &attachment->timer);
-    connector_free(attachment->connector);
-    attachment->connector = NULL;
-    if (attachment->connection != NULL) {
-        connection_close(attachment->connection, session_config(attachment->session)->timeouts.drain);
-    } else {
-        retire(attachment);
-    }
-}
-
-static void upstream_detach(struct attachment *attachment, enum backend_leaving how) {
-    (void)how;
-    if (attachment->predecessor != NULL) {
-        attachment->predecessor->successor = NULL; /* it may outlive this one, for the answers it is owed */
-        upstream_let_go(attachment->predecessor);
-        attachment->predecessor = NULL;
-    }
-    upstream_let_go(attachment);
 }
 
 /* -- the connection -- */
@@ -166,7 +113,7 @@ static void take_message(struct attachment *attachment, const struct daffi_messa
     if ((message->flag == DAFFI_RESPONSE || message->flag == DAFFI_ERROR) && attachment->owed > 0) {
         attachment->owed--;
     }
-    if (upstream_take_probe(attachment, message) || upstream_is_own_eviction(attachment, message)) {
+    if (upstream_take_receipt(attachment, message) || upstream_is_own_eviction(attachment, message)) {
         return; /* its end follows at once; what stands before that is still for the session */
     }
     if (attachment->rejoining) {
@@ -178,8 +125,8 @@ static void take_message(struct attachment *attachment, const struct daffi_messa
         }
     } else if (attachment->state == ATTACHMENT_OPEN) {
         session_on_backend_message(attachment->session, message, bytes);
-    } else if (attachment->owed == 0) {
-        end_lingering(attachment);
+    } else {
+        upstream_take_while_lingering(attachment, message);
     }
 }
 
@@ -196,11 +143,12 @@ static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
             return (ssize_t)at;
         }
         if (status < 0 && attachment->state == ATTACHMENT_LINGERING) {
-            end_lingering(attachment);
+            upstream_end_lingering(attachment);
             break;
         }
         if (status < 0) {
             attachment->owed = 0;
+            attachment->is_over = true;
             lose(attachment, CLOSE_INTERNAL, "sent what is no daffi message", fault.text);
             break;
         }
@@ -229,9 +177,10 @@ static void forget_owed(struct attachment *attachment) {
 
 static void on_end(void *owner) {
     struct attachment *attachment = owner;
+    attachment->is_over = true;
     forget_owed(attachment);
     if (attachment->state == ATTACHMENT_LINGERING) {
-        end_lingering(attachment);
+        upstream_end_lingering(attachment);
     } else if (attachment->state != ATTACHMENT_ENDING) {
         counter_up_of_upstream(attachment->upstream->backend.counters, COUNTER_UPSTREAM_LOSSES);
         lose(attachment, CLOSE_UPSTREAM_LOST, "closed the connection", "it ended, or dropped this member");
@@ -243,7 +192,7 @@ static void on_closed(void *owner, int reason, const char *detail) {
     struct attachment *attachment = owner;
     bridge_leave_kind(attachment->upstream->bridge, BRIDGE_UPSTREAM);
     bridge_forget_connection(attachment->upstream->bridge);
-    stop_lingering(attachment);
+    upstream_forget_leaving(attachment);
     enum attachment_state state = attachment->state;
     attachment->connection = NULL;
     forget_owed(attachment);
@@ -255,7 +204,7 @@ static void on_closed(void *owner, int reason, const char *detail) {
         lose(attachment, CLOSE_UPSTREAM_LOST, "was lost", detail);
     }
     if (state == ATTACHMENT_ENDING) {
-        retire(attachment);
+        upstream_retire(attachment);
     }
 }
 
@@ -324,11 +273,11 @@ static void on_due(struct timer *timer, uint64_t now) {
     struct attachment *attachment =
         (struct attachment *)(void *)((char *)timer - offsetof(struct attachment, timer));
     if (attachment->state == ATTACHMENT_LINGERING) {
-        end_lingering(attachment);
+        upstream_end_lingering(attachment);
     } else if (attachment->held) {
         upstream_release_predecessor(attachment);
-    } else if (attachment->probing) {
-        upstream_begin(attachment);
+    } else if (attachment->awaits_receipt) {
+        lose(attachment, CLOSE_TRY_LATER, "is slow", "it has not read yet what the page has sent before");
     } else if (attachment->state == ATTACHMENT_OPEN) {
         lose(attachment, CLOSE_TRY_LATER, "is slow", "it did not answer the new handshake in time");
     } else if (attachment->refusal != NULL) {
@@ -361,7 +310,7 @@ static int wait_turn(struct attachment *attachment) {
 }
 
 void upstream_begin(struct attachment *attachment) {
-    attachment->probing = false;
+    attachment->awaits_receipt = false;
     timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->timer);
     int status = wait_turn(attachment);
     if (status < 0) {
@@ -374,7 +323,7 @@ static int attach(struct backend *backend, struct session *session, const struct
                   uint16_t uuid, struct attachment *predecessor, struct attachment **ret_attachment) {
     struct upstream *upstream =
         (struct upstream *)(void *)((char *)backend - offsetof(struct upstream, backend));
-    if (upstream->lingering >= LINGERING_MAX) {
+    if (upstream->lingering >= UPSTREAM_LINGERING_MAX) {
         return -EBUSY; /* who leaves now would harm the Service */
     }
     struct attachment *attachment = calloc(1, sizeof *attachment);
@@ -390,7 +339,10 @@ static int attach(struct backend *backend, struct session *session, const struct
         .uuid = uuid, .return_result = true, .transmitter = daffi_span_text(handshake->members[0].name)};
     attachment->rejoining = predecessor != NULL;
     attachment->predecessor = predecessor;
-    int status = own_message_handshake(&envelope, handshake, &attachment->greeting);
+    attachment->name = strdup(handshake->members[0].name);
+    int status = attachment->name == NULL
+                     ? -ENOMEM
+                     : own_message_handshake(&envelope, handshake, &attachment->greeting);
     if (status == 0) {
         status = predecessor != NULL && predecessor->type == DAFFI_TYPE_ROUTER
                      ? upstream_wait_for_predecessor(attachment)
@@ -434,7 +386,9 @@ static int upstream_send(struct attachment *attachment, struct daffi_span head, 
     if (attachment->state != ATTACHMENT_OPEN) {
         return -EPIPE;
     }
-    if (attachment->type == DAFFI_TYPE_SERVICE && daffi_message_is_awaited(head)) {
+    attachment->sent_at = reactor_now(attachment->upstream->bridge->reactor);
+    attachment->is_owed_last = attachment->type == DAFFI_TYPE_SERVICE && daffi_message_is_awaited(head);
+    if (attachment->is_owed_last) {
         attachment->owed++;
     }
     const struct stream_piece pieces[] = {{head.data, head.length}, {payload.data, payload.length}};

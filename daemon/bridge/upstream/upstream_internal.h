@@ -1,4 +1,4 @@
-/* What upstream.c and upstream_rejoin.c share: an attachment, which is one connection of one session. */
+/* What upstream.c, upstream_leave.c and upstream_rejoin.c share: an attachment, which is one connection of one session. */
 #ifndef UPSTREAM_INTERNAL_H
 #define UPSTREAM_INTERNAL_H
 
@@ -18,17 +18,19 @@ struct upstream {
     struct endpoint *endpoint;
     struct upstream_health *health; /* NULL: nobody asks */
     struct watcher *watcher;        /* NULL: on another reactor, or nowhere */
-    size_t lingering;               /* attachments in that state */
+    size_t lingering;               /* attachments that a Service owes answers, in that state */
     bool is_freed;                  /* as soon as nobody uses it */
 };
+
+enum { UPSTREAM_LINGERING_MAX = 256 /* of one upstream on one reactor, before nobody is let in */ };
 
 enum attachment_state {
     ATTACHMENT_WAITING,    /* for its turn, or for its refusal: see admission_pass_on */
     ATTACHMENT_CONNECTING, /* no connection yet */
     ATTACHMENT_OPENING,    /* TLS's handshake */
     ATTACHMENT_OPEN,
-    ATTACHMENT_LINGERING, /* detached, but a Service owes it answers: it dies of an answer to somebody who has gone */
-    ATTACHMENT_ENDING, /* detached, or lost: the session is not told anything any more */
+    ATTACHMENT_LINGERING, /* detached, but the other side needs it for a while: see upstream_leave.c */
+    ATTACHMENT_ENDING,    /* detached, or lost: the session is not told anything any more */
 };
 
 struct attachment {
@@ -36,15 +38,23 @@ struct attachment {
     enum attachment_state state;
     struct upstream *upstream;
     struct session *session;
+    char *name;                     /* of the session's member */
     struct connector *connector;    /* while CONNECTING */
     struct connection *connection;  /* from OPENING on */
     struct own_message greeting;    /* the handshake, until it has been queued */
     enum daffi_handshake_type type; /* of the other side: CLIENT until it has said so */
     size_t owed;                    /* answers of a Service to calls of the session */
+    bool is_owed_last;              /* one of them to what was sent last */
+    bool is_over;                   /* the other side has ended it */
+    uint64_t sent_at;               /* ms: when something was sent last */
+    struct names_entry kept_name;   /* detached: held until the other side has read all that was sent */
+    bool is_receipt_due;            /* for that; it has been asked for */
+    bool is_counted;                /* as lingering */
+    struct timer reading;           /* of a Service that will have read all, while its name is kept */
     struct timer timer;             /* WAITING, LINGERING; OPEN while rejoining */
     bool rejoining;                 /* in the place of another of the same name, not yet answered */
-    bool probing; /* WAITING: for its predecessor's messages to have been read by the other side */
-    bool held;    /* its answer waits for the other's end */
+    bool awaits_receipt; /* WAITING: for its predecessor's messages to have been read by the other side */
+    bool held;           /* its answer waits for the other's end */
     struct attachment *predecessor; /* that other one, which still serves; or NULL */
     struct attachment *successor;   /* the one that is to take its place, or NULL */
     const char *refusal;            /* WAITING: static, why it is never its turn; or NULL */
@@ -63,17 +73,36 @@ bool upstream_serves(const struct backend *backend, struct daffi_span function, 
 /* It ends; what is queued still goes, and the session is not told anything any more. */
 void upstream_let_go(struct attachment *attachment);
 
+/* What its session's end asks of it; `claim` is taken over where its name can't go to the next yet. */
+void upstream_detach(struct attachment *attachment, enum backend_leaving how, struct names_entry *claim);
+
+/* A message that has come while it is LINGERING; what it waits for may be over with it. */
+void upstream_take_while_lingering(struct attachment *attachment, const struct daffi_message *message);
+
+/* It waits no more: the connection closes. */
+void upstream_end_lingering(struct attachment *attachment);
+
+/* Its connection has closed. */
+void upstream_forget_leaving(struct attachment *attachment);
+
+/* Asks the other side, a Router, for a receipt on its connection (own_message_receipt). 0 or a negative errno; a refused write ends in
+ * on_closed. */
+int upstream_ask_receipt(struct attachment *attachment);
+
+/* Nobody has it any more. */
+void upstream_retire(struct attachment *attachment);
+
 /* Connects it, once it may. */
 void upstream_begin(struct attachment *attachment);
 
 /* -- upstream_rejoin.c -- */
 
-/* Waits, before it begins, for what has been sent to its predecessor to have been read there: who is evicted is read no
+/* Waits, before it begins, for what its predecessor has sent to have been read by the other side: who is evicted is read no
  * more. 0 or a negative errno. */
 int upstream_wait_for_predecessor(struct attachment *attachment);
 
 /* Whether a message tells a predecessor so. */
-bool upstream_take_probe(const struct attachment *attachment, const struct daffi_message *message);
+bool upstream_take_receipt(const struct attachment *attachment, const struct daffi_message *message);
 
 /* The predecessor of `attachment` has ended, or has had its time. */
 void upstream_release_predecessor(struct attachment *attachment);

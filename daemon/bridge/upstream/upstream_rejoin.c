@@ -2,51 +2,30 @@
  *
  * A page that exposes other functions joins anew: a second HANDSHAKE would end its connection, but a newcomer of the same
  * name takes the place of the holder, and what is under way to the holder arrives at the newcomer. What the holder has sent is
- * another matter: a Router reads it no more. So first an answer to nobody's question goes that way, which a Router sends back
- * when it has read all before it; a Service doesn't, and is not asked. Until the newcomer is
- * answered the holder serves; what has come for the holder is told before anything that comes for the newcomer, so the
+ * another matter: a Router reads it no more. So first a receipt is asked for that way (own_message_receipt); a Service gives
+ * none, and is not asked. Until the newcomer is answered the holder serves; what has come for the holder is told before anything that comes for the newcomer, so the
  * newcomer is not read before the holder has ended. Its eviction is our own doing and nobody's news. */
 #include "bridge/upstream/upstream_internal.h"
 
 /* For the end of one whose successor is answered: the Router ends it at once. */
-enum { PREDECESSOR_MS = 2000, PROBE_MS = 1000 };
+enum { PREDECESSOR_MS = 2000 };
 
 int upstream_wait_for_predecessor(struct attachment *attachment) {
-    static const char payload[] = "{\"args\":[null],\"kwargs\":{}}";
-    struct attachment *predecessor = attachment->predecessor;
     struct reactor *reactor = attachment->upstream->bridge->reactor;
-    const struct daffi_message probe = {
-        .flag = DAFFI_RESPONSE,
-        .decoder = DAFFI_JSON,
-        .transmitter = session_name(attachment->session),
-        .receiver = session_name(attachment->session),
-        .payload = daffi_span_text(payload),
-    };
-    uint8_t head[DAFFI_HEADER_BYTES + 2 * (DAFFI_NAME_MAX + 1)];
-    int length = daffi_message_encode_head(&probe, head, sizeof head);
-    int status =
-        length < 0 ? length
-                   : timer_set(reactor_timers(reactor), &attachment->timer, reactor_now(reactor) + PROBE_MS);
-    if (status < 0) {
-        return status;
+    const uint64_t patience = session_config(attachment->session)->timeouts.upstream_connect;
+    int status = timer_set(reactor_timers(reactor), &attachment->timer, reactor_now(reactor) + patience);
+    if (status == 0) {
+        attachment->state = ATTACHMENT_WAITING;
+        attachment->awaits_receipt = true;
+        status = upstream_ask_receipt(attachment->predecessor);
     }
-    attachment->state = ATTACHMENT_WAITING;
-    attachment->probing = true;
-    /* A refused write ends in on_closed, which releases it. */
-    const struct stream_piece pieces[] = {{head, (size_t)length}, {probe.payload.data, probe.payload.length}};
-    (void)connection_write_pieces(predecessor->connection, pieces, 2);
-    return 0;
+    return status;
 }
 
-bool upstream_take_probe(const struct attachment *attachment, const struct daffi_message *message) {
+bool upstream_take_receipt(const struct attachment *attachment, const struct daffi_message *message) {
     struct attachment *successor = attachment->successor;
-    /* Id 0 is no call's: what answers a call of a page to itself looks alike but for that. */
-    if (successor == NULL || !successor->probing || message->flag != DAFFI_RESPONSE || message->uuid != 0 ||
-        message->decoder != DAFFI_JSON) {
-        return false; /* without a successor it may have outlived its session */
-    }
-    const struct daffi_span name = session_name(attachment->session);
-    if (!daffi_span_equal(message->transmitter, name) || !daffi_span_equal(message->receiver, name)) {
+    if (successor == NULL || !successor->awaits_receipt ||
+        !own_message_is_receipt(message, daffi_span_text(attachment->name))) {
         return false;
     }
     upstream_begin(successor);
@@ -63,7 +42,7 @@ void upstream_release_predecessor(struct attachment *attachment) {
     if (attachment->held) {
         attachment->held = false;
         connection_resume(attachment->connection);
-    } else if (attachment->probing) {
+    } else if (attachment->awaits_receipt) {
         upstream_begin(attachment);
     }
 }
