@@ -5,12 +5,15 @@ doing; that thread then reads from whoever got the number next, and the whole pr
 
 from __future__ import annotations
 
+import json
+import time
 from types import SimpleNamespace
 
 import pytest
 import wire
 from native import Native
 from page import Page
+from processes import wait_until
 from relay import Relay
 
 TAB = "0123456789abcdef" * 2
@@ -94,3 +97,82 @@ def test_who_waits_too_long_is_told_why(place):
     with page_of(place) as page:
         page.wait_for_member("w1")
         assert page.call("add", 1, 2) == 3
+
+
+def test_a_change_of_functions_waits_for_that_too_and_fails_alone(house, tmp_path):
+    """The page's first connection is evicted by its own second one: not before it has been read, and never in vain."""
+    router = house.router()
+    house.worker(router.port)
+    relay = Relay(router.port)
+    file = tmp_path / "bridge.json"
+    file.write_text(json.dumps({"upstreams": {"default": f"tcp://127.0.0.1:{relay.port}"}, "policy": {"expose": ["f"]}}))
+    place = SimpleNamespace(bridge=house.bridge(None, "-c", str(file)))
+    with page_of(place) as page:
+        page.wait_for_member("w1")
+        relay.hold("alice")
+        page.start_call("add", 1, 1, receiver="w1", wait=0)
+        page.send(wire.handshake("alice", 9, ["f"]))
+        answer = page.receive()
+        assert (answer.flag, answer.uuid) == (wire.ERROR, 9)
+        assert "it has not read yet what the page has sent before" in answer.payload.decode()
+        assert len(relay.legs_of("alice")) == 1
+        relay.release("alice")
+        assert page.call("add", 1, 2) == 3
+        page.send(wire.handshake("alice", 10, ["f"]))
+        while (answer := page.receive()).uuid != 10:
+            pass
+        assert answer.flag == wire.HANDSHAKE
+        assert page.call("add", 2, 2) == 4
+    relay.close()
+
+
+def test_a_bridge_behind_a_bridge_gives_receipts_too(house):
+    inner = house.bridge("router:")
+    house.worker(inner.port)
+    relay = Relay(inner.port)
+    place = SimpleNamespace(relay=relay, bridge=house.bridge(relay.port))
+    for _ in range(3):  # a page that is loaded anew; where no receipt came, it would wait for seconds
+        page = page_of(place)
+        page.wait_for_member("w1")
+        assert page.call("add", 1, 2) == 3
+        page.close()
+    for leg in relay.legs_of("alice"):
+        wait_until(lambda leg=leg: leg.sent[-1].flag == wire.RESPONSE)
+    with page_of(place) as page:
+        assert page.name == "alice"
+    assert "dropped an answer" not in inner.log()
+    relay.close()
+
+
+@pytest.fixture
+def service(house):
+    """The same before a real Service."""
+    served = house.service()
+    relay = Relay(served.port)
+    yield SimpleNamespace(relay=relay, bridge=house.bridge(relay.port), served=served)
+    relay.close()
+
+
+def test_a_service_has_read_what_it_has_answered(service):
+    """It is asked for nothing that it does not bear, and who has had its answers passes its name on at once."""
+    for number in range(3):
+        with page_of(service) as page:
+            assert page.call("add", number, 1, receiver="service") == number + 1
+    for leg in service.relay.legs_of("alice"):
+        assert [message.flag for message in leg.sent] == [wire.HANDSHAKE, wire.REQUEST]
+    assert service.served.popen.poll() is None
+
+
+@pytest.mark.parametrize("how", ["taken over", "gone"])
+def test_a_service_has_time_to_read_the_rest(service, how):
+    page = page_of(service)
+    page.start_call("add", 1, 2, receiver="service", wait=0)
+    service.relay.wait_for(lambda relay: len(relay.legs_of("alice")[0].sent) == 2)
+    sent = time.monotonic()
+    if how == "gone":
+        page.close()
+    newcomer = begin_join(service)
+    assert answer_of(newcomer).flag == wire.HANDSHAKE
+    assert time.monotonic() - sent > 0.4, "nobody takes its place before the Service has had half a second for the call"
+    newcomer.close()
+    page.close()

@@ -216,6 +216,70 @@ static void a_holder_that_has_just_been_granted_hears_that_first(void **state) {
     go(last);
 }
 
+/* The holder's session has ended, but its backend keeps the name. */
+static struct guest *heir_of(struct guest *holder) {
+    struct guest *heir = guest_new(holder->entry.name, holder->entry.tab);
+    heir->entry.is_page = holder->entry.is_page;
+    heir->entry.on_word = NULL; /* it hears none */
+    names_hand_over(&holder->entry, &heir->entry);
+    assert_int_equal(holder->entry.state, NAMES_AWAY);
+    go(holder);
+    return heir;
+}
+
+static void who_waits_for_a_holder_waits_for_its_heir(void **state) {
+    (void)state;
+    struct guest *holder = guest_new("a", TAB), *newcomer = guest_new("a", TAB);
+    assert_int_equal(claim(holder, 0), 0);
+    assert_int_equal(claim(newcomer, 1), -EINPROGRESS);
+    assert_false(names_waits_for_leaver(&newcomer->entry));
+    struct guest *heir = heir_of(holder);
+    turn();
+    assert_int_equal(newcomer->heard, 0);
+    assert_true(names_waits_for_leaver(&newcomer->entry));
+    go(heir);
+    turn();
+    assert_int_equal(newcomer->heard, NAMES_GRANTED);
+    assert_false(names_waits_for_leaver(&newcomer->entry));
+    go(newcomer);
+}
+
+static void an_heir_is_asked_nothing_and_anybody_may_wait_for_it(void **state) {
+    (void)state;
+    struct guest *former = native_new(), *stranger = guest_new("a", OTHER), *late = guest_new("a", TAB);
+    struct guest *native = native_new();
+    assert_int_equal(claim(former, 0), 0);
+    struct guest *heir = heir_of(former);
+    assert_int_equal(claim(stranger, 1), -EINPROGRESS);
+    assert_int_equal(claim(late, 0), -EEXIST); /* one waits at a time */
+    assert_int_equal(claim(native, 1), -EINPROGRESS);
+    turn();
+    assert_int_equal(stranger->heard, NAMES_TAKEN);
+    names_leave(&native->entry); /* waits no more */
+    assert_int_equal(claim(late, 0), -EINPROGRESS);
+    go(heir);
+    turn();
+    assert_int_equal(late->heard, NAMES_GRANTED);
+    go(stranger);
+    go(native);
+    go(late);
+}
+
+static void who_holds_no_name_has_no_heir(void **state) {
+    (void)state;
+    struct guest *holder = guest_new("a", ""), *waiting = guest_new("a", ""), *heir = guest_new("a", "");
+    names_hand_over(&holder->entry, &heir->entry);
+    assert_int_equal(heir->entry.state, NAMES_AWAY);
+    assert_int_equal(claim(holder, 0), 0);
+    assert_int_equal(claim(waiting, 0), -EINPROGRESS);
+    names_hand_over(&waiting->entry, &heir->entry);
+    assert_int_equal(heir->entry.state, NAMES_AWAY);
+    assert_int_equal(waiting->entry.state, NAMES_WAITING);
+    go(waiting);
+    go(holder);
+    go(heir);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -228,6 +292,9 @@ int main(void) {
         TEST(a_native_peer_comes_before_pages_that_wait),
         TEST(of_native_peers_that_come_at_once_the_last_has_the_name),
         TEST(a_holder_that_has_just_been_granted_hears_that_first),
+        TEST(who_waits_for_a_holder_waits_for_its_heir),
+        TEST(an_heir_is_asked_nothing_and_anybody_may_wait_for_it),
+        TEST(who_holds_no_name_has_no_heir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

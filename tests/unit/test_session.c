@@ -1,4 +1,5 @@
 /* A session between a scripted transport and a scripted backend: every state, every way out of it. */
+#include "bridge/session/own_message.h"
 #include "session_fixture.h"
 
 /* -- the handshake -- */
@@ -364,6 +365,36 @@ static void a_native_peer_is_always_read(void **state) {
     assert_int_equal(house->pauses, 0);
 }
 
+/* As a bridge before us asks, for which we are the Router. */
+static void a_native_peer_gets_its_receipt_and_a_page_does_not(void **state) {
+    (void)state;
+    struct own_message asked = {0};
+    struct daffi_message message;
+    struct daffi_fault fault;
+    size_t size;
+    assert_int_equal(own_message_receipt(daffi_span_text("page"), &asked), 0);
+    uint8_t bytes[TEXT_MAX];
+    memcpy(bytes, asked.head.data, asked.head.length);
+    memcpy(bytes + asked.head.length, asked.payload.data, asked.payload.length);
+    const struct daffi_span all = daffi_span_of(bytes, asked.head.length + asked.payload.length);
+    own_message_clear(&asked);
+    assert_int_equal(daffi_message_decode(all, &message, &size, &fault), 0);
+    assert_true(own_message_is_receipt(&message, daffi_span_text("page")));
+    assert_false(own_message_is_receipt(&message, daffi_span_text("w1")));
+    open_session(GUARD_NATIVE);
+    peer_says(message);
+    assert_int_equal(house->up.count, 0);
+    const struct daffi_message receipt = read_told(&house->down, 0);
+    assert_true(own_message_is_receipt(&receipt, daffi_span_text("page")));
+    peer_says(make(DAFFI_RESPONSE, "page", "page", ANSWER)); /* it has an id */
+    assert_int_equal(house->down.count, 1);
+    session_on_closed(house->session, "gone");
+    house->down.count = 0;
+    open_session(GUARD_BROWSER);
+    peer_says(message);
+    assert_int_equal(house->down.count, 0);
+}
+
 /* -- the end -- */
 
 static void the_peer_may_leave_in_any_state(void **state) {
@@ -466,6 +497,7 @@ int main(void) {
         CASE(a_lost_upstream_is_told),
         CASE(a_page_is_not_read_while_either_side_is_behind),
         CASE(a_native_peer_is_always_read),
+        CASE(a_native_peer_gets_its_receipt_and_a_page_does_not),
         CASE(the_peer_may_leave_in_any_state),
         CASE(the_program_may_end_all),
     };

@@ -113,8 +113,13 @@ static void take_message(struct attachment *attachment, const struct daffi_messa
     if ((message->flag == DAFFI_RESPONSE || message->flag == DAFFI_ERROR) && attachment->owed > 0) {
         attachment->owed--;
     }
-    if (upstream_take_receipt(attachment, message) || upstream_is_own_eviction(attachment, message)) {
-        return; /* its end follows at once; what stands before that is still for the session */
+    bool is_receipt = upstream_take_receipt(attachment, message);
+    if (attachment->state == ATTACHMENT_LINGERING) {
+        upstream_take_while_lingering(attachment, message);
+        return;
+    }
+    if (is_receipt || upstream_is_own_eviction(attachment, message)) {
+        return; /* its end follows an eviction at once; what stands before that is still for the session */
     }
     if (attachment->rejoining) {
         attachment->rejoining = false;
@@ -123,10 +128,8 @@ static void take_message(struct attachment *attachment, const struct daffi_messa
         if (attachment->state == ATTACHMENT_OPEN) {
             session_on_backend_drained(attachment->session);
         }
-    } else if (attachment->state == ATTACHMENT_OPEN) {
-        session_on_backend_message(attachment->session, message, bytes);
     } else {
-        upstream_take_while_lingering(attachment, message);
+        session_on_backend_message(attachment->session, message, bytes);
     }
 }
 

@@ -1,4 +1,4 @@
-/* What upstream.c, upstream_leave.c and upstream_rejoin.c share: an attachment, which is one connection of one session. */
+/* What the upstream_*.c share: an attachment, which is one connection of one session. */
 #ifndef UPSTREAM_INTERNAL_H
 #define UPSTREAM_INTERNAL_H
 
@@ -48,7 +48,8 @@ struct attachment {
     bool is_over;                   /* the other side has ended it */
     uint64_t sent_at;               /* ms: when something was sent last */
     struct names_entry kept_name;   /* detached: held until the other side has read all that was sent */
-    bool is_receipt_due;            /* for that; it has been asked for */
+    bool is_asked;                  /* for the receipt which tells that */
+    unsigned receipts_due;          /* of all that were asked for */
     bool is_counted;                /* as lingering */
     struct timer reading;           /* of a Service that will have read all, while its name is kept */
     struct timer timer;             /* WAITING, LINGERING; OPEN while rejoining */
@@ -85,24 +86,25 @@ void upstream_end_lingering(struct attachment *attachment);
 /* Its connection has closed. */
 void upstream_forget_leaving(struct attachment *attachment);
 
-/* Asks the other side, a Router, for a receipt on its connection (own_message_receipt). 0 or a negative errno; a refused write ends in
- * on_closed. */
-int upstream_ask_receipt(struct attachment *attachment);
-
 /* Nobody has it any more. */
 void upstream_retire(struct attachment *attachment);
 
 /* Connects it, once it may. */
 void upstream_begin(struct attachment *attachment);
 
+/* -- upstream_receipt.c: whether the other side, a Router, has read all that was sent (own_message_receipt) -- */
+
+/* Asks for one. 0 or a negative errno; a refused write ends in on_closed. */
+int upstream_ask_receipt(struct attachment *attachment);
+
+/* Whether a message is one that was asked for. With the last of them a successor that waits for it begins. */
+bool upstream_take_receipt(struct attachment *attachment, const struct daffi_message *message);
+
 /* -- upstream_rejoin.c -- */
 
 /* Waits, before it begins, for what its predecessor has sent to have been read by the other side: who is evicted is read no
  * more. 0 or a negative errno. */
 int upstream_wait_for_predecessor(struct attachment *attachment);
-
-/* Whether a message tells a predecessor so. */
-bool upstream_take_receipt(const struct attachment *attachment, const struct daffi_message *message);
 
 /* The predecessor of `attachment` has ended, or has had its time. */
 void upstream_release_predecessor(struct attachment *attachment);

@@ -25,18 +25,6 @@ static uint64_t now_of(const struct attachment *attachment) {
     return reactor_now(attachment->upstream->bridge->reactor);
 }
 
-int upstream_ask_receipt(struct attachment *attachment) {
-    struct own_message receipt = {0};
-    int status = own_message_receipt(daffi_span_text(attachment->name), &receipt);
-    if (status == 0) {
-        const struct stream_piece pieces[] = {{receipt.head.data, receipt.head.length},
-                                              {receipt.payload.data, receipt.payload.length}};
-        (void)connection_write_pieces(attachment->connection, pieces, 2);
-    }
-    own_message_clear(&receipt);
-    return status;
-}
-
 /* -- the name -- */
 
 static void release_name(struct attachment *attachment) {
@@ -86,10 +74,10 @@ static bool awaits_word(const struct attachment *attachment) {
 }
 
 static void ask_once(struct attachment *attachment) {
-    if (attachment->type != DAFFI_TYPE_ROUTER || attachment->is_receipt_due) {
+    if (attachment->type != DAFFI_TYPE_ROUTER || attachment->is_asked) {
         return;
     }
-    attachment->is_receipt_due = true;
+    attachment->is_asked = true;
     if (upstream_ask_receipt(attachment) < 0) {
         release_name(attachment);
     }
@@ -122,15 +110,19 @@ static bool start_lingering(struct attachment *attachment) {
     return true;
 }
 
+/* A Service that has answered had nothing but the handshake to read: else the name would have its time. */
+static bool is_told(const struct attachment *attachment, const struct daffi_message *message) {
+    bool is_refused = attachment->type == DAFFI_TYPE_CLIENT && message->flag == DAFFI_ERROR;
+    bool has_receipt = attachment->is_asked && attachment->receipts_due == 0;
+    return is_refused || has_receipt || attachment->type == DAFFI_TYPE_SERVICE;
+}
+
 void upstream_take_while_lingering(struct attachment *attachment, const struct daffi_message *message) {
     if (awaits_word(attachment)) {
         ask_once(attachment);
-        bool is_refused = attachment->type == DAFFI_TYPE_CLIENT && message->flag == DAFFI_ERROR;
-        if (is_refused ||
-            attachment->type == DAFFI_TYPE_SERVICE /* which had nothing but the handshake to read */ ||
-            own_message_is_receipt(message, daffi_span_text(attachment->name))) {
-            release_name(attachment);
-        }
+    }
+    if (awaits_word(attachment) && is_told(attachment, message)) {
+        release_name(attachment);
     }
     if (attachment->owed == 0 && !awaits_word(attachment)) {
         upstream_end_lingering(attachment);

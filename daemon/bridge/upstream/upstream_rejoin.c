@@ -22,16 +22,6 @@ int upstream_wait_for_predecessor(struct attachment *attachment) {
     return status;
 }
 
-bool upstream_take_receipt(const struct attachment *attachment, const struct daffi_message *message) {
-    struct attachment *successor = attachment->successor;
-    if (successor == NULL || !successor->awaits_receipt ||
-        !own_message_is_receipt(message, daffi_span_text(attachment->name))) {
-        return false;
-    }
-    upstream_begin(successor);
-    return true;
-}
-
 void upstream_release_predecessor(struct attachment *attachment) {
     struct attachment *predecessor = attachment->predecessor;
     attachment->predecessor = NULL;
@@ -78,5 +68,5 @@ bool upstream_is_own_eviction(const struct attachment *attachment, const struct 
     struct daffi_fault fault;
     return attachment->successor != NULL && message->flag == DAFFI_EVENTS &&
            daffi_event_parse(message->payload, &event, &fault) == 0 && event.type == DAFFI_EVENT_EVICTED &&
-           daffi_span_equal(daffi_span_text(event.member), session_name(attachment->session));
+           daffi_span_equal(daffi_span_text(event.member), daffi_span_text(attachment->name));
 }
