@@ -25,8 +25,16 @@ def place(house):
     router = house.router()
     house.worker(router.port)
     relay = Relay(router.port)
-    yield SimpleNamespace(router=router, relay=relay, bridge=house.bridge(relay.port))
+    made = SimpleNamespace(router=router, relay=relay, bridge=house.bridge(relay.port))
+    learn_of_receipts(made)
+    yield made
     relay.close()
+
+
+def learn_of_receipts(place) -> None:
+    """A first page comes and goes, by which the bridge learns that its server gives them."""
+    page_of(place, name="first").close()
+    place.relay.wait_for(lambda relay: any(leg.sent[-1].flag == wire.RESPONSE for leg in relay.legs_of("first")))
 
 
 def page_of(place, tab: str = TAB, name: str | None = "alice") -> Page:
@@ -99,31 +107,51 @@ def test_who_waits_too_long_is_told_why(place):
         assert page.call("add", 1, 2) == 3
 
 
-def test_a_change_of_functions_waits_for_that_too_and_fails_alone(house, tmp_path):
-    """The page's first connection is evicted by its own second one: not before it has been read, and never in vain."""
+@pytest.fixture
+def exposing(house, tmp_path):
+    """The same, where pages may expose functions."""
     router = house.router()
     house.worker(router.port)
     relay = Relay(router.port)
     file = tmp_path / "bridge.json"
     file.write_text(json.dumps({"upstreams": {"default": f"tcp://127.0.0.1:{relay.port}"}, "policy": {"expose": ["f"]}}))
-    place = SimpleNamespace(bridge=house.bridge(None, "-c", str(file)))
-    with page_of(place) as page:
-        page.wait_for_member("w1")
-        relay.hold("alice")
-        page.start_call("add", 1, 1, receiver="w1", wait=0)
-        page.send(wire.handshake("alice", 9, ["f"]))
-        answer = page.receive()
-        assert (answer.flag, answer.uuid) == (wire.ERROR, 9)
-        assert "it has not read yet what the page has sent before" in answer.payload.decode()
-        assert len(relay.legs_of("alice")) == 1
-        relay.release("alice")
-        assert page.call("add", 1, 2) == 3
-        page.send(wire.handshake("alice", 10, ["f"]))
-        while (answer := page.receive()).uuid != 10:
-            pass
-        assert answer.flag == wire.HANDSHAKE
-        assert page.call("add", 2, 2) == 4
+    yield SimpleNamespace(relay=relay, bridge=house.bridge(None, "-c", str(file)))
     relay.close()
+
+
+def change_functions(page: Page, uuid: int) -> wire.Message:
+    """The answer to it."""
+    page.send(wire.handshake("alice", uuid, ["f"]))
+    while (answer := page.receive()).uuid != uuid:
+        pass
+    return answer
+
+
+def test_a_change_of_functions_waits_for_that_too_and_fails_alone(exposing):
+    """The page's first connection is evicted by its own second one: not before it has been read, and never in vain."""
+    learn_of_receipts(exposing)
+    with page_of(exposing) as page:
+        page.wait_for_member("w1")
+        exposing.relay.hold("alice")
+        page.start_call("add", 1, 1, receiver="w1", wait=0)
+        answer = change_functions(page, 9)
+        assert answer.flag == wire.ERROR and "it has not read yet what the page has sent before" in answer.payload.decode()
+        assert len(exposing.relay.legs_of("alice")) == 1
+        exposing.relay.release("alice")
+        assert page.call("add", 1, 2) == 3
+        assert change_functions(page, 10).flag == wire.HANDSHAKE
+        assert page.call("add", 2, 2) == 4
+
+
+def test_of_a_server_that_gives_no_receipts_none_is_insisted_on(exposing):
+    exposing.relay.gives_receipts = False
+    with page_of(exposing) as page:
+        page.wait_for_member("w1")
+        assert change_functions(page, 9).flag == wire.HANDSHAKE
+        assert page.call("add", 1, 2) == 3
+    with page_of(exposing) as page:
+        page.wait_for_member("w1")
+        assert page.call("add", 2, 2) == 4
 
 
 def test_a_bridge_behind_a_bridge_gives_receipts_too(house):

@@ -51,6 +51,20 @@ static void what_was_told_last_holds(void **state) {
     upstream_health_free(table);
 }
 
+static void a_receipt_is_remembered_of_its_giver(void **state) {
+    (void)state;
+    struct upstream_health_table *table = NULL;
+    assert_int_equal(upstream_health_new(&table), 0);
+    assert_false(upstream_health_gives_receipts(upstream_health_of(table, "a")));
+    upstream_health_note_receipt(upstream_health_of(table, "a"));
+    upstream_health_note_receipt(upstream_health_of(table, "a"));
+    assert_true(upstream_health_gives_receipts(upstream_health_of(table, "a")));
+    assert_false(upstream_health_gives_receipts(upstream_health_of(table, "b")));
+    upstream_health_note_receipt(NULL);
+    assert_false(upstream_health_gives_receipts(NULL));
+    upstream_health_free(table);
+}
+
 static void nobody_there_is_fine(void **state) {
     (void)state;
     assert_null(upstream_health_of(NULL, "a"));
@@ -65,6 +79,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_knows_before_it_is_told),
         cmocka_unit_test(what_was_told_last_holds),
+        cmocka_unit_test(a_receipt_is_remembered_of_its_giver),
         cmocka_unit_test(nobody_there_is_fine),
     };
     return cmocka_run_group_tests_name("upstream health", tests, NULL, NULL);

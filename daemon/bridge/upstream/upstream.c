@@ -279,6 +279,8 @@ static void on_due(struct timer *timer, uint64_t now) {
         upstream_end_lingering(attachment);
     } else if (attachment->held) {
         upstream_release_predecessor(attachment);
+    } else if (attachment->awaits_receipt && !upstream_health_gives_receipts(attachment->upstream->health)) {
+        upstream_begin(attachment);
     } else if (attachment->awaits_receipt) {
         lose(attachment, CLOSE_TRY_LATER, "is slow", "it has not read yet what the page has sent before");
     } else if (attachment->state == ATTACHMENT_OPEN) {

@@ -11,7 +11,7 @@ struct upstream_health {
     struct upstream_health *next;
     pthread_mutex_t *lock; /* the table's */
     atomic_int state;
-    atomic_bool is_watched;
+    atomic_bool is_watched, gives_receipts;
     char reason[UPSTREAM_HEALTH_REASON_MAX]; /* under the lock */
     char name[];
 };
@@ -67,6 +67,16 @@ void upstream_health_watch(struct upstream_health *health) {
     if (health != NULL) {
         atomic_store(&health->is_watched, true);
     }
+}
+
+void upstream_health_note_receipt(struct upstream_health *health) {
+    if (health != NULL && !upstream_health_gives_receipts(health)) {
+        atomic_store(&health->gives_receipts, true);
+    }
+}
+
+bool upstream_health_gives_receipts(const struct upstream_health *health) {
+    return health != NULL && atomic_load_explicit(&health->gives_receipts, memory_order_relaxed);
 }
 
 bool upstream_health_tell(struct upstream_health *health, bool is_up, const char *reason) {

@@ -1,4 +1,4 @@
-/* What is known of each upstream: whether it is there. Told by whoever talks to it, read by /readyz and /metrics; shared by all
+/* What is known of each upstream: whether it is there, and whether it gives receipts. Told by whoever talks to it, read by /readyz and /metrics; shared by all
  * reactors, any thread. An upstream that is watched has to be known to be there; of one that is not, nothing known is no
  * reason to call the bridge not ready: somebody must come for it to be tried. */
 #ifndef UPSTREAM_HEALTH_H
@@ -29,6 +29,10 @@ bool upstream_health_tell(struct upstream_health *health, bool is_up, const char
 /* What is known; the reason of DOWN (else empty) in `ret_reason`. NULL: unknown. */
 enum upstream_state upstream_health_read(const struct upstream_health *health,
                                          char ret_reason[UPSTREAM_HEALTH_REASON_MAX]);
+
+/* It has given a receipt (upstream_receipt.c); whether it ever has. NULL-safe. */
+void upstream_health_note_receipt(struct upstream_health *health);
+bool upstream_health_gives_receipts(const struct upstream_health *health);
 
 /* Whether it is as it should be: UP, or not watched and UNKNOWN. */
 bool upstream_health_is_good(const struct upstream_health *health);

@@ -14,7 +14,8 @@
 
 enum {
     LINGER_MS = 60000,
-    SERVICE_READ_MS = 500, /* behind the last message */
+    LINGER_ON_TRIAL_MS = 2000, /* where no receipt has ever come */
+    SERVICE_READ_MS = 500,     /* behind the last message */
 };
 
 static struct timers *timers_of(const struct attachment *attachment) {
@@ -97,8 +98,11 @@ void upstream_end_lingering(struct attachment *attachment) {
 /* Whether the connection stays for what is still to come. */
 static bool start_lingering(struct attachment *attachment) {
     bool is_owed = attachment->owed > 0 && attachment->upstream->lingering < UPSTREAM_LINGERING_MAX;
+    bool is_on_trial =
+        awaits_word(attachment) && !upstream_health_gives_receipts(attachment->upstream->health);
+    uint64_t due = now_of(attachment) + (is_on_trial ? LINGER_ON_TRIAL_MS : LINGER_MS);
     if (attachment->state != ATTACHMENT_OPEN || (!is_owed && !awaits_word(attachment)) ||
-        timer_set(timers_of(attachment), &attachment->timer, now_of(attachment) + LINGER_MS) < 0) {
+        timer_set(timers_of(attachment), &attachment->timer, due) < 0) {
         return false;
     }
     attachment->state = ATTACHMENT_LINGERING;

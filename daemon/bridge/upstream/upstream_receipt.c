@@ -1,5 +1,5 @@
 /* Whether a Router has read what was sent. It reads a connection in order, and sends an answer to nobody's question back to whom it is
- * for: one to oneself comes back when all before it has been read. */
+ * for: one to oneself comes back when all before it has been read. From a server that has never sent one back none is insisted on. */
 #include "bridge/upstream/upstream_internal.h"
 
 int upstream_ask_receipt(struct attachment *attachment) {
@@ -20,6 +20,7 @@ bool upstream_take_receipt(struct attachment *attachment, const struct daffi_mes
         !own_message_is_receipt(message, daffi_span_text(attachment->name))) {
         return false;
     }
+    upstream_health_note_receipt(attachment->upstream->health);
     attachment->receipts_due--;
     struct attachment *successor = attachment->successor;
     if (attachment->receipts_due == 0 && successor != NULL && successor->awaits_receipt) {
