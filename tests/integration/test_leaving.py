@@ -266,3 +266,15 @@ def test_a_service_has_time_to_read_as_functions_change(house, exposing):
         assert answer.flag == wire.HANDSHAKE
         assert time.monotonic() - sent > 0.4, "its second connection takes its place when the Service has had half a second for the call"
         assert page.call("add", 2, 2, receiver="service") == 4
+
+
+def test_a_page_that_comes_back_and_goes_leaves_nobody_without_an_answer(service):
+    """A Service dies of an answer to somebody who has gone, be it to what the page asked that had the name before."""
+    with page_of(service, tab="b" * 32, name="bob") as other:
+        page = page_of(service)
+        page.start_call("slow", 1.5, receiver="service")
+        page.close()
+        page_of(service).close()
+        assert other.call("slow", 2, receiver="service") == 2
+        assert other.call("add", 1, 2, receiver="service") == 3
+        assert len(service.relay.legs_of("alice")) == 2

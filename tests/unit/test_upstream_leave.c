@@ -422,6 +422,39 @@ static void the_bridge_may_end_meanwhile(void **state) {
     turn();
 }
 
+/* A Service answers whoever has the name, and dies where nobody has it. */
+static void who_comes_and_goes_stays_for_the_answers_to_those_before_it(void **state) {
+    (void)state;
+    int leg, next, last;
+    struct page *page = let_in(SERVICE, &leg);
+    call_and_wait(page, 5);
+    assert_string_equal(heard(leg), "1");
+    go(page);
+    page = begin_page(); /* waits for its half a second */
+    assert_int_equal(next_leg(), -1);
+    time_passes(500);
+    next = next_leg();
+    close(leg); /* evicted */
+    welcome(next, SERVICE, 1);
+    go(page);
+    assert_string_equal(heard(next), "0");
+    time_passes(1500);
+    page = begin_page(); /* comes later */
+    last = next_leg();
+    close(next);
+    welcome(last, SERVICE, 1);
+    go(page);
+    time_passes(1500);
+    assert_string_equal(heard(last), "0");
+    give_receipt(last);
+    assert_string_equal(heard(last), ".");
+    page = let_in(SERVICE, &leg);
+    go(page);
+    assert_string_equal(heard(leg), "."); /* no debt is left */
+    close(last);
+    close(leg);
+}
+
 /* A page that is about to change its functions, where the Router has not read yet what it sent before. */
 static struct page *change(const char *as, int *ret_leg) {
     struct page *page = let_in(as, ret_leg);
@@ -573,6 +606,7 @@ int main(void) {
         CASE(a_service_has_half_a_second_behind_the_last_message),
         CASE(a_service_that_answers_late_has_read_the_handshake),
         CASE(the_bridge_may_end_meanwhile),
+        CASE(who_comes_and_goes_stays_for_the_answers_to_those_before_it),
         CASE(a_change_goes_on_when_all_is_read),
         CASE(a_change_waits_for_a_service_as_well),
         CASE(a_change_for_which_memory_ends_leaves_nothing),

@@ -73,6 +73,7 @@ static void take_out(struct names *names, struct names_entry *entry) {
     *at = entry->same_bucket;
     entry->state = NAMES_AWAY;
     entry->is_leaving = false;
+    entry->is_yielding = false;
 }
 
 static void unlink_news(struct names_entry *entry) {
@@ -169,6 +170,12 @@ int names_claim(struct names_desk *desk, struct names_entry *entry) {
     pthread_mutex_lock(&names->lock);
     entry->desk = desk;
     struct names_entry *holder = find_holder(names, entry);
+    entry->debt = 0;
+    if (holder != NULL && holder->is_yielding) {
+        take_out(names, holder);
+        entry->debt = holder->debt;
+        holder = NULL;
+    }
     if (holder == NULL) {
         hold(names, entry);
     } else {
@@ -179,8 +186,9 @@ int names_claim(struct names_desk *desk, struct names_entry *entry) {
 }
 
 /* The holder has left: its newcomer is next. */
-static void pass_on(struct names *names, struct names_entry *waiter) {
+static void pass_on(struct names *names, const struct names_entry *former, struct names_entry *waiter) {
     waiter->other = NULL;
+    waiter->debt = former->debt;
     hold(names, waiter);
     (void)tell(waiter, NAMES_GRANTED);
 }
@@ -197,7 +205,7 @@ void names_leave(struct names_entry *entry) {
     if (entry->state == NAMES_HOLDING) {
         take_out(names, entry);
         if (other != NULL) {
-            pass_on(names, other);
+            pass_on(names, entry, other);
         }
     } else if (entry->state == NAMES_WAITING) {
         other->other = NULL;
@@ -225,6 +233,31 @@ void names_hand_over(struct names_entry *entry, struct names_entry *heir) {
         hold(names, heir);
     }
     pthread_mutex_unlock(&names->lock);
+}
+
+void names_yield(struct names_entry *heir) {
+    if (heir->desk == NULL) {
+        return;
+    }
+    struct names *names = heir->desk->names;
+    pthread_mutex_lock(&names->lock);
+    struct names_entry *waiter = heir->other;
+    heir->is_yielding = true;
+    if (waiter != NULL) {
+        heir->other = NULL;
+        take_out(names, heir);
+        pass_on(names, heir, waiter);
+    }
+    pthread_mutex_unlock(&names->lock);
+}
+
+void names_owe(struct names_entry *heir, size_t debt) {
+    if (heir->desk == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&heir->desk->names->lock);
+    heir->debt = debt;
+    pthread_mutex_unlock(&heir->desk->names->lock);
 }
 
 bool names_waits_for_leaver(const struct names_entry *entry) {

@@ -358,6 +358,7 @@ static int attach(struct backend *backend, struct session *session, const struct
         release(&attachment->retired);
         return status;
     }
+    attachment->owed = predecessor == NULL ? session_take_debt(session) : 0;
     *ret_attachment = attachment;
     return 0;
 }

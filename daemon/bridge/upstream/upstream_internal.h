@@ -45,18 +45,19 @@ struct attachment {
     struct connection *connection;  /* from OPENING on */
     struct own_message greeting;    /* the handshake, until it has been queued */
     enum daffi_handshake_type type; /* of the other side: CLIENT until it has said so */
-    size_t owed;                    /* answers of a Service to calls of the session */
-    bool is_owed_last;              /* one of them to what was sent last */
-    bool is_over;                   /* the other side has ended it */
-    uint64_t sent_at;               /* ms: when something was sent last */
-    struct names_entry kept_name;   /* detached: held until the other side has read all that was sent */
-    bool is_asked;                  /* for the receipt which tells that */
-    unsigned receipts_due;          /* of all that were asked for */
-    size_t *counted_in;             /* LINGERING: one of the upstream's numbers */
-    struct timer reading;           /* of a Service that will have read all, while its name is kept */
-    struct timer timer;             /* WAITING, LINGERING; OPEN while rejoining */
-    bool rejoining;                 /* in the place of another of the same name, not yet answered */
-    struct buffer put_by;           /* what the session has sent meanwhile */
+    size_t owed; /* answers of a Service to calls of the session, and of those who had its name before */
+    bool is_owed_last;            /* one of them to what was sent last */
+    bool is_over;                 /* the other side has ended it */
+    uint64_t sent_at;             /* ms: when something was sent last */
+    struct names_entry kept_name; /* detached: its name, until a newcomer has it, or the end */
+    bool keeps_name;              /* a newcomer has to wait: what was sent may be unread */
+    bool is_asked;                /* for the receipt which tells that */
+    unsigned receipts_due;        /* of all that were asked for */
+    size_t *counted_in;           /* LINGERING: one of the upstream's numbers */
+    struct timer reading;         /* of a Service that will have read all, while its name is kept */
+    struct timer timer;           /* WAITING, LINGERING; OPEN while rejoining */
+    bool rejoining;               /* in the place of another of the same name, not yet answered */
+    struct buffer put_by;         /* what the session has sent meanwhile */
     bool awaits_reading; /* WAITING: for its predecessor's messages to have been read by the other side */
     bool held;           /* its answer waits for the other's end */
     struct attachment *predecessor; /* that other one, which still serves; or NULL */

@@ -1,6 +1,7 @@
 /* Who leaves a Python server, and what has to be over before the connection, or the name, is given up.
  *
- * A Service dies of an answer to somebody who has gone: so the connection stays until it has answered.
+ * A Service dies of an answer to somebody who has gone: so the connection stays until it has answered; or until a newcomer has the
+ * name, to whom the answers go from then on, and who is owed them in turn (names.h, `debt`).
  *
  * A Router, and a Service, too, reads each connection in a thread of its own. When a newcomer takes a name it closes the
  * descriptor of the former, whatever that one's thread is doing; if the thread is at work on what it has read before, it goes on to read
@@ -28,12 +29,20 @@ static uint64_t now_of(const struct attachment *attachment) {
 
 static void release_name(struct attachment *attachment) {
     timer_clear(timers_of(attachment), &attachment->reading);
+    attachment->keeps_name = false;
     names_leave(&attachment->kept_name);
+}
+
+/* All is read; what is owed goes with the name. */
+static void yield_name(struct attachment *attachment) {
+    attachment->keeps_name = false;
+    names_owe(&attachment->kept_name, attachment->owed);
+    names_yield(&attachment->kept_name);
 }
 
 static void on_read(struct timer *timer, uint64_t now) {
     (void)now;
-    release_name((struct attachment *)(void *)((char *)timer - offsetof(struct attachment, reading)));
+    yield_name((struct attachment *)(void *)((char *)timer - offsetof(struct attachment, reading)));
 }
 
 /* Nobody reads it, or a bridge that ends lets nobody in. */
@@ -57,7 +66,11 @@ static void expect_leave(const struct attachment *attachment) {
 }
 
 static void keep_name(struct attachment *attachment, struct names_entry *claim) {
-    if (is_beyond_reading(attachment) || (attachment->type == DAFFI_TYPE_SERVICE && !give_time(attachment))) {
+    if (is_beyond_reading(attachment)) {
+        return;
+    }
+    const bool has_read = attachment->type == DAFFI_TYPE_SERVICE && !give_time(attachment);
+    if (has_read && attachment->owed == 0) {
         return;
     }
     if (attachment->type == DAFFI_TYPE_CLIENT) { /* the session itself does not know whether it was let in */
@@ -67,13 +80,17 @@ static void keep_name(struct attachment *attachment, struct names_entry *claim) 
         (struct names_entry){.name = attachment->name, .place = claim->place, .is_page = claim->is_page};
     memcpy(attachment->kept_name.tab, claim->tab, sizeof claim->tab);
     names_hand_over(claim, &attachment->kept_name);
+    attachment->keeps_name = attachment->kept_name.state == NAMES_HOLDING;
+    if (has_read) {
+        yield_name(attachment);
+    }
 }
 
 /* -- the connection -- */
 
 /* For a receipt, or for the answer to its handshake: until that, nobody knows what the other side is. */
 static bool awaits_word(const struct attachment *attachment) {
-    return attachment->kept_name.state == NAMES_HOLDING && attachment->reading.place == 0;
+    return attachment->keeps_name && attachment->reading.place == 0;
 }
 
 static void ask(struct attachment *attachment) {
@@ -130,7 +147,7 @@ static void take_word(struct attachment *attachment, const struct daffi_message 
         break;
     case DAFFI_TYPE_SERVICE:
         if (!give_time(attachment)) {
-            release_name(attachment);
+            yield_name(attachment);
         }
         break;
     }
@@ -140,6 +157,7 @@ void upstream_take_while_lingering(struct attachment *attachment, const struct d
     if (awaits_word(attachment)) {
         take_word(attachment, message);
     }
+    names_owe(&attachment->kept_name, attachment->owed);
     if (attachment->owed == 0 && !awaits_word(attachment)) {
         upstream_end_lingering(attachment);
     }
