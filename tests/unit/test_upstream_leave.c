@@ -349,6 +349,29 @@ static void nobody_waits_for_a_receipt_without_end(void **state) {
     close(next);
 }
 
+/* As when memory is short, or the Router takes nothing for long. It reads on what is on its way. */
+static void who_is_cut_is_there_until_the_router_says_otherwise(void **state) {
+    (void)state;
+    int leg, next;
+    struct page *former = let_in(ROUTER, &leg);
+    assert_int_equal(presence_come(place.list, daffi_span_text("alice")), 0);
+    call(former);
+    go(former);
+    connection_abort_all(place.bridge.reactor, -ENOBUFS, "no memory is left");
+    turn();
+    struct page *early = begin_page();
+    assert_int_equal(next_leg(), -1);
+    assert_int_equal(early->closed_with, 1008);
+    go(early);
+    presence_leave(place.list, daffi_span_text("alice"));
+    struct page *page = begin_page();
+    next = next_leg();
+    assert_true(next >= 0);
+    go(page);
+    close(leg);
+    close(next);
+}
+
 static void its_end_frees_the_name_in_whatever_state(void **state) {
     (void)state;
     for (int asked = 0; asked < 2; asked++) {
@@ -602,6 +625,7 @@ int main(void) {
         CASE(the_name_is_free_when_the_router_has_read_all),
         CASE(the_receipt_may_take_long),
         CASE(nobody_waits_for_a_receipt_without_end),
+        CASE(who_is_cut_is_there_until_the_router_says_otherwise),
         CASE(its_end_frees_the_name_in_whatever_state),
         CASE(a_service_has_half_a_second_behind_the_last_message),
         CASE(a_service_that_answers_late_has_read_the_handshake),

@@ -163,7 +163,13 @@ void upstream_take_while_lingering(struct attachment *attachment, const struct d
     }
 }
 
+/* Where it was cut amid what it had sent, the Router reads on for a while: its own word is waited for then. */
 void upstream_forget_leaving(struct attachment *attachment) {
+    const struct upstream *upstream = attachment->upstream;
+    if (awaits_word(attachment) && !attachment->is_over) {
+        presence_expect_stay(upstream->bridge->presence, upstream->backend.place,
+                             daffi_span_text(attachment->name));
+    }
     release_name(attachment);
     if (attachment->state == ATTACHMENT_LINGERING) {
         stop_lingering(attachment);
