@@ -431,6 +431,27 @@ static void a_service_that_answers_late_has_read_the_handshake(void **state) {
     close(next);
 }
 
+static void who_waits_to_be_read_does_not_hold_up_the_end(void **state) {
+    (void)state;
+    int owing, unread;
+    struct page *page = let_in(SERVICE, &owing);
+    call_and_wait(page, 5);
+    go(page);
+    assert_string_equal(heard(owing), "1");
+    time_passes(500);
+    page = let_in(ROUTER, &unread);
+    go(page);
+    assert_string_equal(heard(unread), "2");
+    place.bridge.stopping = true;
+    upstream_stop(place.upstream);
+    assert_string_equal(heard(unread), ".");
+    assert_string_equal(heard(owing), "");
+    give_receipt(owing);
+    assert_string_equal(heard(owing), ".");
+    close(owing);
+    close(unread);
+}
+
 static void the_bridge_may_end_meanwhile(void **state) {
     (void)state;
     int leg;
@@ -629,6 +650,7 @@ int main(void) {
         CASE(its_end_frees_the_name_in_whatever_state),
         CASE(a_service_has_half_a_second_behind_the_last_message),
         CASE(a_service_that_answers_late_has_read_the_handshake),
+        CASE(who_waits_to_be_read_does_not_hold_up_the_end),
         CASE(the_bridge_may_end_meanwhile),
         CASE(who_comes_and_goes_stays_for_the_answers_to_those_before_it),
         CASE(a_change_goes_on_when_all_is_read),

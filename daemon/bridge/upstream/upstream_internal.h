@@ -20,6 +20,7 @@ struct upstream {
     struct watcher *watcher;        /* NULL: on another reactor, or nowhere */
     size_t lingering;               /* attachments that a Service owes answers, in that state */
     size_t unread;                  /* others in that state: what they have sent may not have been read */
+    struct attachment *leaving;     /* first of all in that state */
     bool is_freed;                  /* as soon as nobody uses it */
 };
 
@@ -54,12 +55,13 @@ struct attachment {
     bool is_asked;                /* for the receipt which tells that */
     unsigned receipts_due;        /* of all that were asked for */
     size_t *counted_in;           /* LINGERING: one of the upstream's numbers */
-    struct timer reading;         /* of a Service that will have read all, while its name is kept */
-    struct timer timer;           /* WAITING, LINGERING; OPEN while rejoining */
-    bool rejoining;               /* in the place of another of the same name, not yet answered */
-    struct buffer put_by;         /* what the session has sent meanwhile */
-    bool awaits_reading; /* WAITING: for its predecessor's messages to have been read by the other side */
-    bool held;           /* its answer waits for the other's end */
+    struct attachment *next_leaving, **leaving_link; /* LINGERING: in the upstream's list */
+    struct timer reading; /* of a Service that will have read all, while its name is kept */
+    struct timer timer;   /* WAITING, LINGERING; OPEN while rejoining */
+    bool rejoining;       /* in the place of another of the same name, not yet answered */
+    struct buffer put_by; /* what the session has sent meanwhile */
+    bool awaits_reading;  /* WAITING: for its predecessor's messages to have been read by the other side */
+    bool held;            /* its answer waits for the other's end */
     struct attachment *predecessor; /* that other one, which still serves; or NULL */
     struct attachment *successor;   /* the one that is to take its place, or NULL */
     const char *refusal;            /* WAITING: static, why it is never its turn; or NULL */
@@ -86,6 +88,9 @@ void upstream_take_while_lingering(struct attachment *attachment, const struct d
 
 /* It waits no more: the connection closes. */
 void upstream_end_lingering(struct attachment *attachment);
+
+/* Likewise all that are owed nothing. */
+void upstream_end_unread(struct upstream *upstream);
 
 /* Its connection has closed. */
 void upstream_forget_leaving(struct attachment *attachment);

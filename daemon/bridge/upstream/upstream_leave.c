@@ -103,12 +103,26 @@ static void ask(struct attachment *attachment) {
 static void stop_lingering(struct attachment *attachment) {
     attachment->state = ATTACHMENT_ENDING;
     (*attachment->counted_in)--;
+    *attachment->leaving_link = attachment->next_leaving;
+    if (attachment->next_leaving != NULL) {
+        attachment->next_leaving->leaving_link = attachment->leaving_link;
+    }
     timer_clear(timers_of(attachment), &attachment->timer);
 }
 
 void upstream_end_lingering(struct attachment *attachment) {
     stop_lingering(attachment);
     connection_close(attachment->connection, BRIDGE_GOODBYE_MS);
+}
+
+void upstream_end_unread(struct upstream *upstream) {
+    for (struct attachment *attachment = upstream->leaving, *next = NULL; attachment != NULL;
+         attachment = next) {
+        next = attachment->next_leaving;
+        if (attachment->owed == 0) {
+            upstream_end_lingering(attachment);
+        }
+    }
 }
 
 /* Whether the connection stays for what is still to come. */
@@ -124,6 +138,12 @@ static bool start_lingering(struct attachment *attachment) {
     attachment->state = ATTACHMENT_LINGERING;
     attachment->counted_in = is_owed ? &upstream->lingering : &upstream->unread;
     (*attachment->counted_in)++;
+    attachment->leaving_link = &upstream->leaving;
+    attachment->next_leaving = upstream->leaving;
+    if (upstream->leaving != NULL) {
+        upstream->leaving->leaving_link = &attachment->next_leaving;
+    }
+    upstream->leaving = attachment;
     if (awaits_word(attachment) && attachment->type == DAFFI_TYPE_ROUTER) {
         ask(attachment);
     }
