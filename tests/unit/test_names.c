@@ -283,6 +283,27 @@ static void an_heir_that_yields_is_in_nobody_s_way(void **state) {
     go(stranger);
 }
 
+static void a_debt_waits_for_who_comes_next(void **state) {
+    (void)state;
+    struct guest *former = guest_new("a", TAB), *hasty = guest_new("a", TAB), *other = guest_new("b", TAB);
+    assert_int_equal(claim(former, 0), 0);
+    struct guest *heir = heir_of(former);
+    names_owe(&heir->entry, 2);
+    names_yield(&heir->entry);
+    assert_int_equal(claim(hasty, 0), 0);
+    go(hasty); /* before it was there for them */
+    assert_int_equal(claim(other, 0), 0);
+    assert_int_equal(other->entry.debt, 0);
+    for (int i = 0; i < 2; i++) {
+        struct guest *next = guest_new("a", OTHER);
+        assert_int_equal(claim(next, 1), 0);
+        assert_int_equal(next->entry.debt, 2);
+        go(next);
+    }
+    go(other);
+    go(heir);
+}
+
 static void who_waits_for_an_heir_gets_its_debt(void **state) {
     (void)state;
     for (int yields = 0; yields < 2; yields++) {
@@ -337,6 +358,7 @@ int main(void) {
         TEST(who_waits_for_a_holder_waits_for_its_heir),
         TEST(an_heir_is_asked_nothing_and_anybody_may_wait_for_it),
         TEST(an_heir_that_yields_is_in_nobody_s_way),
+        TEST(a_debt_waits_for_who_comes_next),
         TEST(who_waits_for_an_heir_gets_its_debt),
         TEST(who_holds_no_name_has_no_heir),
     };

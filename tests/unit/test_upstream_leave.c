@@ -483,6 +483,8 @@ static void who_comes_and_goes_stays_for_the_answers_to_those_before_it(void **s
     go(page);
     assert_string_equal(heard(next), "0");
     time_passes(1500);
+    page = begin_page();
+    go(page);            /* before it had a connection */
     page = begin_page(); /* comes later */
     last = next_leg();
     close(next);

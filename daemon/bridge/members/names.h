@@ -3,14 +3,14 @@
  *
  * A name is claimed before the backend hears of it, and held until the backend has been told of its end; where that is not
  * enough for the backend, it keeps the name a while longer (names_hand_over), and any newcomer waits for that. What the backend
- * owes to whoever has the name goes with it from one to the next (`debt`). A page that asks
- * for a held name is refused, save where
+ * owes to whoever has the name goes with it from one to the next (`debt`). A page that asks for a held name is refused, save where
  *  - the holder is a page of the same tab: it is told to YIELD, and the newcomer waits for its end;
  *  - the holder is a page that does not prove to be there: it is told to PROVE it, and the newcomer waits for either.
  * A native peer always gets the name, as at a real Router: the holder is told that it is EVICTed, and the newcomer waits for its
  * end, so that nothing which the former has begun is finished behind its back.
  * One newcomer waits for a name at a time. The table is under a lock that is taken at joins and leaves alone; what concerns
- * a session of another reactor is posted to it. Entries are their sessions': the table is bounded as these are. */
+ * a session of another reactor is posted to it. Entries are their sessions': the table is bounded as these are. A debt
+ * outlives them where nobody was there for it: for a minute, one a name. */
 #ifndef NAMES_H
 #define NAMES_H
 
@@ -52,7 +52,8 @@ struct names_entry {
     enum names_state state;
     bool is_leaving;  /* HOLDING: its session has ended */
     bool is_yielding; /* likewise: whoever asks has the name at once */
-    size_t debt;      /* HOLDING: answers to those who had the name before; of an heir: all that are owed */
+    /* HOLDING: answers to those who had the name before; of an heir: all that are owed */
+    size_t debt;
     unsigned words;
     bool has_news;
     struct names_desk *desk;

@@ -76,6 +76,7 @@ static void on_open(void *owner) {
         return;
     }
     attachment->state = ATTACHMENT_OPEN;
+    attachment->owed += session_take_debt(attachment->session); /* from now on it takes them */
     tell_connect(attachment->upstream, true, "");
     if (attachment->rejoining) {
         const struct upstream *upstream = attachment->upstream;
@@ -358,7 +359,6 @@ static int attach(struct backend *backend, struct session *session, const struct
         release(&attachment->retired);
         return status;
     }
-    attachment->owed = predecessor == NULL ? session_take_debt(session) : 0;
     *ret_attachment = attachment;
     return 0;
 }
