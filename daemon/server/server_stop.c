@@ -96,9 +96,11 @@ static void stop_floor(void *argument) {
     const uint64_t now = reactor_now(bridge->reactor);
     for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
         door_shut(floor->doors[i]);
-        upstream_end_watch(floor->upstreams[i]);
     }
     bridge->stopping = true;
+    for (size_t i = 0; i < CONFIG_LIST_MAX; i++) {
+        upstream_stop(floor->upstreams[i]);
+    }
     const uint64_t spread = timeouts->spread < timeouts->drain / 2 ? timeouts->spread : timeouts->drain / 2;
     const size_t share = count_sessions(bridge) / (size_t)(spread / STEP_MS + 1) + 1;
     floor->told_each = share > TOLD_AT_LEAST ? share : TOLD_AT_LEAST;

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 import wire
 from native import Native
-from page import Page
+from page import OwnPage, Page
 from processes import wait_until
 from relay import Relay
 
@@ -109,47 +109,95 @@ def test_who_waits_too_long_is_told_why(place):
 
 @pytest.fixture
 def exposing(house, tmp_path):
-    """The same, where pages may expose functions."""
+    """Makes a place like that before a Router or Service, whose bridge lets pages expose `f`."""
+    relays = []
+
+    def make(server) -> SimpleNamespace:
+        relays.append(Relay(server.port))
+        file = tmp_path / "bridge.json"
+        file.write_text(json.dumps({"upstreams": {"default": f"tcp://127.0.0.1:{relays[0].port}"}, "policy": {"expose": ["f"]}}))
+        return SimpleNamespace(relay=relays[0], bridge=house.bridge(None, "-c", str(file)))
+
+    yield make
+    relays[0].close()
+
+
+@pytest.fixture
+def changing(house, exposing):
+    """One before a Router with a worker."""
     router = house.router()
     house.worker(router.port)
-    relay = Relay(router.port)
-    file = tmp_path / "bridge.json"
-    file.write_text(json.dumps({"upstreams": {"default": f"tcp://127.0.0.1:{relay.port}"}, "policy": {"expose": ["f"]}}))
-    yield SimpleNamespace(relay=relay, bridge=house.bridge(None, "-c", str(file)))
-    relay.close()
+    return exposing(router)
 
 
-def change_functions(page: Page, uuid: int) -> wire.Message:
-    """The answer to it."""
-    page.send(wire.handshake("alice", uuid, ["f"]))
+def change_functions(page: Page, uuid: int, behind: bytes = b"") -> wire.Message:
+    """The answer to it; `behind` comes in the same WebSocket message."""
+    page.send(wire.handshake(page.name, uuid, ["f"]).encode() + behind)
     while (answer := page.receive()).uuid != uuid:
         pass
     return answer
 
 
-def test_a_change_of_functions_waits_for_that_too_and_fails_alone(exposing):
+def test_a_change_of_functions_waits_for_that_too_and_fails_alone(changing):
     """The page's first connection is evicted by its own second one: not before it has been read, and never in vain."""
-    learn_of_receipts(exposing)
-    with page_of(exposing) as page:
+    learn_of_receipts(changing)
+    with page_of(changing) as page:
         page.wait_for_member("w1")
-        exposing.relay.hold("alice")
+        changing.relay.hold("alice")
         page.start_call("add", 1, 1, receiver="w1", wait=0)
         answer = change_functions(page, 9)
         assert answer.flag == wire.ERROR and "it has not read yet what the page has sent before" in answer.payload.decode()
-        assert len(exposing.relay.legs_of("alice")) == 1
-        exposing.relay.release("alice")
+        assert len(changing.relay.legs_of("alice")) == 1
+        changing.relay.release("alice")
         assert page.call("add", 1, 2) == 3
         assert change_functions(page, 10).flag == wire.HANDSHAKE
         assert page.call("add", 2, 2) == 4
 
 
-def test_of_a_server_that_gives_no_receipts_none_is_insisted_on(exposing):
-    exposing.relay.gives_receipts = False
-    with page_of(exposing) as page:
+def own_calls(page: OwnPage, count: int) -> bytes:
+    """Calls of `add`, ids from 100, for a batch."""
+    return b"".join(wire.request(page.name, "w1", "add", number, 1, uuid=100 + number).encode() for number in range(count))
+
+
+def collect_answers(page: Page, count: int) -> list[int]:
+    """The ids of the next ones, sorted."""
+    ids = []
+    while len(ids) < count:
+        message = page.receive()
+        if message.flag == wire.RESPONSE:
+            ids.append(message.uuid)
+    return sorted(ids)
+
+
+def test_what_is_sent_as_functions_change_goes_by_the_second_connection(changing):
+    """On the first it would come behind the receipt: nobody would know whether it has been read."""
+    with OwnPage(changing.bridge) as page:
+        page.wait_for_member("w1")
+        assert change_functions(page, 9, own_calls(page, 50)).flag == wire.HANDSHAKE
+        assert collect_answers(page, 50) == list(range(100, 150))
+        first, second = changing.relay.legs_of("page")
+        assert [message.flag for message in first.sent] == [wire.HANDSHAKE, wire.RESPONSE]
+        assert [message.flag for message in second.sent] == [wire.HANDSHAKE] + [wire.REQUEST] * 50
+
+
+def test_what_is_sent_as_functions_change_in_vain_goes_by_the_first_connection(changing):
+    learn_of_receipts(changing)
+    with OwnPage(changing.bridge) as page:
+        page.wait_for_member("w1")
+        changing.relay.hold("page")
+        assert change_functions(page, 9, own_calls(page, 50)).flag == wire.ERROR
+        changing.relay.release("page")
+        assert collect_answers(page, 50) == list(range(100, 150))
+        assert len(changing.relay.legs_of("page")) == 1
+
+
+def test_of_a_server_that_gives_no_receipts_none_is_insisted_on(changing):
+    changing.relay.gives_receipts = False
+    with page_of(changing) as page:
         page.wait_for_member("w1")
         assert change_functions(page, 9).flag == wire.HANDSHAKE
         assert page.call("add", 1, 2) == 3
-    with page_of(exposing) as page:
+    with page_of(changing) as page:
         page.wait_for_member("w1")
         assert page.call("add", 2, 2) == 4
 
@@ -204,3 +252,29 @@ def test_a_service_has_time_to_read_the_rest(service, how):
     assert time.monotonic() - sent > 0.4, "nobody takes its place before the Service has had half a second for the call"
     newcomer.close()
     page.close()
+
+
+def test_a_service_has_time_to_read_as_functions_change(house, exposing):
+    place = exposing(house.service())
+    with page_of(place) as page:
+        page.start_call("add", 1, 2, receiver="service", wait=0)
+        place.relay.wait_for(lambda relay: len(relay.legs_of("alice")[0].sent) == 2)
+        sent = time.monotonic()
+        page.send(wire.handshake("alice", 9, ["f"]))
+        while (answer := page.receive()).uuid != 9:
+            pass
+        assert answer.flag == wire.HANDSHAKE
+        assert time.monotonic() - sent > 0.4, "its second connection takes its place when the Service has had half a second for the call"
+        assert page.call("add", 2, 2, receiver="service") == 4
+
+
+def test_a_page_that_comes_back_and_goes_leaves_nobody_without_an_answer(service):
+    """A Service dies of an answer to somebody who has gone, be it to what the page asked that had the name before."""
+    with page_of(service, tab="b" * 32, name="bob") as other:
+        page = page_of(service)
+        page.start_call("slow", 1.5, receiver="service")
+        page.close()
+        page_of(service).close()
+        assert other.call("slow", 2, receiver="service") == 2
+        assert other.call("add", 1, 2, receiver="service") == 3
+        assert len(service.relay.legs_of("alice")) == 2

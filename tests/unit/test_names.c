@@ -265,6 +265,69 @@ static void an_heir_is_asked_nothing_and_anybody_may_wait_for_it(void **state) {
     go(late);
 }
 
+static void an_heir_that_yields_is_in_nobody_s_way(void **state) {
+    (void)state;
+    struct guest *former = guest_new("a", TAB), *stranger = guest_new("a", OTHER);
+    assert_int_equal(claim(former, 0), 0);
+    struct guest *heir = heir_of(former);
+    names_yield(&heir->entry);
+    names_owe(&heir->entry, 2);
+    assert_int_equal(heir->entry.state, NAMES_HOLDING);
+    assert_int_equal(claim(stranger, 1), 0);
+    assert_int_equal(stranger->entry.debt, 2);
+    assert_int_equal(heir->entry.state, NAMES_AWAY);
+    names_owe(&heir->entry, 1);
+    go(heir);
+    assert_int_equal(stranger->entry.state, NAMES_HOLDING);
+    assert_int_equal(stranger->entry.debt, 2);
+    go(stranger);
+}
+
+static void a_debt_waits_for_who_comes_next(void **state) {
+    (void)state;
+    struct guest *former = guest_new("a", TAB), *hasty = guest_new("a", TAB), *other = guest_new("b", TAB);
+    assert_int_equal(claim(former, 0), 0);
+    struct guest *heir = heir_of(former);
+    names_owe(&heir->entry, 2);
+    names_yield(&heir->entry);
+    assert_int_equal(claim(hasty, 0), 0);
+    go(hasty); /* before it was there for them */
+    assert_int_equal(claim(other, 0), 0);
+    assert_int_equal(other->entry.debt, 0);
+    for (int i = 0; i < 2; i++) {
+        struct guest *next = guest_new("a", OTHER);
+        assert_int_equal(claim(next, 1), 0);
+        assert_int_equal(next->entry.debt, 2);
+        go(next);
+    }
+    go(other);
+    go(heir);
+}
+
+static void who_waits_for_an_heir_gets_its_debt(void **state) {
+    (void)state;
+    for (int yields = 0; yields < 2; yields++) {
+        struct guest *former = guest_new("a", TAB), *waiting = guest_new("a", TAB),
+                     *next = guest_new("a", TAB);
+        assert_int_equal(claim(former, 0), 0);
+        struct guest *heir = heir_of(former);
+        assert_int_equal(claim(waiting, 1), -EINPROGRESS);
+        names_owe(&heir->entry, 3);
+        if (yields > 0) {
+            names_yield(&heir->entry);
+        }
+        go(heir);
+        turn();
+        assert_int_equal(waiting->heard, NAMES_GRANTED);
+        assert_int_equal(waiting->entry.debt, 3);
+        waiting->entry.debt = 0; /* it is somebody else's now */
+        go(waiting);
+        assert_int_equal(claim(next, 0), 0);
+        assert_int_equal(next->entry.debt, 0);
+        go(next);
+    }
+}
+
 static void who_holds_no_name_has_no_heir(void **state) {
     (void)state;
     struct guest *holder = guest_new("a", ""), *waiting = guest_new("a", ""), *heir = guest_new("a", "");
@@ -294,6 +357,9 @@ int main(void) {
         TEST(a_holder_that_has_just_been_granted_hears_that_first),
         TEST(who_waits_for_a_holder_waits_for_its_heir),
         TEST(an_heir_is_asked_nothing_and_anybody_may_wait_for_it),
+        TEST(an_heir_that_yields_is_in_nobody_s_way),
+        TEST(a_debt_waits_for_who_comes_next),
+        TEST(who_waits_for_an_heir_gets_its_debt),
         TEST(who_holds_no_name_has_no_heir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,13 @@ static void who_is_about_to_leave_is_not_there(void **state) {
     assert_string_equal(server(world, "f", "other"), "");
     assert_false(presence_has(world->presence, PLACE, page, NOW + PRESENCE_LEAVING_MS - 1));
     assert_true(presence_has(world->presence, PLACE, page, NOW + PRESENCE_LEAVING_MS));
+    presence_expect_stay(world->presence, OTHER_PLACE, page);
+    assert_false(has(world, "page"));
+    presence_expect_stay(world->presence, PLACE, page); /* for now */
+    presence_expect_stay(world->presence, PLACE, daffi_span_text("nobody"));
+    presence_expect_stay(NULL, PLACE, page);
+    assert_true(has(world, "page"));
+    presence_expect_leave(world->presence, PLACE, page, NOW);
     presence_leave(world->list, page); /* as the Router says; then it comes again, or a worker of that name */
     assert_int_equal(presence_come(world->list, page), 0);
     assert_true(has(world, "page"));

@@ -8,12 +8,21 @@
 
 #include "bridge/members/name_hash.h"
 
-enum { BUCKETS = 4096 };
+enum { BUCKETS = 4096, DEBT_MS = 60000 /* as long as answers are waited for */ };
+
+/* Of a name that nobody holds just now: who was to have it left before the backend knew. */
+struct names_debt {
+    struct names_debt *next;
+    uint64_t until; /* ms */
+    size_t place, debt;
+    char name[];
+};
 
 struct names {
     pthread_mutex_t lock;
     uint64_t seed;
     struct names_entry *buckets[BUCKETS]; /* holders by name */
+    struct names_debt *debts;
 };
 
 int names_new(struct names **ret_names) {
@@ -35,6 +44,11 @@ int names_new(struct names **ret_names) {
 
 void names_free(struct names *names) {
     if (names != NULL) {
+        while (names->debts != NULL) {
+            struct names_debt *debt = names->debts;
+            names->debts = debt->next;
+            free(debt);
+        }
         pthread_mutex_destroy(&names->lock);
         free(names);
     }
@@ -73,6 +87,40 @@ static void take_out(struct names *names, struct names_entry *entry) {
     *at = entry->same_bucket;
     entry->state = NAMES_AWAY;
     entry->is_leaving = false;
+    entry->is_yielding = false;
+}
+
+/* Takes out the debt of that name, and those that nobody waits for any more; 0: there is none. */
+static size_t take_debt(struct names *names, const struct names_entry *entry) {
+    const uint64_t now = reactor_now(entry->desk->reactor);
+    size_t found = 0;
+    for (struct names_debt **at = &names->debts; *at != NULL;) {
+        struct names_debt *debt = *at;
+        const bool is_its_own = debt->place == entry->place && strcmp(debt->name, entry->name) == 0;
+        if (!is_its_own && now < debt->until) {
+            at = &debt->next;
+            continue;
+        }
+        found += is_its_own && now < debt->until ? debt->debt : 0;
+        *at = debt->next;
+        free(debt);
+    }
+    return found;
+}
+
+/* Without memory it is forgotten. */
+static void keep_debt(struct names *names, const struct names_entry *entry) {
+    const size_t debt = entry->debt + take_debt(names, entry);
+    const size_t size = strlen(entry->name) + 1;
+    struct names_debt *kept = malloc(sizeof *kept + size);
+    if (kept != NULL) {
+        *kept = (struct names_debt){.next = names->debts,
+                                    .until = reactor_now(entry->desk->reactor) + DEBT_MS,
+                                    .place = entry->place,
+                                    .debt = debt};
+        memcpy(kept->name, entry->name, size);
+        names->debts = kept;
+    }
 }
 
 static void unlink_news(struct names_entry *entry) {
@@ -169,7 +217,14 @@ int names_claim(struct names_desk *desk, struct names_entry *entry) {
     pthread_mutex_lock(&names->lock);
     entry->desk = desk;
     struct names_entry *holder = find_holder(names, entry);
+    entry->debt = 0;
+    if (holder != NULL && holder->is_yielding) {
+        take_out(names, holder);
+        entry->debt = holder->debt;
+        holder = NULL;
+    }
     if (holder == NULL) {
+        entry->debt += take_debt(names, entry);
         hold(names, entry);
     } else {
         status = entry->is_page ? claim_of_page(holder, entry) : wait_for(holder, entry, NAMES_EVICT);
@@ -179,8 +234,9 @@ int names_claim(struct names_desk *desk, struct names_entry *entry) {
 }
 
 /* The holder has left: its newcomer is next. */
-static void pass_on(struct names *names, struct names_entry *waiter) {
+static void pass_on(struct names *names, const struct names_entry *former, struct names_entry *waiter) {
     waiter->other = NULL;
+    waiter->debt = former->debt;
     hold(names, waiter);
     (void)tell(waiter, NAMES_GRANTED);
 }
@@ -195,9 +251,12 @@ void names_leave(struct names_entry *entry) {
     struct names_entry *other = entry->other;
     entry->other = NULL;
     if (entry->state == NAMES_HOLDING) {
+        const bool is_session_s = !entry->is_leaving;
         take_out(names, entry);
         if (other != NULL) {
-            pass_on(names, other);
+            pass_on(names, entry, other);
+        } else if (is_session_s && entry->debt > 0) {
+            keep_debt(names, entry);
         }
     } else if (entry->state == NAMES_WAITING) {
         other->other = NULL;
@@ -225,6 +284,31 @@ void names_hand_over(struct names_entry *entry, struct names_entry *heir) {
         hold(names, heir);
     }
     pthread_mutex_unlock(&names->lock);
+}
+
+void names_yield(struct names_entry *heir) {
+    if (heir->desk == NULL) {
+        return;
+    }
+    struct names *names = heir->desk->names;
+    pthread_mutex_lock(&names->lock);
+    struct names_entry *waiter = heir->other;
+    heir->is_yielding = true;
+    if (waiter != NULL) {
+        heir->other = NULL;
+        take_out(names, heir);
+        pass_on(names, heir, waiter);
+    }
+    pthread_mutex_unlock(&names->lock);
+}
+
+void names_owe(struct names_entry *heir, size_t debt) {
+    if (heir->desk == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&heir->desk->names->lock);
+    heir->debt = debt;
+    pthread_mutex_unlock(&heir->desk->names->lock);
 }
 
 bool names_waits_for_leaver(const struct names_entry *entry) {

@@ -2,14 +2,15 @@
  * nor a native peer's.   (protocol.md, "Between daffi.js and the bridge", takeover)
  *
  * A name is claimed before the backend hears of it, and held until the backend has been told of its end; where that is not
- * enough for the backend, it keeps the name a while longer (names_hand_over), and any newcomer waits for that. A page that asks
- * for a held name is refused, save where
+ * enough for the backend, it keeps the name a while longer (names_hand_over), and any newcomer waits for that. What the backend
+ * owes to whoever has the name goes with it from one to the next (`debt`). A page that asks for a held name is refused, save where
  *  - the holder is a page of the same tab: it is told to YIELD, and the newcomer waits for its end;
  *  - the holder is a page that does not prove to be there: it is told to PROVE it, and the newcomer waits for either.
  * A native peer always gets the name, as at a real Router: the holder is told that it is EVICTed, and the newcomer waits for its
  * end, so that nothing which the former has begun is finished behind its back.
  * One newcomer waits for a name at a time. The table is under a lock that is taken at joins and leaves alone; what concerns
- * a session of another reactor is posted to it. Entries are their sessions': the table is bounded as these are. */
+ * a session of another reactor is posted to it. Entries are their sessions': the table is bounded as these are. A debt
+ * outlives them where nobody was there for it: for a minute, one a name. */
 #ifndef NAMES_H
 #define NAMES_H
 
@@ -49,7 +50,10 @@ struct names_entry {
                     enum names_word word); /* on its reactor; may end the session */
 
     enum names_state state;
-    bool is_leaving; /* HOLDING: its session has ended */
+    bool is_leaving;  /* HOLDING: its session has ended */
+    bool is_yielding; /* likewise: whoever asks has the name at once */
+    /* HOLDING: answers to those who had the name before; of an heir: all that are owed */
+    size_t debt;
     unsigned words;
     bool has_news;
     struct names_desk *desk;
@@ -71,6 +75,12 @@ void names_leave(struct names_entry *entry);
 /* `heir`, which is filled in as an entry is, but for on_word, holds the name in place of `entry`, which is away then; it hears no
  * words. Of the same reactor; nothing where `entry` does not hold a name. */
 void names_hand_over(struct names_entry *entry, struct names_entry *heir);
+
+/* The heir is in nobody's way any more: it holds the name until somebody asks for it, who may be on another reactor. */
+void names_yield(struct names_entry *heir);
+
+/* So many answers are owed to the heir now; nothing where the name has been passed on. */
+void names_owe(struct names_entry *heir, size_t debt);
 
 /* Whether it waits for one that is leaving. */
 bool names_waits_for_leaver(const struct names_entry *entry);

@@ -210,6 +210,21 @@ void presence_expect_leave(struct presence *presence, size_t place, struct daffi
     pthread_mutex_unlock(&presence->lock);
 }
 
+void presence_expect_stay(struct presence *presence, size_t place, struct daffi_span name) {
+    if (presence == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&presence->lock);
+    for (struct presence_list *list = next_list(presence->first, place); list != NULL;
+         list = next_list(list->next, place)) {
+        struct presence_member *member = *find(list, name);
+        if (member != NULL) {
+            member->leaving_until = 0;
+        }
+    }
+    pthread_mutex_unlock(&presence->lock);
+}
+
 bool presence_has(struct presence *presence, size_t place, struct daffi_span name, uint64_t now) {
     bool has = false;
     if (presence == NULL) {

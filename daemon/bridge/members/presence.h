@@ -42,6 +42,9 @@ void presence_leave(struct presence_list *list, struct daffi_span name);
 /* A member of the bridge's own, which the Router has let in, is about to leave. */
 void presence_expect_leave(struct presence *presence, size_t place, struct daffi_span name, uint64_t now);
 
+/* Nobody knows when it will leave, after all: it is there until the Router says that it has left. */
+void presence_expect_stay(struct presence *presence, size_t place, struct daffi_span name);
+
 /* Whether somebody is called so, who is not about to leave. */
 bool presence_has(struct presence *presence, size_t place, struct daffi_span name, uint64_t now);
 

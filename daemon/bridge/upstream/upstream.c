@@ -21,6 +21,7 @@ static void release(struct reactor_retired *retired) {
     struct attachment *attachment =
         (struct attachment *)(void *)((char *)retired - offsetof(struct attachment, retired));
     own_message_clear(&attachment->greeting);
+    buffer_clear(reactor_pool(attachment->upstream->bridge->reactor), &attachment->put_by);
     backend_drop(&attachment->upstream->backend);
     free(attachment->name);
     free(attachment);
@@ -75,6 +76,7 @@ static void on_open(void *owner) {
         return;
     }
     attachment->state = ATTACHMENT_OPEN;
+    attachment->owed += session_take_debt(attachment->session); /* from now on it takes them */
     tell_connect(attachment->upstream, true, "");
     if (attachment->rejoining) {
         const struct upstream *upstream = attachment->upstream;
@@ -101,6 +103,7 @@ static void learn_type(struct attachment *attachment, const struct daffi_message
     struct daffi_fault fault;
     if (daffi_handshake_parse_server(message->payload, &handshake, &fault) == 0) {
         attachment->type = handshake->type;
+        attachment->owed = attachment->type == DAFFI_TYPE_SERVICE ? attachment->owed : 0;
         daffi_handshake_free(handshake);
     }
 }
@@ -124,6 +127,7 @@ static void take_message(struct attachment *attachment, const struct daffi_messa
     if (attachment->rejoining) {
         attachment->rejoining = false;
         timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->timer);
+        upstream_send_put_by(attachment, attachment);
         session_on_backend_message(attachment->session, message, bytes);
         if (attachment->state == ATTACHMENT_OPEN) {
             session_on_backend_drained(attachment->session);
@@ -279,9 +283,9 @@ static void on_due(struct timer *timer, uint64_t now) {
         upstream_end_lingering(attachment);
     } else if (attachment->held) {
         upstream_release_predecessor(attachment);
-    } else if (attachment->awaits_receipt && !upstream_health_gives_receipts(attachment->upstream->health)) {
+    } else if (attachment->awaits_reading && !upstream_insists_on_receipts(attachment->predecessor)) {
         upstream_begin(attachment);
-    } else if (attachment->awaits_receipt) {
+    } else if (attachment->awaits_reading) {
         lose(attachment, CLOSE_TRY_LATER, "is slow", "it has not read yet what the page has sent before");
     } else if (attachment->state == ATTACHMENT_OPEN) {
         lose(attachment, CLOSE_TRY_LATER, "is slow", "it did not answer the new handshake in time");
@@ -315,7 +319,7 @@ static int wait_turn(struct attachment *attachment) {
 }
 
 void upstream_begin(struct attachment *attachment) {
-    attachment->awaits_receipt = false;
+    attachment->awaits_reading = false;
     timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->timer);
     int status = wait_turn(attachment);
     if (status < 0) {
@@ -328,8 +332,8 @@ static int attach(struct backend *backend, struct session *session, const struct
                   uint16_t uuid, struct attachment *predecessor, struct attachment **ret_attachment) {
     struct upstream *upstream =
         (struct upstream *)(void *)((char *)backend - offsetof(struct upstream, backend));
-    if (upstream->lingering >= UPSTREAM_LINGERING_MAX) {
-        return -EBUSY; /* who leaves now would harm the Service */
+    if (upstream->lingering >= UPSTREAM_LINGERING_MAX || upstream->unread >= UPSTREAM_UNREAD_MAX) {
+        return -EBUSY; /* who leaves now would harm the other side, or use up our descriptors */
     }
     struct attachment *attachment = calloc(1, sizeof *attachment);
     if (attachment == NULL) {
@@ -349,9 +353,7 @@ static int attach(struct backend *backend, struct session *session, const struct
                      ? -ENOMEM
                      : own_message_handshake(&envelope, handshake, &attachment->greeting);
     if (status == 0) {
-        status = predecessor != NULL && predecessor->type == DAFFI_TYPE_ROUTER
-                     ? upstream_wait_for_predecessor(attachment)
-                     : wait_turn(attachment);
+        status = predecessor != NULL ? upstream_wait_for_predecessor(attachment) : wait_turn(attachment);
     }
     if (status < 0) {
         release(&attachment->retired);
@@ -383,21 +385,22 @@ static int upstream_rejoin(struct attachment *attachment, const struct daffi_han
     return 0;
 }
 
-static int upstream_send(struct attachment *attachment, struct daffi_span head, struct daffi_span payload) {
-    if (attachment->rejoining) {
-        return attachment->predecessor != NULL ? upstream_send(attachment->predecessor, head, payload)
-                                               : -EBUSY;
-    }
+int upstream_send_now(struct attachment *attachment, struct daffi_span head, struct daffi_span payload) {
     if (attachment->state != ATTACHMENT_OPEN) {
         return -EPIPE;
     }
     attachment->sent_at = reactor_now(attachment->upstream->bridge->reactor);
-    attachment->is_owed_last = attachment->type == DAFFI_TYPE_SERVICE && daffi_message_is_awaited(head);
+    attachment->is_owed_last = attachment->type != DAFFI_TYPE_ROUTER && daffi_message_is_awaited(head);
     if (attachment->is_owed_last) {
         attachment->owed++;
     }
     const struct stream_piece pieces[] = {{head.data, head.length}, {payload.data, payload.length}};
     return connection_write_pieces(attachment->connection, pieces, 2);
+}
+
+static int upstream_send(struct attachment *attachment, struct daffi_span head, struct daffi_span payload) {
+    return attachment->rejoining ? upstream_put_by(attachment, head, payload)
+                                 : upstream_send_now(attachment, head, payload);
 }
 
 static bool upstream_is_congested(const struct attachment *attachment) {

@@ -20,8 +20,9 @@ void upstream_configure(struct upstream *upstream, const struct config_upstream 
 /* Whether one of that configuration can go by another. */
 bool upstream_can_stay(const struct config_upstream *config, const struct config_upstream *next);
 
-/* The program ends: no connection of the bridge's own to it any more. NULL-safe. */
-void upstream_end_watch(struct upstream *upstream);
+/* The program ends: no connection of the bridge's own to it any more, and no name is kept; what a Service owes is waited for.
+ * After bridge->stopping is set. NULL-safe. */
+void upstream_stop(struct upstream *upstream);
 
 /* NULL-safe; gone when no session and no connection has it any more. */
 void upstream_free(struct upstream *upstream);

@@ -19,10 +19,13 @@ struct upstream {
     struct upstream_health *health; /* NULL: nobody asks */
     struct watcher *watcher;        /* NULL: on another reactor, or nowhere */
     size_t lingering;               /* attachments that a Service owes answers, in that state */
+    size_t unread;                  /* others in that state: what they have sent may not have been read */
+    struct attachment *leaving;     /* first of all in that state */
     bool is_freed;                  /* as soon as nobody uses it */
 };
 
-enum { UPSTREAM_LINGERING_MAX = 256 /* of one upstream on one reactor, before nobody is let in */ };
+/* Of one upstream on one reactor, before nobody is let in. A Router that reads is done with thousands in a moment. */
+enum { UPSTREAM_LINGERING_MAX = 256, UPSTREAM_UNREAD_MAX = 4096 };
 
 enum attachment_state {
     ATTACHMENT_WAITING,    /* for its turn, or for its refusal: see admission_pass_on */
@@ -43,19 +46,22 @@ struct attachment {
     struct connection *connection;  /* from OPENING on */
     struct own_message greeting;    /* the handshake, until it has been queued */
     enum daffi_handshake_type type; /* of the other side: CLIENT until it has said so */
-    size_t owed;                    /* answers of a Service to calls of the session */
-    bool is_owed_last;              /* one of them to what was sent last */
-    bool is_over;                   /* the other side has ended it */
-    uint64_t sent_at;               /* ms: when something was sent last */
-    struct names_entry kept_name;   /* detached: held until the other side has read all that was sent */
-    bool is_asked;                  /* for the receipt which tells that */
-    unsigned receipts_due;          /* of all that were asked for */
-    bool is_counted;                /* as lingering */
-    struct timer reading;           /* of a Service that will have read all, while its name is kept */
-    struct timer timer;             /* WAITING, LINGERING; OPEN while rejoining */
-    bool rejoining;                 /* in the place of another of the same name, not yet answered */
-    bool awaits_receipt; /* WAITING: for its predecessor's messages to have been read by the other side */
-    bool held;           /* its answer waits for the other's end */
+    size_t owed; /* answers of a Service to calls of the session, and of those who had its name before */
+    bool is_owed_last;            /* one of them to what was sent last */
+    bool is_over;                 /* the other side has ended it */
+    uint64_t sent_at;             /* ms: when something was sent last */
+    struct names_entry kept_name; /* detached: its name, until a newcomer has it, or the end */
+    bool keeps_name;              /* a newcomer has to wait: what was sent may be unread */
+    bool is_asked;                /* for the receipt which tells that */
+    unsigned receipts_due;        /* of all that were asked for */
+    size_t *counted_in;           /* LINGERING: one of the upstream's numbers */
+    struct attachment *next_leaving, **leaving_link; /* LINGERING: in the upstream's list */
+    struct timer reading; /* of a Service that will have read all, while its name is kept */
+    struct timer timer;   /* WAITING, LINGERING; OPEN while rejoining */
+    bool rejoining;       /* in the place of another of the same name, not yet answered */
+    struct buffer put_by; /* what the session has sent meanwhile */
+    bool awaits_reading;  /* WAITING: for its predecessor's messages to have been read by the other side */
+    bool held;            /* its answer waits for the other's end */
     struct attachment *predecessor; /* that other one, which still serves; or NULL */
     struct attachment *successor;   /* the one that is to take its place, or NULL */
     const char *refusal;            /* WAITING: static, why it is never its turn; or NULL */
@@ -83,6 +89,9 @@ void upstream_take_while_lingering(struct attachment *attachment, const struct d
 /* It waits no more: the connection closes. */
 void upstream_end_lingering(struct attachment *attachment);
 
+/* Likewise all that are owed nothing. */
+void upstream_end_unread(struct upstream *upstream);
+
 /* Its connection has closed. */
 void upstream_forget_leaving(struct attachment *attachment);
 
@@ -92,9 +101,18 @@ void upstream_retire(struct attachment *attachment);
 /* Connects it, once it may. */
 void upstream_begin(struct attachment *attachment);
 
-/* -- upstream_receipt.c: whether the other side, a Router, has read all that was sent (own_message_receipt) -- */
+/* One whole message of the session, by an attachment that is OPEN and not rejoining. As the operation. */
+int upstream_send_now(struct attachment *attachment, struct daffi_span head, struct daffi_span payload);
 
-/* Asks for one. 0 or a negative errno; a refused write ends in on_closed. */
+/* -- upstream_receipt.c: whether the other side has read all that was sent -- */
+
+/* When a Service will have: ms, not later than now where it has. It gives no receipts. */
+uint64_t upstream_service_reads_by(const struct attachment *attachment);
+
+/* Whether its server is one that has given receipts: else nobody waits long for one. */
+bool upstream_insists_on_receipts(const struct attachment *attachment);
+
+/* Asks a Router for a receipt (own_message_receipt). 0 or a negative errno; a refused write ends in on_closed. */
 int upstream_ask_receipt(struct attachment *attachment);
 
 /* Whether a message is one that was asked for. With the last of them a successor that waits for it begins. */
@@ -103,13 +121,20 @@ bool upstream_take_receipt(struct attachment *attachment, const struct daffi_mes
 /* -- upstream_rejoin.c -- */
 
 /* Waits, before it begins, for what its predecessor has sent to have been read by the other side: who is evicted is read no
- * more. 0 or a negative errno. */
+ * more. 0 or a negative errno; then nothing of it is left. */
 int upstream_wait_for_predecessor(struct attachment *attachment);
+
+/* Keeps a message of the session while it rejoins: the predecessor, which has been read, is sent nothing more. 0, or -EBUSY:
+ * there is no room. */
+int upstream_put_by(struct attachment *attachment, struct daffi_span head, struct daffi_span payload);
+
+/* What was kept goes by `by`: `attachment`, or its predecessor which goes on. */
+void upstream_send_put_by(struct attachment *attachment, struct attachment *by);
 
 /* The predecessor of `attachment` has ended, or has had its time. */
 void upstream_release_predecessor(struct attachment *attachment);
 
-/* `attachment` can't be had: whether its predecessor goes on, which the session is told. */
+/* `attachment` can't be had: whether its predecessor goes on, which the session is told. It does not where it may be evicted yet. */
 bool upstream_fail_rejoin(struct attachment *attachment, const char *reason);
 
 /* Whether the answer to a newcomer has to wait for its predecessor's end. */

@@ -1,12 +1,12 @@
 /* Who leaves a Python server, and what has to be over before the connection, or the name, is given up.
  *
- * A Service dies of an answer to somebody who has gone: so the connection stays until it has answered.
+ * A Service dies of an answer to somebody who has gone: so the connection stays until it has answered; or until a newcomer has the
+ * name, to whom the answers go from then on, and who is owed them in turn (names.h, `debt`).
  *
  * A Router, and a Service, too, reads each connection in a thread of its own. When a newcomer takes a name it closes the
  * descriptor of the former, whatever that one's thread is doing; if the thread is at work on what it has read before, it goes on to read
  * from whoever is given the same number next, and the process dies of what it finds there. So a name is kept from newcomers until all
- * that its member sent has been read. A Router gives a receipt for that; a Service is asked nothing: it is quick to
- * read, and is given SERVICE_READ_MS. */
+ * that its member sent has been read (upstream_receipt.c), for LINGER_MS at most. */
 #include <string.h>
 
 #include "bridge/members/presence.h"
@@ -15,7 +15,6 @@
 enum {
     LINGER_MS = 60000,
     LINGER_ON_TRIAL_MS = 2000, /* where no receipt has ever come */
-    SERVICE_READ_MS = 500,     /* behind the last message */
 };
 
 static struct timers *timers_of(const struct attachment *attachment) {
@@ -30,54 +29,71 @@ static uint64_t now_of(const struct attachment *attachment) {
 
 static void release_name(struct attachment *attachment) {
     timer_clear(timers_of(attachment), &attachment->reading);
+    attachment->keeps_name = false;
     names_leave(&attachment->kept_name);
+}
+
+/* All is read; what is owed goes with the name. */
+static void yield_name(struct attachment *attachment) {
+    attachment->keeps_name = false;
+    names_owe(&attachment->kept_name, attachment->owed);
+    names_yield(&attachment->kept_name);
 }
 
 static void on_read(struct timer *timer, uint64_t now) {
     (void)now;
-    release_name((struct attachment *)(void *)((char *)timer - offsetof(struct attachment, reading)));
+    yield_name((struct attachment *)(void *)((char *)timer - offsetof(struct attachment, reading)));
 }
 
-/* A Service has read all when it has answered what came last; a bridge that ends lets nobody in. */
-static bool is_read(const struct attachment *attachment) {
+/* Nobody reads it, or a bridge that ends lets nobody in. */
+static bool is_beyond_reading(const struct attachment *attachment) {
     return attachment->state != ATTACHMENT_OPEN || attachment->connection == NULL || attachment->is_over ||
-           attachment->upstream->bridge->stopping ||
-           (attachment->type == DAFFI_TYPE_SERVICE && attachment->owed == 0 && attachment->is_owed_last);
+           attachment->upstream->bridge->stopping;
+}
+
+/* Whether a Service needs more time to read: then it gets that, up to on_read. */
+static bool give_time(struct attachment *attachment) {
+    const uint64_t due = upstream_service_reads_by(attachment);
+    attachment->reading.on_due = on_read;
+    return due > now_of(attachment) && timer_set(timers_of(attachment), &attachment->reading, due) == 0;
+}
+
+/* The server is about to tell that it has left: until then it is not in its own page's way. */
+static void expect_leave(const struct attachment *attachment) {
+    const struct upstream *upstream = attachment->upstream;
+    presence_expect_leave(upstream->bridge->presence, upstream->backend.place,
+                          daffi_span_text(attachment->name), now_of(attachment));
 }
 
 static void keep_name(struct attachment *attachment, struct names_entry *claim) {
-    if (is_read(attachment)) {
+    if (is_beyond_reading(attachment)) {
         return;
     }
-    if (attachment->type == DAFFI_TYPE_SERVICE) {
-        const uint64_t due = attachment->sent_at + SERVICE_READ_MS;
-        attachment->reading.on_due = on_read;
-        if (due <= now_of(attachment) || timer_set(timers_of(attachment), &attachment->reading, due) < 0) {
-            return;
-        }
+    const bool has_read = attachment->type == DAFFI_TYPE_SERVICE && !give_time(attachment);
+    if (has_read && attachment->owed == 0) {
+        return;
     }
     if (attachment->type == DAFFI_TYPE_CLIENT) { /* the session itself does not know whether it was let in */
-        const struct upstream *upstream = attachment->upstream;
-        presence_expect_leave(upstream->bridge->presence, upstream->backend.place,
-                              daffi_span_text(attachment->name), now_of(attachment));
+        expect_leave(attachment);
     }
     attachment->kept_name =
         (struct names_entry){.name = attachment->name, .place = claim->place, .is_page = claim->is_page};
     memcpy(attachment->kept_name.tab, claim->tab, sizeof claim->tab);
     names_hand_over(claim, &attachment->kept_name);
+    attachment->keeps_name = attachment->kept_name.state == NAMES_HOLDING;
+    if (has_read) {
+        yield_name(attachment);
+    }
 }
 
 /* -- the connection -- */
 
 /* For a receipt, or for the answer to its handshake: until that, nobody knows what the other side is. */
 static bool awaits_word(const struct attachment *attachment) {
-    return attachment->kept_name.state == NAMES_HOLDING && attachment->reading.place == 0;
+    return attachment->keeps_name && attachment->reading.place == 0;
 }
 
-static void ask_once(struct attachment *attachment) {
-    if (attachment->type != DAFFI_TYPE_ROUTER || attachment->is_asked) {
-        return;
-    }
+static void ask(struct attachment *attachment) {
     attachment->is_asked = true;
     if (upstream_ask_receipt(attachment) < 0) {
         release_name(attachment);
@@ -86,7 +102,11 @@ static void ask_once(struct attachment *attachment) {
 
 static void stop_lingering(struct attachment *attachment) {
     attachment->state = ATTACHMENT_ENDING;
-    attachment->upstream->lingering -= attachment->is_counted;
+    (*attachment->counted_in)--;
+    *attachment->leaving_link = attachment->next_leaving;
+    if (attachment->next_leaving != NULL) {
+        attachment->next_leaving->leaving_link = attachment->leaving_link;
+    }
     timer_clear(timers_of(attachment), &attachment->timer);
 }
 
@@ -95,45 +115,81 @@ void upstream_end_lingering(struct attachment *attachment) {
     connection_close(attachment->connection, BRIDGE_GOODBYE_MS);
 }
 
+void upstream_end_unread(struct upstream *upstream) {
+    for (struct attachment *attachment = upstream->leaving, *next = NULL; attachment != NULL;
+         attachment = next) {
+        next = attachment->next_leaving;
+        if (attachment->owed == 0) {
+            upstream_end_lingering(attachment);
+        }
+    }
+}
+
 /* Whether the connection stays for what is still to come. */
 static bool start_lingering(struct attachment *attachment) {
-    bool is_owed = attachment->owed > 0 && attachment->upstream->lingering < UPSTREAM_LINGERING_MAX;
-    bool is_on_trial =
-        awaits_word(attachment) && !upstream_health_gives_receipts(attachment->upstream->health);
+    struct upstream *upstream = attachment->upstream;
+    bool is_owed = attachment->owed > 0 && upstream->lingering < UPSTREAM_LINGERING_MAX;
+    bool is_on_trial = !is_owed && !upstream_insists_on_receipts(attachment);
     uint64_t due = now_of(attachment) + (is_on_trial ? LINGER_ON_TRIAL_MS : LINGER_MS);
     if (attachment->state != ATTACHMENT_OPEN || (!is_owed && !awaits_word(attachment)) ||
         timer_set(timers_of(attachment), &attachment->timer, due) < 0) {
         return false;
     }
     attachment->state = ATTACHMENT_LINGERING;
-    attachment->is_counted = is_owed;
-    attachment->upstream->lingering += is_owed;
-    if (awaits_word(attachment)) {
-        ask_once(attachment);
+    attachment->counted_in = is_owed ? &upstream->lingering : &upstream->unread;
+    (*attachment->counted_in)++;
+    attachment->leaving_link = &upstream->leaving;
+    attachment->next_leaving = upstream->leaving;
+    if (upstream->leaving != NULL) {
+        upstream->leaving->leaving_link = &attachment->next_leaving;
+    }
+    upstream->leaving = attachment;
+    if (awaits_word(attachment) && attachment->type == DAFFI_TYPE_ROUTER) {
+        ask(attachment);
     }
     return true;
 }
 
-/* A Service that has answered had nothing but the handshake to read: else the name would have its time. */
-static bool is_told(const struct attachment *attachment, const struct daffi_message *message) {
-    bool is_refused = attachment->type == DAFFI_TYPE_CLIENT && message->flag == DAFFI_ERROR;
-    bool has_receipt = attachment->is_asked && attachment->receipts_due == 0;
-    return is_refused || has_receipt || attachment->type == DAFFI_TYPE_SERVICE;
+static void take_word(struct attachment *attachment, const struct daffi_message *message) {
+    switch (attachment->type) {
+    case DAFFI_TYPE_CLIENT:
+        if (message->flag == DAFFI_ERROR) { /* refused: it never was a member */
+            release_name(attachment);
+        }
+        break;
+    case DAFFI_TYPE_ROUTER:
+        if (!attachment->is_asked) {
+            ask(attachment);
+        } else if (attachment->receipts_due == 0) {
+            expect_leave(attachment); /* anew: it may have waited for long */
+            release_name(attachment);
+        }
+        break;
+    case DAFFI_TYPE_SERVICE:
+        if (!give_time(attachment)) {
+            yield_name(attachment);
+        }
+        break;
+    }
 }
 
 void upstream_take_while_lingering(struct attachment *attachment, const struct daffi_message *message) {
     if (awaits_word(attachment)) {
-        ask_once(attachment);
+        take_word(attachment, message);
     }
-    if (awaits_word(attachment) && is_told(attachment, message)) {
-        release_name(attachment);
-    }
+    names_owe(&attachment->kept_name, attachment->owed);
     if (attachment->owed == 0 && !awaits_word(attachment)) {
         upstream_end_lingering(attachment);
     }
 }
 
+/* Where it was cut amid what it had sent, the Router reads on for a while: its own word is waited for then. */
 void upstream_forget_leaving(struct attachment *attachment) {
+    const struct upstream *upstream = attachment->upstream;
+    if (awaits_word(attachment) && !attachment->is_over) {
+        presence_expect_stay(upstream->bridge->presence, upstream->backend.place,
+                             daffi_span_text(attachment->name));
+    }
     release_name(attachment);
     if (attachment->state == ATTACHMENT_LINGERING) {
         stop_lingering(attachment);
@@ -158,17 +214,22 @@ void upstream_let_go(struct attachment *attachment) {
 void upstream_detach(struct attachment *attachment, enum backend_leaving how, struct names_entry *claim) {
     (void)how;
     struct attachment *predecessor = attachment->predecessor;
+    /* The one that joins in place of the other has the name as soon as it has asked for it. */
+    struct attachment *holder =
+        predecessor != NULL && attachment->state != ATTACHMENT_OPEN ? predecessor : attachment;
     if (predecessor != NULL) {
         predecessor->successor = NULL; /* it may outlive this one, for what it waits for */
         attachment->predecessor = NULL;
+        holder->owed +=
+            holder == attachment ? predecessor->owed : 0; /* a Service answers whoever has the name */
     }
     attachment->rejoining = false;
+    upstream_send_put_by(attachment, holder);
     if (attachment->held) {
         attachment->held = false;
         connection_resume(attachment->connection);
     }
-    /* The one that joins in place of the other has the name as soon as it has asked for it. */
-    keep_name(predecessor != NULL && attachment->state != ATTACHMENT_OPEN ? predecessor : attachment, claim);
+    keep_name(holder, claim);
     if (predecessor != NULL) {
         upstream_let_go(predecessor);
     }

@@ -42,20 +42,25 @@ static void on_unused(struct backend *backend) {
     }
 }
 
+static void end_watch(struct upstream *upstream) {
+    watcher_free(upstream->watcher);
+    upstream->watcher = NULL;
+}
+
 /* By the configuration; where that fails, it is as without: what follows is said in presence.h. */
 static int watch(struct upstream *upstream) {
     bool is_wanted = upstream->bridge->watches && upstream->config->watch;
     if (!is_wanted) {
-        upstream_end_watch(upstream);
+        end_watch(upstream);
         return 0;
     }
     return upstream->watcher != NULL ? 0 : watcher_new(upstream, &upstream->watcher);
 }
 
-void upstream_end_watch(struct upstream *upstream) {
+void upstream_stop(struct upstream *upstream) {
     if (upstream != NULL) {
-        watcher_free(upstream->watcher);
-        upstream->watcher = NULL;
+        end_watch(upstream);
+        upstream_end_unread(upstream);
     }
 }
 
@@ -108,7 +113,7 @@ void upstream_free(struct upstream *upstream) {
     if (upstream == NULL) {
         return;
     }
-    upstream_end_watch(upstream);
+    end_watch(upstream);
     upstream->is_freed = true;
     if (upstream->backend.users == 0) {
         release_upstream(upstream);
