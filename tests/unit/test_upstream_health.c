@@ -56,11 +56,13 @@ static void a_receipt_is_remembered_of_its_giver(void **state) {
     struct upstream_health_table *table = NULL;
     assert_int_equal(upstream_health_new(&table), 0);
     assert_false(upstream_health_gives_receipts(upstream_health_of(table, "a")));
-    upstream_health_note_receipt(upstream_health_of(table, "a"));
-    upstream_health_note_receipt(upstream_health_of(table, "a"));
+    upstream_health_note_receipts(upstream_health_of(table, "a"), true);
+    upstream_health_note_receipts(upstream_health_of(table, "a"), true);
     assert_true(upstream_health_gives_receipts(upstream_health_of(table, "a")));
     assert_false(upstream_health_gives_receipts(upstream_health_of(table, "b")));
-    upstream_health_note_receipt(NULL);
+    upstream_health_note_receipts(upstream_health_of(table, "a"), false);
+    assert_false(upstream_health_gives_receipts(upstream_health_of(table, "a")));
+    upstream_health_note_receipts(NULL, true);
     assert_false(upstream_health_gives_receipts(NULL));
     upstream_health_free(table);
 }

@@ -265,10 +265,10 @@ static int set_up(void **state) {
     assert_int_equal(admission_new(&place.config->limits, &place.bridge.admission), 0);
     assert_int_equal(presence_new(&place.bridge.presence), 0);
     assert_int_equal(upstream_health_new(&place.bridge.health), 0);
-    upstream_health_note_receipt(upstream_health_of(place.bridge.health, "default"));
     assert_int_equal(names_new(&place.names), 0);
     names_open_desk(place.names, place.bridge.reactor, &place.bridge.names);
     assert_int_equal(upstream_new(&place.bridge, &place.of_config, NULL, &place.upstream), 0);
+    upstream_health_note_receipts(upstream_health_of(place.bridge.health, "default"), true);
     assert_int_equal(
         presence_open(place.bridge.presence, upstream_backend(place.upstream)->place, &place.list), 0);
     presence_know(place.list);
@@ -450,6 +450,20 @@ static void who_waits_to_be_read_does_not_hold_up_the_end(void **state) {
     assert_string_equal(heard(owing), ".");
     close(owing);
     close(unread);
+}
+
+static void a_service_is_waited_for_as_long_as_a_call_may_take(void **state) {
+    (void)state;
+    int leg;
+    struct page *page = let_in(SERVICE, &leg);
+    call_and_wait(page, 5);
+    go(page);
+    assert_string_equal(heard(leg), "1");
+    time_passes(NAMES_DEBT_MS - 1000);
+    assert_string_equal(heard(leg), "");
+    give_receipt(leg); /* any answer */
+    assert_string_equal(heard(leg), ".");
+    close(leg);
 }
 
 static void the_bridge_may_end_meanwhile(void **state) {
@@ -653,6 +667,7 @@ int main(void) {
         CASE(a_service_has_half_a_second_behind_the_last_message),
         CASE(a_service_that_answers_late_has_read_the_handshake),
         CASE(who_waits_to_be_read_does_not_hold_up_the_end),
+        CASE(a_service_is_waited_for_as_long_as_a_call_may_take),
         CASE(the_bridge_may_end_meanwhile),
         CASE(who_comes_and_goes_stays_for_the_answers_to_those_before_it),
         CASE(a_change_goes_on_when_all_is_read),

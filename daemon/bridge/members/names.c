@@ -8,7 +8,7 @@
 
 #include "bridge/members/name_hash.h"
 
-enum { BUCKETS = 4096, DEBT_MS = 60000 /* as long as answers are waited for */ };
+enum { BUCKETS = 4096 };
 
 /* Of a name that nobody holds just now: who was to have it left before the backend knew. */
 struct names_debt {
@@ -115,7 +115,7 @@ static void keep_debt(struct names *names, const struct names_entry *entry) {
     struct names_debt *kept = malloc(sizeof *kept + size);
     if (kept != NULL) {
         *kept = (struct names_debt){.next = names->debts,
-                                    .until = reactor_now(entry->desk->reactor) + DEBT_MS,
+                                    .until = reactor_now(entry->desk->reactor) + NAMES_DEBT_MS,
                                     .place = entry->place,
                                     .debt = debt};
         memcpy(kept->name, entry->name, size);

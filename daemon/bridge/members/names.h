@@ -10,14 +10,14 @@
  * end, so that nothing which the former has begun is finished behind its back.
  * One newcomer waits for a name at a time. The table is under a lock that is taken at joins and leaves alone; what concerns
  * a session of another reactor is posted to it. Entries are their sessions': the table is bounded as these are. A debt
- * outlives them where nobody was there for it: for a minute, one a name. */
+ * outlives them where nobody was there for it: for an hour, one a name. */
 #ifndef NAMES_H
 #define NAMES_H
 
 #include "daffi/span.h"
 #include "net/reactor.h"
 
-enum { NAMES_TAB_BYTES = 32 };
+enum { NAMES_TAB_BYTES = 32, NAMES_DEBT_MS = 3600000 /* for what is owed to a name to be paid */ };
 
 struct names;
 struct names_entry;

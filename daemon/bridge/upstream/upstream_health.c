@@ -69,9 +69,9 @@ void upstream_health_watch(struct upstream_health *health) {
     }
 }
 
-void upstream_health_note_receipt(struct upstream_health *health) {
-    if (health != NULL && !upstream_health_gives_receipts(health)) {
-        atomic_store(&health->gives_receipts, true);
+void upstream_health_note_receipts(struct upstream_health *health, bool gives) {
+    if (health != NULL && upstream_health_gives_receipts(health) != gives) {
+        atomic_store(&health->gives_receipts, gives);
     }
 }
 

@@ -30,8 +30,8 @@ bool upstream_health_tell(struct upstream_health *health, bool is_up, const char
 enum upstream_state upstream_health_read(const struct upstream_health *health,
                                          char ret_reason[UPSTREAM_HEALTH_REASON_MAX]);
 
-/* It has given a receipt (upstream_receipt.c); whether it ever has. NULL-safe. */
-void upstream_health_note_receipt(struct upstream_health *health);
+/* It has given a receipt (upstream_receipt.c), or is another server now, which has not; whether it ever has. NULL-safe. */
+void upstream_health_note_receipts(struct upstream_health *health, bool gives);
 bool upstream_health_gives_receipts(const struct upstream_health *health);
 
 /* Whether it is as it should be: UP, or not watched and UNKNOWN. */

@@ -14,6 +14,8 @@
 
 enum {
     LINGER_MS = 60000,
+    LINGER_OWED_MS =
+        NAMES_DEBT_MS,         /* where a Service works on: the longest that a call of a page may well take */
     LINGER_ON_TRIAL_MS = 2000, /* where no receipt has ever come */
 };
 
@@ -130,7 +132,8 @@ static bool start_lingering(struct attachment *attachment) {
     struct upstream *upstream = attachment->upstream;
     bool is_owed = attachment->owed > 0 && upstream->lingering < UPSTREAM_LINGERING_MAX;
     bool is_on_trial = !is_owed && !upstream_insists_on_receipts(attachment);
-    uint64_t due = now_of(attachment) + (is_on_trial ? LINGER_ON_TRIAL_MS : LINGER_MS);
+    uint64_t patience = is_owed ? LINGER_OWED_MS : is_on_trial ? LINGER_ON_TRIAL_MS : LINGER_MS;
+    uint64_t due = now_of(attachment) + patience;
     if (attachment->state != ATTACHMENT_OPEN || (!is_owed && !awaits_word(attachment)) ||
         timer_set(timers_of(attachment), &attachment->timer, due) < 0) {
         return false;

@@ -75,6 +75,8 @@ int upstream_new(struct bridge *bridge, const struct config_upstream *config, st
                                          .counters = counters_of_upstream(&bridge->counters, config->name),
                                          .on_unused = on_unused};
     upstream->health = upstream_health_of(bridge->health, config->name);
+    upstream_health_note_receipts(upstream->health,
+                                  false); /* after a reload its name may be another server's */
     upstream->backend.place = (size_t)name_hash(0, daffi_span_text(config->url.text));
     upstream->bridge = bridge;
     upstream->whole = config_hold(bridge->config);

@@ -33,7 +33,7 @@ bool upstream_take_receipt(struct attachment *attachment, const struct daffi_mes
         !own_message_is_receipt(message, daffi_span_text(attachment->name))) {
         return false;
     }
-    upstream_health_note_receipt(attachment->upstream->health);
+    upstream_health_note_receipts(attachment->upstream->health, true);
     attachment->receipts_due--;
     struct attachment *successor = attachment->successor;
     if (attachment->receipts_due == 0 && successor != NULL && successor->awaits_reading) {
