@@ -50,7 +50,7 @@ static void lose(struct attachment *attachment, uint16_t code, const char *what,
         upstream_release_predecessor(attachment->successor);
         return;
     }
-    if (attachment->rejoining && upstream_fail_rejoin(attachment, reason)) {
+    if (attachment->rejoin != REJOIN_NONE && upstream_fail_rejoin(attachment, reason)) {
         return;
     }
     session_on_backend_lost(attachment->session, code, reason);
@@ -78,7 +78,7 @@ static void on_open(void *owner) {
     attachment->state = ATTACHMENT_OPEN;
     attachment->owed += session_take_debt(attachment->session); /* from now on it takes them */
     tell_connect(attachment->upstream, true, "");
-    if (attachment->rejoining) {
+    if (attachment->rejoin != REJOIN_NONE) {
         const struct upstream *upstream = attachment->upstream;
         rejoins_put(upstream->bridge->rejoins, upstream->config->name, session_name(attachment->session),
                     reactor_now(upstream->bridge->reactor));
@@ -91,8 +91,9 @@ static void on_open(void *owner) {
     (void)connection_write_pieces(attachment->connection, pieces, 3);
     own_message_clear(&attachment->greeting);
     struct bridge *bridge = attachment->upstream->bridge;
-    if (attachment->rejoining && timer_set(reactor_timers(bridge->reactor), &attachment->timer,
-                                           reactor_now(bridge->reactor) + connect_ms(attachment)) < 0) {
+    if (attachment->rejoin != REJOIN_NONE &&
+        timer_set(reactor_timers(bridge->reactor), &attachment->timer,
+                  reactor_now(bridge->reactor) + connect_ms(attachment)) < 0) {
         lose(attachment, CLOSE_INTERNAL, "can't be waited for", "the bridge is out of memory");
     }
 }
@@ -124,8 +125,8 @@ static void take_message(struct attachment *attachment, const struct daffi_messa
     if (is_receipt || upstream_is_own_eviction(attachment, message)) {
         return; /* its end follows an eviction at once; what stands before that is still for the session */
     }
-    if (attachment->rejoining) {
-        attachment->rejoining = false;
+    if (attachment->rejoin != REJOIN_NONE) {
+        attachment->rejoin = REJOIN_NONE;
         timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->timer);
         upstream_send_put_by(attachment, attachment);
         session_on_backend_message(attachment->session, message, bytes);
@@ -159,7 +160,7 @@ static ssize_t on_input(void *owner, uint8_t *bytes, size_t length) {
             lose(attachment, CLOSE_INTERNAL, "sent what is no daffi message", fault.text);
             break;
         }
-        if (attachment->rejoining && upstream_hold_answer(attachment)) {
+        if (attachment->rejoin != REJOIN_NONE && upstream_hold_answer(attachment)) {
             break;
         }
         take_message(attachment, &message, daffi_span_of(bytes + at, size));
@@ -281,11 +282,12 @@ static void on_due(struct timer *timer, uint64_t now) {
         (struct attachment *)(void *)((char *)timer - offsetof(struct attachment, timer));
     if (attachment->state == ATTACHMENT_LINGERING) {
         upstream_end_lingering(attachment);
-    } else if (attachment->held) {
+    } else if (attachment->rejoin == REJOIN_HELD) {
         upstream_release_predecessor(attachment);
-    } else if (attachment->awaits_reading && !upstream_insists_on_receipts(attachment->predecessor)) {
+    } else if (attachment->rejoin == REJOIN_READING &&
+               !upstream_insists_on_receipts(attachment->predecessor)) {
         upstream_begin(attachment);
-    } else if (attachment->awaits_reading) {
+    } else if (attachment->rejoin == REJOIN_READING) {
         lose(attachment, CLOSE_TRY_LATER, "is slow", "it has not read yet what the page has sent before");
     } else if (attachment->state == ATTACHMENT_OPEN) {
         lose(attachment, CLOSE_TRY_LATER, "is slow", "it did not answer the new handshake in time");
@@ -319,7 +321,9 @@ static int wait_turn(struct attachment *attachment) {
 }
 
 void upstream_begin(struct attachment *attachment) {
-    attachment->awaits_reading = false;
+    if (attachment->rejoin == REJOIN_READING) {
+        attachment->rejoin = REJOIN_JOINING;
+    }
     timer_clear(reactor_timers(attachment->upstream->bridge->reactor), &attachment->timer);
     int status = wait_turn(attachment);
     if (status < 0) {
@@ -346,7 +350,7 @@ static int attach(struct backend *backend, struct session *session, const struct
     attachment->session = session;
     const struct daffi_message envelope = {
         .uuid = uuid, .return_result = true, .transmitter = daffi_span_text(handshake->members[0].name)};
-    attachment->rejoining = predecessor != NULL;
+    attachment->rejoin = predecessor != NULL ? REJOIN_JOINING : REJOIN_NONE;
     attachment->predecessor = predecessor;
     attachment->name = strdup(handshake->members[0].name);
     int status = attachment->name == NULL
@@ -372,7 +376,7 @@ static int upstream_attach(struct backend *backend, struct session *session,
 static int upstream_rejoin(struct attachment *attachment, const struct daffi_handshake *handshake,
                            uint16_t uuid, struct attachment **ret_attachment) {
     struct attachment *newcomer = NULL;
-    if (attachment->state != ATTACHMENT_OPEN || attachment->rejoining) {
+    if (attachment->state != ATTACHMENT_OPEN || attachment->rejoin != REJOIN_NONE) {
         return -EBUSY;
     }
     int status =
@@ -399,12 +403,12 @@ int upstream_send_now(struct attachment *attachment, struct daffi_span head, str
 }
 
 static int upstream_send(struct attachment *attachment, struct daffi_span head, struct daffi_span payload) {
-    return attachment->rejoining ? upstream_put_by(attachment, head, payload)
-                                 : upstream_send_now(attachment, head, payload);
+    return attachment->rejoin != REJOIN_NONE ? upstream_put_by(attachment, head, payload)
+                                             : upstream_send_now(attachment, head, payload);
 }
 
 static bool upstream_is_congested(const struct attachment *attachment) {
-    return attachment->rejoining ||
+    return attachment->rejoin != REJOIN_NONE ||
            (attachment->state == ATTACHMENT_OPEN && connection_is_congested(attachment->connection));
 }
 

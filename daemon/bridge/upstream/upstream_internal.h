@@ -36,6 +36,24 @@ enum attachment_state {
     ATTACHMENT_ENDING,    /* detached, or lost: the session is not told anything any more */
 };
 
+/* How far one is that joins in the place of another of the same session: see upstream_rejoin.c. */
+enum rejoin {
+    REJOIN_NONE,
+    REJOIN_READING, /* WAITING: for what its predecessor has sent to have been read by the other side */
+    REJOIN_JOINING, /* on its way to its own answer */
+    REJOIN_HELD,    /* OPEN: that answer waits for the predecessor's end */
+};
+
+/* Of one that is detached: see upstream_leave.c. */
+struct leaving {
+    struct names_entry name;         /* its own, until a newcomer has it, or the end */
+    bool keeps_name;                 /* a newcomer has to wait: what was sent may be unread */
+    bool is_asked;                   /* for the receipt which tells that */
+    struct timer reading;            /* a Service will have read all; while its name is kept */
+    size_t *counted_in;              /* LINGERING: one of the upstream's numbers */
+    struct attachment *next, **link; /* LINGERING: in the upstream's list */
+};
+
 struct attachment {
     struct reactor_retired retired;
     enum attachment_state state;
@@ -47,24 +65,17 @@ struct attachment {
     struct own_message greeting;    /* the handshake, until it has been queued */
     enum daffi_handshake_type type; /* of the other side: CLIENT until it has said so */
     size_t owed; /* answers of a Service to calls of the session, and of those who had its name before */
-    bool is_owed_last;            /* one of them to what was sent last */
-    bool is_over;                 /* the other side has ended it */
-    uint64_t sent_at;             /* ms: when something was sent last */
-    struct names_entry kept_name; /* detached: its name, until a newcomer has it, or the end */
-    bool keeps_name;              /* a newcomer has to wait: what was sent may be unread */
-    bool is_asked;                /* for the receipt which tells that */
-    unsigned receipts_due;        /* of all that were asked for */
-    size_t *counted_in;           /* LINGERING: one of the upstream's numbers */
-    struct attachment *next_leaving, **leaving_link; /* LINGERING: in the upstream's list */
-    struct timer reading; /* of a Service that will have read all, while its name is kept */
-    struct timer timer;   /* WAITING, LINGERING; OPEN while rejoining */
-    bool rejoining;       /* in the place of another of the same name, not yet answered */
-    struct buffer put_by; /* what the session has sent meanwhile */
-    bool awaits_reading;  /* WAITING: for its predecessor's messages to have been read by the other side */
-    bool held;            /* its answer waits for the other's end */
-    struct attachment *predecessor; /* that other one, which still serves; or NULL */
-    struct attachment *successor;   /* the one that is to take its place, or NULL */
+    bool is_owed_last;              /* one of them to what was sent last */
+    uint64_t sent_at;               /* ms: when something was sent last */
+    unsigned receipts_due;          /* of those that were asked for */
+    bool is_over;                   /* the other side has ended it */
+    struct timer timer;             /* WAITING, LINGERING; OPEN while rejoining */
     const char *refusal;            /* WAITING: static, why it is never its turn; or NULL */
+    enum rejoin rejoin;             /* in the place of its predecessor */
+    struct buffer put_by;           /* what the session has sent while it rejoins */
+    struct attachment *predecessor; /* of the same session, and serves still; or NULL */
+    struct attachment *successor;   /* the one that is to take its place, or NULL */
+    struct leaving leaving;
 };
 
 /* Whether it is there, as its watcher has found; and, where it is not watched, as connects of sessions have. */

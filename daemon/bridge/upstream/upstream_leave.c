@@ -30,21 +30,21 @@ static uint64_t now_of(const struct attachment *attachment) {
 /* -- the name -- */
 
 static void release_name(struct attachment *attachment) {
-    timer_clear(timers_of(attachment), &attachment->reading);
-    attachment->keeps_name = false;
-    names_leave(&attachment->kept_name);
+    timer_clear(timers_of(attachment), &attachment->leaving.reading);
+    attachment->leaving.keeps_name = false;
+    names_leave(&attachment->leaving.name);
 }
 
 /* All is read; what is owed goes with the name. */
 static void yield_name(struct attachment *attachment) {
-    attachment->keeps_name = false;
-    names_owe(&attachment->kept_name, attachment->owed);
-    names_yield(&attachment->kept_name);
+    attachment->leaving.keeps_name = false;
+    names_owe(&attachment->leaving.name, attachment->owed);
+    names_yield(&attachment->leaving.name);
 }
 
 static void on_read(struct timer *timer, uint64_t now) {
     (void)now;
-    yield_name((struct attachment *)(void *)((char *)timer - offsetof(struct attachment, reading)));
+    yield_name((struct attachment *)(void *)((char *)timer - offsetof(struct attachment, leaving.reading)));
 }
 
 /* Nobody reads it, or a bridge that ends lets nobody in. */
@@ -56,8 +56,9 @@ static bool is_beyond_reading(const struct attachment *attachment) {
 /* Whether a Service needs more time to read: then it gets that, up to on_read. */
 static bool give_time(struct attachment *attachment) {
     const uint64_t due = upstream_service_reads_by(attachment);
-    attachment->reading.on_due = on_read;
-    return due > now_of(attachment) && timer_set(timers_of(attachment), &attachment->reading, due) == 0;
+    attachment->leaving.reading.on_due = on_read;
+    return due > now_of(attachment) &&
+           timer_set(timers_of(attachment), &attachment->leaving.reading, due) == 0;
 }
 
 /* The server is about to tell that it has left: until then it is not in its own page's way. */
@@ -78,11 +79,11 @@ static void keep_name(struct attachment *attachment, struct names_entry *claim) 
     if (attachment->type == DAFFI_TYPE_CLIENT) { /* the session itself does not know whether it was let in */
         expect_leave(attachment);
     }
-    attachment->kept_name =
+    attachment->leaving.name =
         (struct names_entry){.name = attachment->name, .place = claim->place, .is_page = claim->is_page};
-    memcpy(attachment->kept_name.tab, claim->tab, sizeof claim->tab);
-    names_hand_over(claim, &attachment->kept_name);
-    attachment->keeps_name = attachment->kept_name.state == NAMES_HOLDING;
+    memcpy(attachment->leaving.name.tab, claim->tab, sizeof claim->tab);
+    names_hand_over(claim, &attachment->leaving.name);
+    attachment->leaving.keeps_name = attachment->leaving.name.state == NAMES_HOLDING;
     if (has_read) {
         yield_name(attachment);
     }
@@ -92,11 +93,11 @@ static void keep_name(struct attachment *attachment, struct names_entry *claim) 
 
 /* For a receipt, or for the answer to its handshake: until that, nobody knows what the other side is. */
 static bool awaits_word(const struct attachment *attachment) {
-    return attachment->keeps_name && attachment->reading.place == 0;
+    return attachment->leaving.keeps_name && attachment->leaving.reading.place == 0;
 }
 
 static void ask(struct attachment *attachment) {
-    attachment->is_asked = true;
+    attachment->leaving.is_asked = true;
     if (upstream_ask_receipt(attachment) < 0) {
         release_name(attachment);
     }
@@ -104,10 +105,10 @@ static void ask(struct attachment *attachment) {
 
 static void stop_lingering(struct attachment *attachment) {
     attachment->state = ATTACHMENT_ENDING;
-    (*attachment->counted_in)--;
-    *attachment->leaving_link = attachment->next_leaving;
-    if (attachment->next_leaving != NULL) {
-        attachment->next_leaving->leaving_link = attachment->leaving_link;
+    (*attachment->leaving.counted_in)--;
+    *attachment->leaving.link = attachment->leaving.next;
+    if (attachment->leaving.next != NULL) {
+        attachment->leaving.next->leaving.link = attachment->leaving.link;
     }
     timer_clear(timers_of(attachment), &attachment->timer);
 }
@@ -120,7 +121,7 @@ void upstream_end_lingering(struct attachment *attachment) {
 void upstream_end_unread(struct upstream *upstream) {
     for (struct attachment *attachment = upstream->leaving, *next = NULL; attachment != NULL;
          attachment = next) {
-        next = attachment->next_leaving;
+        next = attachment->leaving.next;
         if (attachment->owed == 0) {
             upstream_end_lingering(attachment);
         }
@@ -139,12 +140,12 @@ static bool start_lingering(struct attachment *attachment) {
         return false;
     }
     attachment->state = ATTACHMENT_LINGERING;
-    attachment->counted_in = is_owed ? &upstream->lingering : &upstream->unread;
-    (*attachment->counted_in)++;
-    attachment->leaving_link = &upstream->leaving;
-    attachment->next_leaving = upstream->leaving;
+    attachment->leaving.counted_in = is_owed ? &upstream->lingering : &upstream->unread;
+    (*attachment->leaving.counted_in)++;
+    attachment->leaving.link = &upstream->leaving;
+    attachment->leaving.next = upstream->leaving;
     if (upstream->leaving != NULL) {
-        upstream->leaving->leaving_link = &attachment->next_leaving;
+        upstream->leaving->leaving.link = &attachment->leaving.next;
     }
     upstream->leaving = attachment;
     if (awaits_word(attachment) && attachment->type == DAFFI_TYPE_ROUTER) {
@@ -161,7 +162,7 @@ static void take_word(struct attachment *attachment, const struct daffi_message 
         }
         break;
     case DAFFI_TYPE_ROUTER:
-        if (!attachment->is_asked) {
+        if (!attachment->leaving.is_asked) {
             ask(attachment);
         } else if (attachment->receipts_due == 0) {
             expect_leave(attachment); /* anew: it may have waited for long */
@@ -180,7 +181,7 @@ void upstream_take_while_lingering(struct attachment *attachment, const struct d
     if (awaits_word(attachment)) {
         take_word(attachment, message);
     }
-    names_owe(&attachment->kept_name, attachment->owed);
+    names_owe(&attachment->leaving.name, attachment->owed);
     if (attachment->owed == 0 && !awaits_word(attachment)) {
         upstream_end_lingering(attachment);
     }
@@ -226,10 +227,10 @@ void upstream_detach(struct attachment *attachment, enum backend_leaving how, st
         holder->owed +=
             holder == attachment ? predecessor->owed : 0; /* a Service answers whoever has the name */
     }
-    attachment->rejoining = false;
+    const bool is_held = attachment->rejoin == REJOIN_HELD;
+    attachment->rejoin = REJOIN_NONE;
     upstream_send_put_by(attachment, holder);
-    if (attachment->held) {
-        attachment->held = false;
+    if (is_held) {
         connection_resume(attachment->connection);
     }
     keep_name(holder, claim);

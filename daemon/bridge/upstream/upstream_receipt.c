@@ -36,7 +36,7 @@ bool upstream_take_receipt(struct attachment *attachment, const struct daffi_mes
     upstream_health_note_receipts(attachment->upstream->health, true);
     attachment->receipts_due--;
     struct attachment *successor = attachment->successor;
-    if (attachment->receipts_due == 0 && successor != NULL && successor->awaits_reading) {
+    if (attachment->receipts_due == 0 && successor != NULL && successor->rejoin == REJOIN_READING) {
         upstream_begin(successor);
     }
     return true;

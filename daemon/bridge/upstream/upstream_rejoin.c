@@ -29,7 +29,7 @@ int upstream_wait_for_predecessor(struct attachment *attachment) {
     int status = timer_set(reactor_timers(reactor), &attachment->timer, due);
     if (status == 0) {
         attachment->state = ATTACHMENT_WAITING;
-        attachment->awaits_reading = true;
+        attachment->rejoin = REJOIN_READING;
     }
     return status;
 }
@@ -73,10 +73,10 @@ void upstream_release_predecessor(struct attachment *attachment) {
     predecessor->owed = 0;
     predecessor->successor = NULL;
     upstream_let_go(predecessor);
-    if (attachment->held) {
-        attachment->held = false;
+    if (attachment->rejoin == REJOIN_HELD) {
+        attachment->rejoin = REJOIN_JOINING;
         connection_resume(attachment->connection);
-    } else if (attachment->awaits_reading) {
+    } else if (attachment->rejoin == REJOIN_READING) {
         upstream_begin(attachment);
     }
 }
@@ -96,14 +96,14 @@ bool upstream_fail_rejoin(struct attachment *attachment, const char *reason) {
 
 bool upstream_hold_answer(struct attachment *attachment) {
     struct reactor *reactor = attachment->upstream->bridge->reactor;
-    if (attachment->predecessor == NULL || attachment->held) {
-        return attachment->held;
+    if (attachment->predecessor == NULL || attachment->rejoin == REJOIN_HELD) {
+        return attachment->rejoin == REJOIN_HELD;
     }
     if (timer_set(reactor_timers(reactor), &attachment->timer, reactor_now(reactor) + PREDECESSOR_MS) < 0) {
         upstream_release_predecessor(attachment);
         return false;
     }
-    attachment->held = true;
+    attachment->rejoin = REJOIN_HELD;
     connection_pause(attachment->connection);
     return true;
 }
