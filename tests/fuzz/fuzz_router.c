@@ -9,6 +9,7 @@
 
 #include "bridge/router/router.h"
 #include "bridge/router/router_branch.h"
+#include "bridge/session/own_message.h"
 #include "config/config_patterns.h"
 #include "ops/log.h"
 
@@ -142,6 +143,8 @@ static void take_message(struct peer *peer, const struct daffi_message *message)
         require(take_change(peer, message->uuid));
     } else if (message->flag == DAFFI_ERROR && take_change(peer, message->uuid)) {
         require(is_page(peer)); /* it was refused */
+    } else if (own_message_is_receipt(message, daffi_span_text(peer->name))) {
+        require(!is_page(peer)); /* it has asked for it */
     } else if (message->flag == DAFFI_RESPONSE || message->flag == DAFFI_ERROR) {
         take_answer(peer, message);
     }

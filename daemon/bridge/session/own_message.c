@@ -83,17 +83,20 @@ int own_message_event(const struct daffi_message *envelope, const struct daffi_e
     return status < 0 ? status : finish(envelope, DAFFI_EVENTS, payload, length, ret_message);
 }
 
+static const char RECEIPT[] = "daffi-bridge-receipt"; /* no function is called so */
+
 int own_message_receipt(struct daffi_span name, struct own_message *ret_message) {
     static const char nothing[] = "{\"args\":[null],\"kwargs\":{}}";
-    const struct daffi_message envelope = {.transmitter = name, .receiver = name};
+    const struct daffi_message envelope = {
+        .transmitter = name, .receiver = name, .function = daffi_span_text(RECEIPT)};
     char *payload = strdup(nothing);
     return payload == NULL ? -ENOMEM
                            : finish(&envelope, DAFFI_RESPONSE, payload, sizeof nothing - 1, ret_message);
 }
 
 bool own_message_is_receipt(const struct daffi_message *message, struct daffi_span name) {
-    /* What answers a call of a member to itself looks alike but for the id. */
-    return message->flag == DAFFI_RESPONSE && message->uuid == 0 && message->decoder == DAFFI_JSON &&
+    /* What answers a call of a member to itself looks alike but for the function. */
+    return message->flag == DAFFI_RESPONSE && daffi_span_equal(message->function, daffi_span_text(RECEIPT)) &&
            daffi_span_equal(message->transmitter, name) && daffi_span_equal(message->receiver, name);
 }
 

@@ -27,7 +27,7 @@ int own_message_event(const struct daffi_message *envelope, const struct daffi_e
                       struct own_message *ret_message);
 
 /* The member `name`'s request for a receipt, and the receipt: an answer to nobody's question, which a Router sends back to it when
- * it has read all before it. A Service does not bear one. No call has its id, 0. */
+ * it has read all before it. A Service does not bear one. It bears the name of a function that there is not. */
 int own_message_receipt(struct daffi_span name, struct own_message *ret_message);
 bool own_message_is_receipt(const struct daffi_message *message, struct daffi_span name);
 
