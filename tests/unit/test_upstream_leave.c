@@ -656,6 +656,48 @@ static void who_has_asked_for_a_change_has_no_way_back(void **state) {
     close(second);
 }
 
+/* It is reset, as when its server dies before it has read what has come: closed with something unread. */
+static void who_loses_its_second_connection_ends_alone(void **state) {
+    (void)state;
+    for (int answered = 0; answered < 2; answered++) {
+        int leg, second;
+        struct page *page = change(ROUTER, &leg);
+        call(page);
+        give_receipt(leg);
+        second = next_leg();
+        assert_true(second >= 0);
+        if (answered > 0) {
+            welcome(second, ROUTER, 9); /* waits for the end of the first one */
+        }
+        close(second);
+        turn();
+        assert_int_equal(page->closed_with, 1012);
+        go(page);
+        assert_string_equal(heard(leg),
+                            "2."); /* the call goes nowhere: that way it might come behind an eviction */
+        close(leg);
+    }
+}
+
+static void who_loses_its_second_connection_is_answered_by_the_first(void **state) {
+    (void)state;
+    int leg, second;
+    struct page *page = let_in(SERVICE, &leg);
+    call_and_wait(page, 5);
+    shake(page, 9, "[\"f\"]");
+    time_passes(500);
+    second = next_leg();
+    close(second);
+    turn();
+    assert_int_equal(page->closed_with, 1012);
+    go(page);
+    assert_string_equal(heard(leg), "1");
+    give_receipt(leg);
+    assert_string_equal(heard(leg), ".");
+    time_passes(NAMES_DEBT_MS);
+    close(leg);
+}
+
 int main(void) {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -677,6 +719,8 @@ int main(void) {
         CASE(who_leaves_as_its_change_is_with_the_router_is_read_to_the_end),
         CASE(who_leaves_as_its_change_is_with_a_service_stays_for_its_answers),
         CASE(who_has_asked_for_a_change_has_no_way_back),
+        CASE(who_loses_its_second_connection_ends_alone),
+        CASE(who_loses_its_second_connection_is_answered_by_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

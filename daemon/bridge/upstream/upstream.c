@@ -390,7 +390,7 @@ static int upstream_rejoin(struct attachment *attachment, const struct daffi_han
 }
 
 int upstream_send_now(struct attachment *attachment, struct daffi_span head, struct daffi_span payload) {
-    if (attachment->state != ATTACHMENT_OPEN) {
+    if (attachment->state != ATTACHMENT_OPEN || attachment->connection == NULL) {
         return -EPIPE;
     }
     attachment->sent_at = reactor_now(attachment->upstream->bridge->reactor);

@@ -135,7 +135,9 @@ static bool start_lingering(struct attachment *attachment) {
     bool is_on_trial = !is_owed && !upstream_insists_on_receipts(attachment);
     uint64_t patience = is_owed ? LINGER_OWED_MS : is_on_trial ? LINGER_ON_TRIAL_MS : LINGER_MS;
     uint64_t due = now_of(attachment) + patience;
-    if (attachment->state != ATTACHMENT_OPEN || (!is_owed && !awaits_word(attachment)) ||
+    bool is_there =
+        attachment->state == ATTACHMENT_OPEN && attachment->connection != NULL && !attachment->is_over;
+    if (!is_there || (!is_owed && !awaits_word(attachment)) ||
         timer_set(timers_of(attachment), &attachment->timer, due) < 0) {
         return false;
     }
@@ -230,7 +232,7 @@ void upstream_detach(struct attachment *attachment, enum backend_leaving how, st
     const bool is_held = attachment->rejoin == REJOIN_HELD;
     attachment->rejoin = REJOIN_NONE;
     upstream_send_put_by(attachment, holder);
-    if (is_held) {
+    if (is_held && attachment->connection != NULL) { /* it may be its end that has ended the session */
         connection_resume(attachment->connection);
     }
     keep_name(holder, claim);
