@@ -641,6 +641,31 @@ static void who_leaves_as_its_change_is_with_a_service_stays_for_its_answers(voi
     close(second);
 }
 
+static void a_service_that_is_late_has_its_time_from_then_on(void **state) {
+    (void)state;
+    int leg, second, next;
+    struct page *page = let_in(SERVICE, &leg);
+    shake(page, 9, "[\"f\"]");
+    call(page);
+    time_passes(500);
+    second = next_leg();
+    assert_string_equal(heard(second), "0");
+    go(page);
+    assert_string_equal(heard(second), "1");
+    time_passes(1000);
+    welcome(second, SERVICE, 9);
+    struct page *newcomer = begin_page();
+    time_passes(499);
+    assert_int_equal(next_leg(), -1);
+    time_passes(1);
+    next = next_leg();
+    assert_true(next >= 0);
+    go(newcomer);
+    close(leg);
+    close(second);
+    close(next);
+}
+
 /* The Router evicts the first connection when it comes to read the handshake: nothing may be on its way there then. */
 static void who_has_asked_for_a_change_has_no_way_back(void **state) {
     (void)state;
@@ -718,6 +743,7 @@ int main(void) {
         CASE(who_leaves_as_its_change_waits_is_read_to_the_end),
         CASE(who_leaves_as_its_change_is_with_the_router_is_read_to_the_end),
         CASE(who_leaves_as_its_change_is_with_a_service_stays_for_its_answers),
+        CASE(a_service_that_is_late_has_its_time_from_then_on),
         CASE(who_has_asked_for_a_change_has_no_way_back),
         CASE(who_loses_its_second_connection_ends_alone),
         CASE(who_loses_its_second_connection_is_answered_by_the_first),

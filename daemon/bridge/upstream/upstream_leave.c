@@ -172,6 +172,8 @@ static void take_word(struct attachment *attachment, const struct daffi_message 
         }
         break;
     case DAFFI_TYPE_SERVICE:
+        /* What was sent behind the handshake it begins to read now. */
+        attachment->sent_at = attachment->sent_at == 0 ? 0 : now_of(attachment);
         if (!give_time(attachment)) {
             yield_name(attachment);
         }
