@@ -617,6 +617,29 @@ static void who_leaves_as_its_change_is_with_the_router_is_read_to_the_end(void 
     close(next);
 }
 
+static void a_router_owes_nothing(void **state) {
+    (void)state;
+    int leg, second, next;
+    struct page *page = change(ROUTER, &leg);
+    call_and_wait(page, 5);
+    give_receipt(leg);
+    second = next_leg();
+    assert_string_equal(heard(second), "0");
+    go(page);
+    assert_string_equal(heard(second), "1");
+    welcome(second, ROUTER, 9);
+    assert_string_equal(heard(second), "2");
+    time_passes(60000);
+    time_passes(1000); /* the connection's goodbye */
+    page = begin_page();
+    next = next_leg();
+    assert_true(next >= 0);
+    go(page);
+    close(leg);
+    close(second);
+    close(next);
+}
+
 /* Those to what both connections have asked. */
 static void who_leaves_as_its_change_is_with_a_service_stays_for_its_answers(void **state) {
     (void)state;
@@ -742,6 +765,7 @@ int main(void) {
         CASE(a_change_for_which_memory_ends_leaves_nothing),
         CASE(who_leaves_as_its_change_waits_is_read_to_the_end),
         CASE(who_leaves_as_its_change_is_with_the_router_is_read_to_the_end),
+        CASE(a_router_owes_nothing),
         CASE(who_leaves_as_its_change_is_with_a_service_stays_for_its_answers),
         CASE(a_service_that_is_late_has_its_time_from_then_on),
         CASE(who_has_asked_for_a_change_has_no_way_back),

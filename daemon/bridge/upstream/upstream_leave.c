@@ -128,13 +128,18 @@ void upstream_end_unread(struct upstream *upstream) {
     }
 }
 
+static uint64_t patience_of(const struct attachment *attachment, bool is_owed) {
+    if (is_owed) {
+        return LINGER_OWED_MS;
+    }
+    return upstream_insists_on_receipts(attachment) ? LINGER_MS : LINGER_ON_TRIAL_MS;
+}
+
 /* Whether the connection stays for what is still to come. */
 static bool start_lingering(struct attachment *attachment) {
     struct upstream *upstream = attachment->upstream;
     bool is_owed = attachment->owed > 0 && upstream->lingering < UPSTREAM_LINGERING_MAX;
-    bool is_on_trial = !is_owed && !upstream_insists_on_receipts(attachment);
-    uint64_t patience = is_owed ? LINGER_OWED_MS : is_on_trial ? LINGER_ON_TRIAL_MS : LINGER_MS;
-    uint64_t due = now_of(attachment) + patience;
+    uint64_t due = now_of(attachment) + patience_of(attachment, is_owed);
     bool is_there =
         attachment->state == ATTACHMENT_OPEN && attachment->connection != NULL && !attachment->is_over;
     if (!is_there || (!is_owed && !awaits_word(attachment)) ||
@@ -156,6 +161,19 @@ static bool start_lingering(struct attachment *attachment) {
     return true;
 }
 
+/* It might have been a Service that owes answers, and is a Router. */
+static void wait_as_unread(struct attachment *attachment) {
+    struct upstream *upstream = attachment->upstream;
+    if (attachment->leaving.counted_in == &upstream->lingering) {
+        upstream->lingering--;
+        upstream->unread++;
+        attachment->leaving.counted_in = &upstream->unread;
+        /* It is set: there is room for it. */
+        (void)timer_set(timers_of(attachment), &attachment->timer,
+                        now_of(attachment) + patience_of(attachment, false));
+    }
+}
+
 static void take_word(struct attachment *attachment, const struct daffi_message *message) {
     switch (attachment->type) {
     case DAFFI_TYPE_CLIENT:
@@ -165,6 +183,7 @@ static void take_word(struct attachment *attachment, const struct daffi_message 
         break;
     case DAFFI_TYPE_ROUTER:
         if (!attachment->leaving.is_asked) {
+            wait_as_unread(attachment);
             ask(attachment);
         } else if (attachment->receipts_due == 0) {
             expect_leave(attachment); /* anew: it may have waited for long */
