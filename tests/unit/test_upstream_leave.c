@@ -515,6 +515,24 @@ static void who_comes_and_goes_stays_for_the_answers_to_those_before_it(void **s
     close(leg);
 }
 
+static void what_is_answered_before_the_next_is_there_is_not_owed_to_it(void **state) {
+    (void)state;
+    int leg, next;
+    struct page *page = let_in(SERVICE, &leg);
+    call_and_wait(page, 5);
+    assert_string_equal(heard(leg), "1");
+    time_passes(500);
+    go(page);
+    go(begin_page()); /* before it had a connection */
+    give_receipt(leg);
+    assert_string_equal(heard(leg), ".");
+    page = let_in(SERVICE, &next);
+    go(page);
+    assert_string_equal(heard(next), ".");
+    close(leg);
+    close(next);
+}
+
 /* A page that is about to change its functions, where the Router has not read yet what it sent before. */
 static struct page *change(const char *as, int *ret_leg) {
     struct page *page = let_in(as, ret_leg);
@@ -760,6 +778,7 @@ int main(void) {
         CASE(a_service_is_waited_for_as_long_as_a_call_may_take),
         CASE(the_bridge_may_end_meanwhile),
         CASE(who_comes_and_goes_stays_for_the_answers_to_those_before_it),
+        CASE(what_is_answered_before_the_next_is_there_is_not_owed_to_it),
         CASE(a_change_goes_on_when_all_is_read),
         CASE(a_change_waits_for_a_service_as_well),
         CASE(a_change_for_which_memory_ends_leaves_nothing),
