@@ -707,6 +707,25 @@ static void a_service_that_is_late_has_its_time_from_then_on(void **state) {
     close(next);
 }
 
+static void what_the_first_connection_is_answered_the_second_is_not_owed(void **state) {
+    (void)state;
+    int leg, second;
+    struct page *page = let_in(SERVICE, &leg);
+    call_and_wait(page, 5);
+    shake(page, 9, "[\"f\"]");
+    assert_string_equal(heard(leg), "1");
+    time_passes(500);
+    second = next_leg();
+    assert_string_equal(heard(second), "0");
+    go(page);
+    give_receipt(leg); /* before the Service has come to the second one */
+    assert_string_equal(heard(leg), ".");
+    close(leg);
+    welcome(second, SERVICE, 9);
+    assert_string_equal(heard(second), ".");
+    close(second);
+}
+
 /* The Router evicts the first connection when it comes to read the handshake: nothing may be on its way there then. */
 static void who_has_asked_for_a_change_has_no_way_back(void **state) {
     (void)state;
@@ -786,6 +805,7 @@ int main(void) {
         CASE(who_leaves_as_its_change_is_with_the_router_is_read_to_the_end),
         CASE(a_router_owes_nothing),
         CASE(who_leaves_as_its_change_is_with_a_service_stays_for_its_answers),
+        CASE(what_the_first_connection_is_answered_the_second_is_not_owed),
         CASE(a_service_that_is_late_has_its_time_from_then_on),
         CASE(who_has_asked_for_a_change_has_no_way_back),
         CASE(who_loses_its_second_connection_ends_alone),

@@ -116,6 +116,9 @@ static void take_message(struct attachment *attachment, const struct daffi_messa
     }
     if ((message->flag == DAFFI_RESPONSE || message->flag == DAFFI_ERROR) && attachment->owed > 0) {
         attachment->owed--;
+        if (attachment->state == ATTACHMENT_LINGERING) {
+            upstream_pay_successor(attachment);
+        }
     }
     bool is_receipt = upstream_take_receipt(attachment, message);
     if (attachment->state == ATTACHMENT_LINGERING) {

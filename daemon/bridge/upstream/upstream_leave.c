@@ -210,6 +210,30 @@ void upstream_take_while_lingering(struct attachment *attachment, const struct d
     }
 }
 
+void upstream_pay_successor(struct attachment *attachment) {
+    struct attachment *successor = attachment->successor;
+    if (successor == NULL || successor->owed == 0) {
+        return;
+    }
+    successor->owed--;
+    names_owe(&successor->leaving.name, successor->owed);
+    if (successor->state == ATTACHMENT_LINGERING && successor->owed == 0 && !awaits_word(successor)) {
+        upstream_end_lingering(successor);
+    }
+}
+
+/* Of two of one session that both wait the answers come to the first one until the Service has read the second one's handshake. */
+static void part(struct attachment *attachment) {
+    if (attachment->predecessor != NULL) {
+        attachment->predecessor->successor = NULL;
+        attachment->predecessor = NULL;
+    }
+    if (attachment->successor != NULL) {
+        attachment->successor->predecessor = NULL;
+        attachment->successor = NULL;
+    }
+}
+
 /* Where it was cut amid what it had sent, the Router reads on for a while: its own word is waited for then. */
 void upstream_forget_leaving(struct attachment *attachment) {
     const struct upstream *upstream = attachment->upstream;
@@ -220,6 +244,9 @@ void upstream_forget_leaving(struct attachment *attachment) {
     release_name(attachment);
     if (attachment->state == ATTACHMENT_LINGERING) {
         stop_lingering(attachment);
+    }
+    if (attachment->state == ATTACHMENT_ENDING) {
+        part(attachment);
     }
 }
 
@@ -244,11 +271,8 @@ void upstream_detach(struct attachment *attachment, enum backend_leaving how, st
     /* The one that joins in place of the other has the name as soon as it has asked for it. */
     struct attachment *holder =
         predecessor != NULL && attachment->state != ATTACHMENT_OPEN ? predecessor : attachment;
-    if (predecessor != NULL) {
-        predecessor->successor = NULL; /* it may outlive this one, for what it waits for */
-        attachment->predecessor = NULL;
-        holder->owed +=
-            holder == attachment ? predecessor->owed : 0; /* a Service answers whoever has the name */
+    if (predecessor != NULL && holder == attachment) {
+        holder->owed += predecessor->owed; /* a Service answers whoever has the name */
     }
     const bool is_held = attachment->rejoin == REJOIN_HELD;
     attachment->rejoin = REJOIN_NONE;
@@ -261,4 +285,7 @@ void upstream_detach(struct attachment *attachment, enum backend_leaving how, st
         upstream_let_go(predecessor);
     }
     upstream_let_go(attachment);
+    if (holder != attachment || attachment->state != ATTACHMENT_LINGERING) {
+        part(attachment); /* the first one may outlive this one, for what it waits for */
+    }
 }
