@@ -533,6 +533,24 @@ static void what_is_answered_before_the_next_is_there_is_not_owed_to_it(void **s
     close(next);
 }
 
+static void who_comes_after_the_end_of_a_service_is_owed_nothing(void **state) {
+    (void)state;
+    int leg, next;
+    struct page *page = let_in(SERVICE, &leg);
+    call_and_wait(page, 5);
+    call_and_wait(page, 6);
+    assert_string_equal(heard(leg), "11");
+    go(page);
+    page = begin_page();
+    give_receipt(leg);
+    close(leg);
+    next = next_leg();
+    welcome(next, SERVICE, 1);
+    go(page);
+    assert_string_equal(heard(next), "0.");
+    close(next);
+}
+
 /* A page that is about to change its functions, where the Router has not read yet what it sent before. */
 static struct page *change(const char *as, int *ret_leg) {
     struct page *page = let_in(as, ret_leg);
@@ -798,6 +816,7 @@ int main(void) {
         CASE(the_bridge_may_end_meanwhile),
         CASE(who_comes_and_goes_stays_for_the_answers_to_those_before_it),
         CASE(what_is_answered_before_the_next_is_there_is_not_owed_to_it),
+        CASE(who_comes_after_the_end_of_a_service_is_owed_nothing),
         CASE(a_change_goes_on_when_all_is_read),
         CASE(a_change_waits_for_a_service_as_well),
         CASE(a_change_for_which_memory_ends_leaves_nothing),

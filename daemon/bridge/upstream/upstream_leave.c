@@ -115,6 +115,7 @@ static void stop_lingering(struct attachment *attachment) {
 
 void upstream_end_lingering(struct attachment *attachment) {
     stop_lingering(attachment);
+    names_owe(&attachment->leaving.name, attachment->owed); /* nothing where the other side has ended it */
     connection_close(attachment->connection, BRIDGE_GOODBYE_MS);
 }
 
