@@ -276,11 +276,37 @@ static void an_heir_that_yields_is_in_nobody_s_way(void **state) {
     assert_int_equal(claim(stranger, 1), 0);
     assert_int_equal(stranger->entry.debt, 2);
     assert_int_equal(heir->entry.state, NAMES_AWAY);
-    names_owe(&heir->entry, 1);
+    names_owe(&heir->entry, 1); /* it is there still, and has been answered */
+    assert_int_equal(names_take_debt(&stranger->entry), 1);
+    names_owe(&heir->entry, 0);
     go(heir);
     assert_int_equal(stranger->entry.state, NAMES_HOLDING);
-    assert_int_equal(stranger->entry.debt, 2);
+    assert_int_equal(stranger->entry.debt, 0);
     go(stranger);
+}
+
+static void an_heir_has_its_name_back_where_the_next_was_never_there(void **state) {
+    (void)state;
+    struct guest *former = guest_new("a", TAB), *hasty = guest_new("a", TAB), *waiting = native_new(),
+                 *next = guest_new("a", TAB);
+    assert_int_equal(claim(former, 0), 0);
+    struct guest *heir = heir_of(former);
+    names_owe(&heir->entry, 2);
+    names_yield(&heir->entry);
+    assert_int_equal(claim(hasty, 1), 0);
+    assert_int_equal(claim(waiting, 0), -EINPROGRESS);
+    go(hasty);
+    turn();
+    assert_int_equal(waiting->heard, NAMES_GRANTED);
+    names_owe(&heir->entry, 1);
+    assert_int_equal(waiting->entry.debt, 1);
+    go(waiting);
+    assert_int_equal(heir->entry.state, NAMES_HOLDING);
+    names_owe(&heir->entry, 0);
+    go(heir);
+    assert_int_equal(claim(next, 0), 0);
+    assert_int_equal(next->entry.debt, 0);
+    go(next);
 }
 
 static void a_debt_waits_for_who_comes_next(void **state) {
@@ -358,6 +384,7 @@ int main(void) {
         TEST(who_waits_for_a_holder_waits_for_its_heir),
         TEST(an_heir_is_asked_nothing_and_anybody_may_wait_for_it),
         TEST(an_heir_that_yields_is_in_nobody_s_way),
+        TEST(an_heir_has_its_name_back_where_the_next_was_never_there),
         TEST(a_debt_waits_for_who_comes_next),
         TEST(who_waits_for_an_heir_gets_its_debt),
         TEST(who_holds_no_name_has_no_heir),

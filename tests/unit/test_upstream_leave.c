@@ -515,6 +515,42 @@ static void who_comes_and_goes_stays_for_the_answers_to_those_before_it(void **s
     close(leg);
 }
 
+static void what_is_answered_before_the_next_is_there_is_not_owed_to_it(void **state) {
+    (void)state;
+    int leg, next;
+    struct page *page = let_in(SERVICE, &leg);
+    call_and_wait(page, 5);
+    assert_string_equal(heard(leg), "1");
+    time_passes(500);
+    go(page);
+    go(begin_page()); /* before it had a connection */
+    give_receipt(leg);
+    assert_string_equal(heard(leg), ".");
+    page = let_in(SERVICE, &next);
+    go(page);
+    assert_string_equal(heard(next), ".");
+    close(leg);
+    close(next);
+}
+
+static void who_comes_after_the_end_of_a_service_is_owed_nothing(void **state) {
+    (void)state;
+    int leg, next;
+    struct page *page = let_in(SERVICE, &leg);
+    call_and_wait(page, 5);
+    call_and_wait(page, 6);
+    assert_string_equal(heard(leg), "11");
+    go(page);
+    page = begin_page();
+    give_receipt(leg);
+    close(leg);
+    next = next_leg();
+    welcome(next, SERVICE, 1);
+    go(page);
+    assert_string_equal(heard(next), "0.");
+    close(next);
+}
+
 /* A page that is about to change its functions, where the Router has not read yet what it sent before. */
 static struct page *change(const char *as, int *ret_leg) {
     struct page *page = let_in(as, ret_leg);
@@ -617,6 +653,29 @@ static void who_leaves_as_its_change_is_with_the_router_is_read_to_the_end(void 
     close(next);
 }
 
+static void a_router_owes_nothing(void **state) {
+    (void)state;
+    int leg, second, next;
+    struct page *page = change(ROUTER, &leg);
+    call_and_wait(page, 5);
+    give_receipt(leg);
+    second = next_leg();
+    assert_string_equal(heard(second), "0");
+    go(page);
+    assert_string_equal(heard(second), "1");
+    welcome(second, ROUTER, 9);
+    assert_string_equal(heard(second), "2");
+    time_passes(60000);
+    time_passes(1000); /* the connection's goodbye */
+    page = begin_page();
+    next = next_leg();
+    assert_true(next >= 0);
+    go(page);
+    close(leg);
+    close(second);
+    close(next);
+}
+
 /* Those to what both connections have asked. */
 static void who_leaves_as_its_change_is_with_a_service_stays_for_its_answers(void **state) {
     (void)state;
@@ -641,6 +700,50 @@ static void who_leaves_as_its_change_is_with_a_service_stays_for_its_answers(voi
     close(second);
 }
 
+static void a_service_that_is_late_has_its_time_from_then_on(void **state) {
+    (void)state;
+    int leg, second, next;
+    struct page *page = let_in(SERVICE, &leg);
+    shake(page, 9, "[\"f\"]");
+    call(page);
+    time_passes(500);
+    second = next_leg();
+    assert_string_equal(heard(second), "0");
+    go(page);
+    assert_string_equal(heard(second), "1");
+    time_passes(1000);
+    welcome(second, SERVICE, 9);
+    struct page *newcomer = begin_page();
+    time_passes(499);
+    assert_int_equal(next_leg(), -1);
+    time_passes(1);
+    next = next_leg();
+    assert_true(next >= 0);
+    go(newcomer);
+    close(leg);
+    close(second);
+    close(next);
+}
+
+static void what_the_first_connection_is_answered_the_second_is_not_owed(void **state) {
+    (void)state;
+    int leg, second;
+    struct page *page = let_in(SERVICE, &leg);
+    call_and_wait(page, 5);
+    shake(page, 9, "[\"f\"]");
+    assert_string_equal(heard(leg), "1");
+    time_passes(500);
+    second = next_leg();
+    assert_string_equal(heard(second), "0");
+    go(page);
+    give_receipt(leg); /* before the Service has come to the second one */
+    assert_string_equal(heard(leg), ".");
+    close(leg);
+    welcome(second, SERVICE, 9);
+    assert_string_equal(heard(second), ".");
+    close(second);
+}
+
 /* The Router evicts the first connection when it comes to read the handshake: nothing may be on its way there then. */
 static void who_has_asked_for_a_change_has_no_way_back(void **state) {
     (void)state;
@@ -654,6 +757,48 @@ static void who_has_asked_for_a_change_has_no_way_back(void **state) {
     go(page);
     close(leg);
     close(second);
+}
+
+/* It is reset, as when its server dies before it has read what has come: closed with something unread. */
+static void who_loses_its_second_connection_ends_alone(void **state) {
+    (void)state;
+    for (int answered = 0; answered < 2; answered++) {
+        int leg, second;
+        struct page *page = change(ROUTER, &leg);
+        call(page);
+        give_receipt(leg);
+        second = next_leg();
+        assert_true(second >= 0);
+        if (answered > 0) {
+            welcome(second, ROUTER, 9); /* waits for the end of the first one */
+        }
+        close(second);
+        turn();
+        assert_int_equal(page->closed_with, 1012);
+        go(page);
+        assert_string_equal(heard(leg),
+                            "2."); /* the call goes nowhere: that way it might come behind an eviction */
+        close(leg);
+    }
+}
+
+static void who_loses_its_second_connection_is_answered_by_the_first(void **state) {
+    (void)state;
+    int leg, second;
+    struct page *page = let_in(SERVICE, &leg);
+    call_and_wait(page, 5);
+    shake(page, 9, "[\"f\"]");
+    time_passes(500);
+    second = next_leg();
+    close(second);
+    turn();
+    assert_int_equal(page->closed_with, 1012);
+    go(page);
+    assert_string_equal(heard(leg), "1");
+    give_receipt(leg);
+    assert_string_equal(heard(leg), ".");
+    time_passes(NAMES_DEBT_MS);
+    close(leg);
 }
 
 int main(void) {
@@ -670,13 +815,20 @@ int main(void) {
         CASE(a_service_is_waited_for_as_long_as_a_call_may_take),
         CASE(the_bridge_may_end_meanwhile),
         CASE(who_comes_and_goes_stays_for_the_answers_to_those_before_it),
+        CASE(what_is_answered_before_the_next_is_there_is_not_owed_to_it),
+        CASE(who_comes_after_the_end_of_a_service_is_owed_nothing),
         CASE(a_change_goes_on_when_all_is_read),
         CASE(a_change_waits_for_a_service_as_well),
         CASE(a_change_for_which_memory_ends_leaves_nothing),
         CASE(who_leaves_as_its_change_waits_is_read_to_the_end),
         CASE(who_leaves_as_its_change_is_with_the_router_is_read_to_the_end),
+        CASE(a_router_owes_nothing),
         CASE(who_leaves_as_its_change_is_with_a_service_stays_for_its_answers),
+        CASE(what_the_first_connection_is_answered_the_second_is_not_owed),
+        CASE(a_service_that_is_late_has_its_time_from_then_on),
         CASE(who_has_asked_for_a_change_has_no_way_back),
+        CASE(who_loses_its_second_connection_ends_alone),
+        CASE(who_loses_its_second_connection_is_answered_by_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,26 @@ static void take_out(struct names *names, struct names_entry *entry) {
     entry->is_yielding = false;
 }
 
+/* `entry` has the name of the heir, which is in the table no more. */
+static void follow(struct names *names, struct names_entry *heir, struct names_entry *entry) {
+    heir->next = entry;
+    entry->heir = heir;
+    entry->debt = heir->debt;
+    hold(names, entry);
+}
+
+/* Its debt is its own affair from now on. */
+static void part(struct names_entry *entry) {
+    if (entry->heir != NULL) {
+        entry->heir->next = NULL;
+        entry->heir = NULL;
+    }
+    if (entry->next != NULL) {
+        entry->next->heir = NULL;
+        entry->next = NULL;
+    }
+}
+
 /* Takes out the debt of that name, and those that nobody waits for any more; 0: there is none. */
 static size_t take_debt(struct names *names, const struct names_entry *entry) {
     const uint64_t now = reactor_now(entry->desk->reactor);
@@ -220,11 +240,9 @@ int names_claim(struct names_desk *desk, struct names_entry *entry) {
     entry->debt = 0;
     if (holder != NULL && holder->is_yielding) {
         take_out(names, holder);
-        entry->debt = holder->debt;
-        holder = NULL;
-    }
-    if (holder == NULL) {
-        entry->debt += take_debt(names, entry);
+        follow(names, holder, entry);
+    } else if (holder == NULL) {
+        entry->debt = take_debt(names, entry);
         hold(names, entry);
     } else {
         status = entry->is_page ? claim_of_page(holder, entry) : wait_for(holder, entry, NAMES_EVICT);
@@ -241,6 +259,24 @@ static void pass_on(struct names *names, const struct names_entry *former, struc
     (void)tell(waiter, NAMES_GRANTED);
 }
 
+/* As pass_on, of an heir that stays for its debt. */
+static void pass_on_from_heir(struct names *names, struct names_entry *heir, struct names_entry *waiter) {
+    waiter->other = NULL;
+    follow(names, heir, waiter);
+    (void)tell(waiter, NAMES_GRANTED);
+}
+
+/* Who had its name was never there: to the backend it is the heir that has it. */
+static void give_back(struct names *names, struct names_entry *heir, struct names_entry *waiter) {
+    if (waiter != NULL) {
+        pass_on_from_heir(names, heir, waiter);
+    } else {
+        hold(names, heir);
+        heir->is_leaving = true;
+        heir->is_yielding = true;
+    }
+}
+
 void names_leave(struct names_entry *entry) {
     if (entry->desk == NULL) {
         return;
@@ -248,12 +284,15 @@ void names_leave(struct names_entry *entry) {
     struct names *names = entry->desk->names;
     pthread_mutex_lock(&names->lock);
     unlink_news(entry);
-    struct names_entry *other = entry->other;
+    struct names_entry *other = entry->other, *heir = entry->heir;
     entry->other = NULL;
+    part(entry);
     if (entry->state == NAMES_HOLDING) {
         const bool is_session_s = !entry->is_leaving;
         take_out(names, entry);
-        if (other != NULL) {
+        if (heir != NULL) {
+            give_back(names, heir, other);
+        } else if (other != NULL) {
             pass_on(names, entry, other);
         } else if (is_session_s && entry->debt > 0) {
             keep_debt(names, entry);
@@ -273,6 +312,7 @@ void names_hand_over(struct names_entry *entry, struct names_entry *heir) {
     pthread_mutex_lock(&names->lock);
     if (entry->state == NAMES_HOLDING) {
         unlink_news(entry);
+        part(entry);
         take_out(names, entry);
         heir->desk = entry->desk;
         heir->other = entry->other;
@@ -297,7 +337,7 @@ void names_yield(struct names_entry *heir) {
     if (waiter != NULL) {
         heir->other = NULL;
         take_out(names, heir);
-        pass_on(names, heir, waiter);
+        pass_on_from_heir(names, heir, waiter);
     }
     pthread_mutex_unlock(&names->lock);
 }
@@ -308,7 +348,22 @@ void names_owe(struct names_entry *heir, size_t debt) {
     }
     pthread_mutex_lock(&heir->desk->names->lock);
     heir->debt = debt;
+    if (heir->next != NULL) {
+        heir->next->debt = debt;
+    }
     pthread_mutex_unlock(&heir->desk->names->lock);
+}
+
+size_t names_take_debt(struct names_entry *entry) {
+    if (entry->desk == NULL) {
+        return 0;
+    }
+    pthread_mutex_lock(&entry->desk->names->lock);
+    const size_t debt = entry->debt;
+    entry->debt = 0;
+    part(entry);
+    pthread_mutex_unlock(&entry->desk->names->lock);
+    return debt;
 }
 
 bool names_waits_for_leaver(const struct names_entry *entry) {

@@ -10,7 +10,8 @@
  * end, so that nothing which the former has begun is finished behind its back.
  * One newcomer waits for a name at a time. The table is under a lock that is taken at joins and leaves alone; what concerns
  * a session of another reactor is posted to it. Entries are their sessions': the table is bounded as these are. A debt
- * outlives them where nobody was there for it: for an hour, one a name. */
+ * outlives them where nobody was there for it: for an hour, one a name. Who has a name from an heir has its debt as it is when it is
+ * there for it (names_take_debt); if it goes before, the heir holds the name as it did. */
 #ifndef NAMES_H
 #define NAMES_H
 
@@ -59,6 +60,8 @@ struct names_entry {
     struct names_desk *desk;
     struct names_entry *same_bucket, *next_news;
     struct names_entry *other; /* HOLDING: who waits for it, or NULL; WAITING: the holder */
+    struct names_entry *heir;  /* HOLDING: whose debt it is to take over yet, with the name; or NULL */
+    struct names_entry *next;  /* of an heir: the one that has it as `heir`, or NULL */
 };
 
 int names_new(struct names **ret_names); /* 0 or -errno */
@@ -79,8 +82,11 @@ void names_hand_over(struct names_entry *entry, struct names_entry *heir);
 /* The heir is in nobody's way any more: it holds the name until somebody asks for it, who may be on another reactor. */
 void names_yield(struct names_entry *heir);
 
-/* So many answers are owed to the heir now; nothing where the name has been passed on. */
+/* So many answers are owed to the heir now, and so to whoever has its name and has not taken the debt over as yet. */
 void names_owe(struct names_entry *heir, size_t debt);
+
+/* The debt of a holder that is there for it from now on; once. */
+size_t names_take_debt(struct names_entry *entry);
 
 /* Whether it waits for one that is leaving. */
 bool names_waits_for_leaver(const struct names_entry *entry);

@@ -51,9 +51,7 @@ void session_on_alive(struct session *session) {
 }
 
 size_t session_take_debt(struct session *session) {
-    size_t debt = session->claim.debt; /* it holds the name: nobody else changes that */
-    session->claim.debt = 0;
-    return debt;
+    return names_take_debt(&session->claim);
 }
 
 /* It holds the name among the bridge's own; a page joins only where no member past the bridge bears it. */

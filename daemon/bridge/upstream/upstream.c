@@ -116,6 +116,9 @@ static void take_message(struct attachment *attachment, const struct daffi_messa
     }
     if ((message->flag == DAFFI_RESPONSE || message->flag == DAFFI_ERROR) && attachment->owed > 0) {
         attachment->owed--;
+        if (attachment->state == ATTACHMENT_LINGERING) {
+            upstream_pay_successor(attachment);
+        }
     }
     bool is_receipt = upstream_take_receipt(attachment, message);
     if (attachment->state == ATTACHMENT_LINGERING) {
@@ -390,7 +393,7 @@ static int upstream_rejoin(struct attachment *attachment, const struct daffi_han
 }
 
 int upstream_send_now(struct attachment *attachment, struct daffi_span head, struct daffi_span payload) {
-    if (attachment->state != ATTACHMENT_OPEN) {
+    if (attachment->state != ATTACHMENT_OPEN || attachment->connection == NULL) {
         return -EPIPE;
     }
     attachment->sent_at = reactor_now(attachment->upstream->bridge->reactor);

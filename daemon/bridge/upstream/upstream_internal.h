@@ -97,6 +97,9 @@ void upstream_detach(struct attachment *attachment, enum backend_leaving how, st
 /* A message that has come while it is LINGERING; what it waits for may be over with it. */
 void upstream_take_while_lingering(struct attachment *attachment, const struct daffi_message *message);
 
+/* An answer has come to one that is LINGERING: the second connection of the same session, where there is one, is not owed it. */
+void upstream_pay_successor(struct attachment *attachment);
+
 /* It waits no more: the connection closes. */
 void upstream_end_lingering(struct attachment *attachment);
 

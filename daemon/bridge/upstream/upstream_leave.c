@@ -115,6 +115,7 @@ static void stop_lingering(struct attachment *attachment) {
 
 void upstream_end_lingering(struct attachment *attachment) {
     stop_lingering(attachment);
+    names_owe(&attachment->leaving.name, attachment->owed); /* nothing where the other side has ended it */
     connection_close(attachment->connection, BRIDGE_GOODBYE_MS);
 }
 
@@ -128,14 +129,21 @@ void upstream_end_unread(struct upstream *upstream) {
     }
 }
 
+static uint64_t patience_of(const struct attachment *attachment, bool is_owed) {
+    if (is_owed) {
+        return LINGER_OWED_MS;
+    }
+    return upstream_insists_on_receipts(attachment) ? LINGER_MS : LINGER_ON_TRIAL_MS;
+}
+
 /* Whether the connection stays for what is still to come. */
 static bool start_lingering(struct attachment *attachment) {
     struct upstream *upstream = attachment->upstream;
     bool is_owed = attachment->owed > 0 && upstream->lingering < UPSTREAM_LINGERING_MAX;
-    bool is_on_trial = !is_owed && !upstream_insists_on_receipts(attachment);
-    uint64_t patience = is_owed ? LINGER_OWED_MS : is_on_trial ? LINGER_ON_TRIAL_MS : LINGER_MS;
-    uint64_t due = now_of(attachment) + patience;
-    if (attachment->state != ATTACHMENT_OPEN || (!is_owed && !awaits_word(attachment)) ||
+    uint64_t due = now_of(attachment) + patience_of(attachment, is_owed);
+    bool is_there =
+        attachment->state == ATTACHMENT_OPEN && attachment->connection != NULL && !attachment->is_over;
+    if (!is_there || (!is_owed && !awaits_word(attachment)) ||
         timer_set(timers_of(attachment), &attachment->timer, due) < 0) {
         return false;
     }
@@ -154,6 +162,19 @@ static bool start_lingering(struct attachment *attachment) {
     return true;
 }
 
+/* It might have been a Service that owes answers, and is a Router. */
+static void wait_as_unread(struct attachment *attachment) {
+    struct upstream *upstream = attachment->upstream;
+    if (attachment->leaving.counted_in == &upstream->lingering) {
+        upstream->lingering--;
+        upstream->unread++;
+        attachment->leaving.counted_in = &upstream->unread;
+        /* It is set: there is room for it. */
+        (void)timer_set(timers_of(attachment), &attachment->timer,
+                        now_of(attachment) + patience_of(attachment, false));
+    }
+}
+
 static void take_word(struct attachment *attachment, const struct daffi_message *message) {
     switch (attachment->type) {
     case DAFFI_TYPE_CLIENT:
@@ -163,6 +184,7 @@ static void take_word(struct attachment *attachment, const struct daffi_message 
         break;
     case DAFFI_TYPE_ROUTER:
         if (!attachment->leaving.is_asked) {
+            wait_as_unread(attachment);
             ask(attachment);
         } else if (attachment->receipts_due == 0) {
             expect_leave(attachment); /* anew: it may have waited for long */
@@ -170,6 +192,8 @@ static void take_word(struct attachment *attachment, const struct daffi_message 
         }
         break;
     case DAFFI_TYPE_SERVICE:
+        /* What was sent behind the handshake it begins to read now. */
+        attachment->sent_at = attachment->sent_at == 0 ? 0 : now_of(attachment);
         if (!give_time(attachment)) {
             yield_name(attachment);
         }
@@ -187,6 +211,30 @@ void upstream_take_while_lingering(struct attachment *attachment, const struct d
     }
 }
 
+void upstream_pay_successor(struct attachment *attachment) {
+    struct attachment *successor = attachment->successor;
+    if (successor == NULL || successor->owed == 0) {
+        return;
+    }
+    successor->owed--;
+    names_owe(&successor->leaving.name, successor->owed);
+    if (successor->state == ATTACHMENT_LINGERING && successor->owed == 0 && !awaits_word(successor)) {
+        upstream_end_lingering(successor);
+    }
+}
+
+/* Of two of one session that both wait the answers come to the first one until the Service has read the second one's handshake. */
+static void part(struct attachment *attachment) {
+    if (attachment->predecessor != NULL) {
+        attachment->predecessor->successor = NULL;
+        attachment->predecessor = NULL;
+    }
+    if (attachment->successor != NULL) {
+        attachment->successor->predecessor = NULL;
+        attachment->successor = NULL;
+    }
+}
+
 /* Where it was cut amid what it had sent, the Router reads on for a while: its own word is waited for then. */
 void upstream_forget_leaving(struct attachment *attachment) {
     const struct upstream *upstream = attachment->upstream;
@@ -197,6 +245,9 @@ void upstream_forget_leaving(struct attachment *attachment) {
     release_name(attachment);
     if (attachment->state == ATTACHMENT_LINGERING) {
         stop_lingering(attachment);
+    }
+    if (attachment->state == ATTACHMENT_ENDING) {
+        part(attachment);
     }
 }
 
@@ -221,16 +272,13 @@ void upstream_detach(struct attachment *attachment, enum backend_leaving how, st
     /* The one that joins in place of the other has the name as soon as it has asked for it. */
     struct attachment *holder =
         predecessor != NULL && attachment->state != ATTACHMENT_OPEN ? predecessor : attachment;
-    if (predecessor != NULL) {
-        predecessor->successor = NULL; /* it may outlive this one, for what it waits for */
-        attachment->predecessor = NULL;
-        holder->owed +=
-            holder == attachment ? predecessor->owed : 0; /* a Service answers whoever has the name */
+    if (predecessor != NULL && holder == attachment) {
+        holder->owed += predecessor->owed; /* a Service answers whoever has the name */
     }
     const bool is_held = attachment->rejoin == REJOIN_HELD;
     attachment->rejoin = REJOIN_NONE;
     upstream_send_put_by(attachment, holder);
-    if (is_held) {
+    if (is_held && attachment->connection != NULL) { /* it may be its end that has ended the session */
         connection_resume(attachment->connection);
     }
     keep_name(holder, claim);
@@ -238,4 +286,7 @@ void upstream_detach(struct attachment *attachment, enum backend_leaving how, st
         upstream_let_go(predecessor);
     }
     upstream_let_go(attachment);
+    if (holder != attachment || attachment->state != ATTACHMENT_LINGERING) {
+        part(attachment); /* the first one may outlive this one, for what it waits for */
+    }
 }
