@@ -466,6 +466,29 @@ static void a_service_is_waited_for_as_long_as_a_call_may_take(void **state) {
     close(leg);
 }
 
+static void those_of_one_address_do_not_keep_all_others_out(void **state) {
+    (void)state;
+    struct upstream upstream = {.lingering = UPSTREAM_LINGERING_SHARE};
+    struct attachment *each = calloc(UPSTREAM_LINGERING_SHARE, sizeof *each);
+    assert_non_null(each);
+    for (size_t i = 0; i < UPSTREAM_LINGERING_SHARE; i++) {
+        each[i].leaving.counted_in = &upstream.lingering;
+        snprintf(each[i].leaving.address, sizeof each[i].leaving.address, "192.0.2.1");
+        each[i].leaving.next = upstream.leaving;
+        upstream.leaving = &each[i];
+    }
+    assert_false(upstream_has_room(&upstream, "192.0.2.1"));
+    assert_true(upstream_has_room(&upstream, "192.0.2.2"));
+    each[7].leaving.counted_in = &upstream.unread; /* it is owed nothing */
+    assert_true(upstream_has_room(&upstream, "192.0.2.1"));
+    upstream.lingering = UPSTREAM_LINGERING_MAX;
+    assert_false(upstream_has_room(&upstream, "192.0.2.2"));
+    upstream.lingering = 0;
+    upstream.unread = UPSTREAM_UNREAD_MAX;
+    assert_false(upstream_has_room(&upstream, "192.0.2.2"));
+    free(each);
+}
+
 static void the_bridge_may_end_meanwhile(void **state) {
     (void)state;
     int leg;
@@ -813,6 +836,7 @@ int main(void) {
         CASE(a_service_that_answers_late_has_read_the_handshake),
         CASE(who_waits_to_be_read_does_not_hold_up_the_end),
         CASE(a_service_is_waited_for_as_long_as_a_call_may_take),
+        CASE(those_of_one_address_do_not_keep_all_others_out),
         CASE(the_bridge_may_end_meanwhile),
         CASE(who_comes_and_goes_stays_for_the_answers_to_those_before_it),
         CASE(what_is_answered_before_the_next_is_there_is_not_owed_to_it),

@@ -4,7 +4,8 @@
  * A list is told by one watcher, on its reactor, and asked by the sessions of all; under a lock that is taken at joins and
  * leaves alone. What the Router says arrives a moment late. So a session of our own that leaves is noted as leaving, until
  * the Router has said so too: its page has its name back at once. Without a list, or with one that is not known, every
- * answer is "nobody": who asks then goes on as before there was one. Bounded by what the Router has. */
+ * answer is "nobody": who asks then goes on as before there was one. Bounded by what the Router has, and who asked it in vain since
+ * it has been watched. */
 #ifndef PRESENCE_H
 #define PRESENCE_H
 
@@ -39,7 +40,7 @@ void presence_leave(struct presence_list *list, struct daffi_span name);
 
 /* -- from sessions; with NULL for `presence` nothing is known -- */
 
-/* A member of the bridge's own, which the Router has let in, is about to leave. */
+/* A member of the bridge's own, which the Router has let in or may do yet, is about to leave. */
 void presence_expect_leave(struct presence *presence, size_t place, struct daffi_span name, uint64_t now);
 
 /* Nobody knows when it will leave, after all: it is there until the Router says that it has left. */

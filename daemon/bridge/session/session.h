@@ -165,8 +165,8 @@ void session_account_own_answer(struct session *session, const struct daffi_mess
 const struct config *session_config(const struct session *session);
 const char *session_address(const struct session *session);    /* of its peer */
 struct daffi_span session_name(const struct session *session); /* of its peer; empty before the handshake */
-size_t
-session_take_debt(struct session *session); /* answers to those who had its name before; once    (names.h) */
+/* Answers to those who had its name before; once.    (names.h) */
+size_t session_take_debt(struct session *session);
 enum guard_kind session_kind(const struct session *session);
 size_t session_calls_limit(const struct session *session); /* of its calls in flight */
 size_t session_queued(const struct session *session);      /* bytes that wait for its peer to read them */

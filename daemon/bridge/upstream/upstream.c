@@ -339,7 +339,7 @@ static int attach(struct backend *backend, struct session *session, const struct
                   uint16_t uuid, struct attachment *predecessor, struct attachment **ret_attachment) {
     struct upstream *upstream =
         (struct upstream *)(void *)((char *)backend - offsetof(struct upstream, backend));
-    if (upstream->lingering >= UPSTREAM_LINGERING_MAX || upstream->unread >= UPSTREAM_UNREAD_MAX) {
+    if (!upstream_has_room(upstream, session_address(session))) {
         return -EBUSY; /* who leaves now would harm the other side, or use up our descriptors */
     }
     struct attachment *attachment = calloc(1, sizeof *attachment);

@@ -24,8 +24,10 @@ struct upstream {
     bool is_freed;                  /* as soon as nobody uses it */
 };
 
-/* Of one upstream on one reactor, before nobody is let in. A Router that reads is done with thousands in a moment. */
-enum { UPSTREAM_LINGERING_MAX = 256, UPSTREAM_UNREAD_MAX = 4096 };
+/* Of one upstream on one reactor, before nobody is let in, or nobody from the address that has its share of them: with as many as
+ * one address may have connected, which may all leave at once, it does not fill the places. A Router that reads is done with
+ * thousands in a moment. */
+enum { UPSTREAM_LINGERING_MAX = 1024, UPSTREAM_LINGERING_SHARE = 256, UPSTREAM_UNREAD_MAX = 4096 };
 
 enum attachment_state {
     ATTACHMENT_WAITING,    /* for its turn, or for its refusal: see admission_pass_on */
@@ -52,6 +54,7 @@ struct leaving {
     struct timer reading;            /* a Service will have read all; while its name is kept */
     size_t *counted_in;              /* LINGERING: one of the upstream's numbers */
     struct attachment *next, **link; /* LINGERING: in the upstream's list */
+    char address[ADDRESS_MAX];       /* LINGERING: of the session's peer */
 };
 
 struct attachment {
@@ -105,6 +108,9 @@ void upstream_end_lingering(struct attachment *attachment);
 
 /* Likewise all that are owed nothing. */
 void upstream_end_unread(struct upstream *upstream);
+
+/* Whether those who linger leave room for one more, from that address. */
+bool upstream_has_room(const struct upstream *upstream, const char *address);
 
 /* Its connection has closed. */
 void upstream_forget_leaving(struct attachment *attachment);

@@ -7,6 +7,7 @@
  * descriptor of the former, whatever that one's thread is doing; if the thread is at work on what it has read before, it goes on to read
  * from whoever is given the same number next, and the process dies of what it finds there. So a name is kept from newcomers until all
  * that its member sent has been read (upstream_receipt.c), for LINGER_MS at most. */
+#include <stdio.h>
 #include <string.h>
 
 #include "bridge/members/presence.h"
@@ -129,6 +130,21 @@ void upstream_end_unread(struct upstream *upstream) {
     }
 }
 
+bool upstream_has_room(const struct upstream *upstream, const char *address) {
+    size_t of_address = 0;
+    if (upstream->lingering >= UPSTREAM_LINGERING_MAX || upstream->unread >= UPSTREAM_UNREAD_MAX) {
+        return false;
+    }
+    if (upstream->lingering < UPSTREAM_LINGERING_SHARE) {
+        return true;
+    }
+    for (const struct attachment *leaver = upstream->leaving; leaver != NULL; leaver = leaver->leaving.next) {
+        of_address += leaver->leaving.counted_in == &upstream->lingering &&
+                      strcmp(leaver->leaving.address, address) == 0;
+    }
+    return of_address < UPSTREAM_LINGERING_SHARE;
+}
+
 static uint64_t patience_of(const struct attachment *attachment, bool is_owed) {
     if (is_owed) {
         return LINGER_OWED_MS;
@@ -139,7 +155,7 @@ static uint64_t patience_of(const struct attachment *attachment, bool is_owed) {
 /* Whether the connection stays for what is still to come. */
 static bool start_lingering(struct attachment *attachment) {
     struct upstream *upstream = attachment->upstream;
-    bool is_owed = attachment->owed > 0 && upstream->lingering < UPSTREAM_LINGERING_MAX;
+    bool is_owed = attachment->owed > 0;
     uint64_t due = now_of(attachment) + patience_of(attachment, is_owed);
     bool is_there =
         attachment->state == ATTACHMENT_OPEN && attachment->connection != NULL && !attachment->is_over;
@@ -148,6 +164,8 @@ static bool start_lingering(struct attachment *attachment) {
         return false;
     }
     attachment->state = ATTACHMENT_LINGERING;
+    snprintf(attachment->leaving.address, sizeof attachment->leaving.address, "%s",
+             session_address(attachment->session));
     attachment->leaving.counted_in = is_owed ? &upstream->lingering : &upstream->unread;
     (*attachment->leaving.counted_in)++;
     attachment->leaving.link = &upstream->leaving;
