@@ -14,8 +14,7 @@
 #include "bridge/members/presence.h"
 #include "bridge/session/own_message.h"
 #include "bridge/session/session.h"
-#include "bridge/upstream/upstream.h"
-#include "bridge/upstream/upstream_health.h"
+#include "bridge/upstream/upstream_internal.h"
 #include "ops/log.h"
 #include "scratch_folder.h"
 
