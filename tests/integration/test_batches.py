@@ -233,13 +233,18 @@ def next_ping(connection) -> None:
 
 
 def greet(connection, name) -> None:
-    """Upgrades and shakes hands by hand: nobody answers pings."""
+    """Upgrades and shakes hands by hand, up to the answer: nobody answers pings."""
     connection.settimeout(10)
     connection.sendall(UPGRADE)
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += wire.receive(connection, 1)
     connection.sendall(masked(wire.handshake(name).encode()))
+    while True:
+        opcode, data = next_frame(connection)
+        if opcode == 2 and data and wire.decode(data).transmitter == name:
+            assert wire.decode(data).flag == wire.HANDSHAKE
+            return
 
 
 def test_one_that_is_still_sending_a_large_message_is_alive(configured):
