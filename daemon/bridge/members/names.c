@@ -90,12 +90,11 @@ static void take_out(struct names *names, struct names_entry *entry) {
     entry->is_yielding = false;
 }
 
-/* `entry` has the name of the heir, which is in the table no more. */
-static void follow(struct names *names, struct names_entry *heir, struct names_entry *entry) {
+/* `entry` is to have the name of the heir, which stays for its debt. */
+static void follow(struct names_entry *heir, struct names_entry *entry) {
     heir->next = entry;
     entry->heir = heir;
     entry->debt = heir->debt;
-    hold(names, entry);
 }
 
 /* Its debt is its own affair from now on. */
@@ -240,7 +239,8 @@ int names_claim(struct names_desk *desk, struct names_entry *entry) {
     entry->debt = 0;
     if (holder != NULL && holder->is_yielding) {
         take_out(names, holder);
-        follow(names, holder, entry);
+        follow(holder, entry);
+        hold(names, entry);
     } else if (holder == NULL) {
         entry->debt = take_debt(names, entry);
         hold(names, entry);
@@ -252,24 +252,17 @@ int names_claim(struct names_desk *desk, struct names_entry *entry) {
 }
 
 /* The holder has left: its newcomer is next. */
-static void pass_on(struct names *names, const struct names_entry *former, struct names_entry *waiter) {
+static void pass_on(struct names *names, struct names_entry *waiter) {
     waiter->other = NULL;
-    waiter->debt = former->debt;
     hold(names, waiter);
-    (void)tell(waiter, NAMES_GRANTED);
-}
-
-/* As pass_on, of an heir that stays for its debt. */
-static void pass_on_from_heir(struct names *names, struct names_entry *heir, struct names_entry *waiter) {
-    waiter->other = NULL;
-    follow(names, heir, waiter);
     (void)tell(waiter, NAMES_GRANTED);
 }
 
 /* Who had its name was never there: to the backend it is the heir that has it. */
 static void give_back(struct names *names, struct names_entry *heir, struct names_entry *waiter) {
     if (waiter != NULL) {
-        pass_on_from_heir(names, heir, waiter);
+        follow(heir, waiter);
+        pass_on(names, waiter);
     } else {
         hold(names, heir);
         heir->is_leaving = true;
@@ -293,7 +286,8 @@ void names_leave(struct names_entry *entry) {
         if (heir != NULL) {
             give_back(names, heir, other);
         } else if (other != NULL) {
-            pass_on(names, entry, other);
+            other->debt = entry->debt;
+            pass_on(names, other);
         } else if (is_session_s && entry->debt > 0) {
             keep_debt(names, entry);
         }
@@ -337,14 +331,15 @@ void names_yield(struct names_entry *heir) {
     if (waiter != NULL) {
         heir->other = NULL;
         take_out(names, heir);
-        pass_on_from_heir(names, heir, waiter);
+        follow(heir, waiter);
+        pass_on(names, waiter);
     }
     pthread_mutex_unlock(&names->lock);
 }
 
 void names_owe(struct names_entry *heir, size_t debt) {
-    if (heir->desk == NULL) {
-        return;
+    if (heir->desk == NULL || heir->debt == debt) {
+        return; /* asked at each message; nobody else changes it */
     }
     pthread_mutex_lock(&heir->desk->names->lock);
     heir->debt = debt;

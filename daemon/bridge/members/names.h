@@ -41,7 +41,7 @@ enum names_word {
 
 enum names_state { NAMES_AWAY, NAMES_WAITING, NAMES_HOLDING };
 
-/* Of a session, which fills in the first part. All zero: away. */
+/* Of a session, or of an attachment that it has left behind, which fills in the first part. All zero: away. */
 struct names_entry {
     const char *name; /* borrowed for as long as it is not away */
     size_t place;     /* of the backend: names of different ones have nothing to do with each other */

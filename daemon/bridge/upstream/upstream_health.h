@@ -1,6 +1,6 @@
-/* What is known of each upstream: whether it is there, and whether it gives receipts. Told by whoever talks to it, read by
- * /readyz and /metrics; shared by all reactors, any thread. An upstream that is watched has to be known to be there; of one that is not, nothing known is no
- * reason to call the bridge not ready: somebody must come for it to be tried. */
+/* What is known of each upstream: whether it is there, and whether it gives receipts. Told by whoever talks to it, the
+ * former read by /readyz and /metrics, too; shared by all reactors, any thread. An upstream that is watched has to be known to
+ * be there; of one that is not, nothing known is no reason to call the bridge not ready: somebody must come for it to be tried. */
 #ifndef UPSTREAM_HEALTH_H
 #define UPSTREAM_HEALTH_H
 

@@ -48,10 +48,9 @@ static void on_read(struct timer *timer, uint64_t now) {
     yield_name((struct attachment *)(void *)((char *)timer - offsetof(struct attachment, leaving.reading)));
 }
 
-/* Nobody reads it, or a bridge that ends lets nobody in. */
-static bool is_beyond_reading(const struct attachment *attachment) {
-    return attachment->state != ATTACHMENT_OPEN || attachment->connection == NULL || attachment->is_over ||
-           attachment->upstream->bridge->stopping;
+/* Whether both sides have it still. */
+static bool is_there(const struct attachment *attachment) {
+    return attachment->state == ATTACHMENT_OPEN && attachment->connection != NULL && !attachment->is_over;
 }
 
 /* Whether a Service needs more time to read: then it gets that, up to on_read. */
@@ -70,8 +69,8 @@ static void expect_leave(const struct attachment *attachment) {
 }
 
 static void keep_name(struct attachment *attachment, struct names_entry *claim) {
-    if (is_beyond_reading(attachment)) {
-        return;
+    if (!is_there(attachment) || attachment->upstream->bridge->stopping) {
+        return; /* nobody reads it; a bridge that ends lets nobody in */
     }
     const bool has_read = attachment->type == DAFFI_TYPE_SERVICE && !give_time(attachment);
     if (has_read && attachment->owed == 0) {
@@ -157,9 +156,7 @@ static bool start_lingering(struct attachment *attachment) {
     struct upstream *upstream = attachment->upstream;
     bool is_owed = attachment->owed > 0;
     uint64_t due = now_of(attachment) + patience_of(attachment, is_owed);
-    bool is_there =
-        attachment->state == ATTACHMENT_OPEN && attachment->connection != NULL && !attachment->is_over;
-    if (!is_there || (!is_owed && !awaits_word(attachment)) ||
+    if (!is_there(attachment) || (!is_owed && !awaits_word(attachment)) ||
         timer_set(timers_of(attachment), &attachment->timer, due) < 0) {
         return false;
     }
