@@ -16,6 +16,9 @@ class Leg:
     def __init__(self, relay: Relay, near: socket.socket, far: socket.socket):
         self.sent: list[wire.Message] = []
         self._relay, self._near, self._far = relay, near, far
+
+    def start(self) -> None:
+        """Passes on what comes, from now on."""
         for run in self._up, self._down:
             threading.Thread(target=run, daemon=True).start()
 
@@ -71,7 +74,9 @@ class Relay:
             while True:
                 near, _ = self._listener.accept()
                 far = socket.create_connection(("127.0.0.1", self._to))
-                self.legs.append(Leg(self, near, far))
+                leg = Leg(self, near, far)
+                self.legs.append(leg)  # before anything comes by it
+                leg.start()
 
     def note(self, leg: Leg, message: wire.Message) -> None:
         """A message was sent."""
